@@ -1,0 +1,9 @@
+/** base64url without padding (RFC 4648 §5); by Buffer where the runtime has one, since each request pays for it. */
+export function base64url(bytes: Uint8Array): string {
+  if (typeof Buffer !== 'undefined')
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64url')
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '')
+}

@@ -1,0 +1,97 @@
+import { base64url } from './base64url.ts'
+import { primitives, TAG_BYTES, type Primitives } from './primitives.ts'
+
+const FORMAT = 1
+const KEY_ID_BYTES = 4
+const NONCE_BYTES = 12
+const HEADER_BYTES = 1 + KEY_ID_BYTES + NONCE_BYTES
+
+const utf8 = new TextEncoder()
+
+interface Secret {
+  bytes: Uint8Array
+  /** Says which secret sealed a record, so that opening never has to try. */
+  keyId: Uint8Array
+}
+
+/**
+ * Derives keys from a session token and seals records with them.
+ *
+ * The store key comes from the token alone, so changing secrets moves nothing; the record key needs token and secret,
+ * so neither a dump of the store nor the secret alone opens a record. A sealed record is
+ * `format ‖ key id ‖ nonce ‖ ciphertext ‖ tag`, and format, key id and store key are authenticated with it: a record
+ * moved to another key, altered or cut does not open.
+ */
+export class Keyring {
+  readonly #cookieName: string
+  readonly #secrets: () => readonly Uint8Array[]
+  readonly #primitives: Primitives
+  #prepared: Promise<readonly Secret[]> | undefined
+
+  /** `secrets` is asked at the first use: workerd forbids drawing random bytes at start-up. */
+  constructor(cookieName: string, secrets: () => readonly Uint8Array[], using: Primitives = primitives()) {
+    this.#cookieName = cookieName
+    this.#secrets = secrets
+    this.#primitives = using
+  }
+
+  /** What the store sees: 43 characters of base64url, from which the token cannot be found. */
+  async storeKey(token: string): Promise<string> {
+    return base64url(await this.#primitives.sha256(this.#labelled('holdfast key', token)))
+  }
+
+  /** Seals with the first secret and a fresh random nonce. */
+  async seal(token: string, storeKey: string, plaintext: Uint8Array): Promise<Uint8Array> {
+    const [secret] = await this.#ready()
+    if (!secret) throw new TypeError('secret: expected at least one')
+    const recordKey = await this.#recordKey(secret, token)
+    const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES))
+    const associated = associatedData(secret.keyId, storeKey)
+    const sealed = await this.#primitives.encrypt(recordKey, nonce, plaintext, associated)
+    const bytes = new Uint8Array(HEADER_BYTES + sealed.length)
+    bytes[0] = FORMAT
+    bytes.set(secret.keyId, 1)
+    bytes.set(nonce, 1 + KEY_ID_BYTES)
+    bytes.set(sealed, HEADER_BYTES)
+    return bytes
+  }
+
+  /** The plaintext, or `undefined` for anything that was not sealed for this very token with a listed secret. */
+  async open(token: string, storeKey: string, bytes: Uint8Array): Promise<Uint8Array | undefined> {
+    if (bytes.length < HEADER_BYTES + TAG_BYTES || bytes[0] !== FORMAT) return undefined
+    const secrets = await this.#ready()
+    const secret = secrets.find(({ keyId }) => keyId.every((byte, index) => byte === bytes[1 + index]))
+    if (!secret) return undefined
+    const recordKey = await this.#recordKey(secret, token)
+    const nonce = bytes.subarray(1 + KEY_ID_BYTES, HEADER_BYTES)
+    const associated = associatedData(secret.keyId, storeKey)
+    return this.#primitives.decrypt(recordKey, nonce, bytes.subarray(HEADER_BYTES), associated)
+  }
+
+  #recordKey(secret: Secret, token: string): Uint8Array | Promise<Uint8Array> {
+    return this.#primitives.hmac(secret.bytes, this.#labelled('holdfast record', token))
+  }
+
+  /** The cookie name keeps two managers with one secret apart. */
+  #labelled(label: string, token: string): Uint8Array {
+    return utf8.encode(`${label}\0${this.#cookieName}\0${token}`)
+  }
+
+  #ready(): Promise<readonly Secret[]> {
+    this.#prepared ??= Promise.all(
+      this.#secrets().map(async (bytes) => {
+        const digest = await this.#primitives.hmac(bytes, utf8.encode('holdfast key id'))
+        return { bytes, keyId: digest.slice(0, KEY_ID_BYTES) }
+      }),
+    )
+    return this.#prepared
+  }
+}
+
+function associatedData(keyId: Uint8Array, storeKey: string): Uint8Array {
+  const bytes = new Uint8Array(1 + KEY_ID_BYTES + storeKey.length)
+  bytes[0] = FORMAT
+  bytes.set(keyId, 1)
+  utf8.encodeInto(storeKey, bytes.subarray(1 + KEY_ID_BYTES))
+  return bytes
+}

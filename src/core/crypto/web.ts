@@ -1,0 +1,41 @@
+import type { Primitives } from './primitives.ts'
+
+/** WebCrypto's types ask for a view on an ArrayBuffer that is not shared; ours never are. */
+type Bytes = Uint8Array<ArrayBuffer>
+
+/** The same primitives through `crypto.subtle`, for runtimes without synchronous crypto. */
+export const webPrimitives: Primitives = {
+  async sha256(data) {
+    return new Uint8Array(await crypto.subtle.digest('SHA-256', data as Bytes))
+  },
+
+  async hmac(key, data) {
+    const algorithm = { name: 'HMAC', hash: 'SHA-256' }
+    const imported = await crypto.subtle.importKey('raw', key as Bytes, algorithm, false, ['sign'])
+    return new Uint8Array(await crypto.subtle.sign('HMAC', imported, data as Bytes))
+  },
+
+  async encrypt(key, nonce, plaintext, associated) {
+    const imported = await importAesKey(key, 'encrypt')
+    return new Uint8Array(
+      await crypto.subtle.encrypt(aesGcm(nonce, associated), imported, plaintext as Bytes),
+    )
+  },
+
+  async decrypt(key, nonce, sealed, associated) {
+    const imported = await importAesKey(key, 'decrypt')
+    try {
+      return new Uint8Array(await crypto.subtle.decrypt(aesGcm(nonce, associated), imported, sealed as Bytes))
+    } catch {
+      return undefined
+    }
+  },
+}
+
+function importAesKey(key: Uint8Array, usage: 'encrypt' | 'decrypt'): Promise<CryptoKey> {
+  return crypto.subtle.importKey('raw', key as Bytes, 'AES-GCM', false, [usage])
+}
+
+function aesGcm(nonce: Uint8Array, associated: Uint8Array): AesGcmParams {
+  return { name: 'AES-GCM', iv: nonce as Bytes, additionalData: associated as Bytes }
+}

@@ -1,0 +1,80 @@
+/** Stable codes of {@link SessionError}; compare these, not messages. */
+export type SessionErrorCode =
+  | 'ERR_STORE_UNAVAILABLE'
+  | 'ERR_SESSION_CONFLICT'
+  | 'ERR_SESSION_ENDED'
+  | 'ERR_SESSION_NOT_SERIALIZABLE'
+  | 'ERR_SESSION_TOO_LARGE'
+  | 'ERR_SESSION_COMMITTED'
+  | 'ERR_SESSION_MOUNTED_TWICE'
+
+/**
+ * Base of every error that Holdfast raises at run time. Messages never hold a token, a store key, a secret,
+ * credentials or session data (ASVS 16.2.5).
+ */
+export class SessionError extends Error {
+  /** Stable, machine-readable. */
+  readonly code: SessionErrorCode
+
+  constructor(code: SessionErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = new.target.name
+    this.code = code
+  }
+}
+
+/**
+ * An error that frameworks answer with a plain 503 by themselves: Koa reads `status`, `expose` and `headers`,
+ * Hono calls `getResponse()`. The answer says nothing of hosts, keys or stacks (ASVS 16.5.1).
+ */
+class RetryLaterError extends SessionError {
+  readonly status = 503
+  readonly expose = false
+  readonly headers: Record<string, string> = { 'Retry-After': '1', 'Cache-Control': 'no-store' }
+
+  /** A plain 503 with `Retry-After` (seconds, RFC 9110 §10.2.3) and `Cache-Control: no-store`. */
+  getResponse(): Response {
+    return new Response('Service Unavailable', { status: this.status, headers: this.headers })
+  }
+}
+
+/**
+ * The store could not be asked: refused, timed out, lost, or answered nonsense. Never means "not found".
+ * `operation` names the store operation, `cause` what happened.
+ */
+export class StoreUnavailableError extends RetryLaterError {
+  readonly operation: string
+
+  constructor(operation: string, cause: unknown) {
+    super('ERR_STORE_UNAVAILABLE', `the session store did not answer (${operation})`, { cause })
+    this.operation = operation
+  }
+}
+
+/** Other requests kept writing the same session, or took a value first, and nothing of this one was written. */
+export class SessionConflictError extends RetryLaterError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_SESSION_CONFLICT', message, options)
+  }
+}
+
+/** The session was ended, or went missing, while this request held it; nothing was written. */
+export class SessionEndedError extends SessionError {
+  constructor(message: string) {
+    super('ERR_SESSION_ENDED', message)
+  }
+}
+
+/** The data cannot be stored: not JSON, or larger than the store takes. The stored session stays as it was. */
+export class SessionDataError extends SessionError {
+  constructor(code: 'ERR_SESSION_NOT_SERIALIZABLE' | 'ERR_SESSION_TOO_LARGE', message: string) {
+    super(code, message)
+  }
+}
+
+/** The session was used in a way its life does not allow: written after the commit, or mounted twice. */
+export class SessionStateError extends SessionError {
+  constructor(code: 'ERR_SESSION_COMMITTED' | 'ERR_SESSION_MOUNTED_TWICE', message: string) {
+    super(code, message)
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * What happened to a session (ASVS 16.3.3):
+ *
+ * - `created`, `loaded`, `saved`, `regenerated`, `destroyed`: as named, by this request.
+ * - `expired`: the cookie names a session past its absolute timeout.
+ * - `ended`: the cookie names a session that was signed out or regenerated moments ago.
+ * - `missing`: a session that this request had loaded was gone when it committed; nothing was written.
+ * - `invalid`: a stored record could not be opened or understood; the visitor counts as unknown.
+ * - `dropped`: changes were not written, because the handler failed or the session had ended.
+ * - `conflict`: another request wrote first; the changes are replayed on the newer record.
+ * - `duplicate-cookie`: the request carried two live sessions; both are refused.
+ * - `insecure-cookie`: a Secure cookie goes out over plain http, where the browser drops it; once per manager.
+ * - `cache-overridden`: the handler's `public` or `s-maxage` was replaced, because the response sets the cookie.
+ * - `store-error`: a store operation failed; `error` says why.
+ */
+export type SessionEventType =
+  | 'created'
+  | 'loaded'
+  | 'saved'
+  | 'regenerated'
+  | 'destroyed'
+  | 'expired'
+  | 'ended'
+  | 'missing'
+  | 'invalid'
+  | 'dropped'
+  | 'conflict'
+  | 'duplicate-cookie'
+  | 'insecure-cookie'
+  | 'cache-overridden'
+  | 'store-error'
+
+/** One event, for logs and metrics. It never holds a token, a key or session data. */
+export interface SessionEvent {
+  type: SessionEventType
+  /** Milliseconds since the epoch, by the manager's `now`. */
+  at: number
+  /** How long the load or the save took, in milliseconds. */
+  durationMs?: number
+  /** Store operations that the load or the save took. */
+  roundTrips?: number
+  error?: unknown
+}

@@ -1,0 +1,66 @@
+import { SessionDataError } from './errors.ts'
+
+/** What a session can hold, readably refused at compile time: JSON, and objects and arrays of it. */
+export type Json<Value> = Value extends string | number | boolean | null | undefined
+  ? Value
+  : Value extends bigint | symbol
+    ? 'a session holds JSON: store a string instead of a bigint or symbol'
+    : Value extends (...args: never) => unknown
+      ? 'a session holds JSON: functions cannot be stored'
+      : Value extends Date
+        ? 'a session holds JSON: store a Date as a number or an ISO string'
+        : Value extends ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
+          ? 'a session holds JSON: store a Map or Set as an array'
+          : { [Key in keyof Value]: Json<Value[Key]> }
+
+/**
+ * The JSON text of a value that came out of `JSON.parse` or could have; `undefined` for `undefined`. `JSON.stringify`
+ * alone would turn a Map into `{}` and NaN into `null` in silence.
+ *
+ * Throws `SessionDataError` naming the path of what cannot be stored.
+ */
+export function toJsonText(key: string, value: unknown): string | undefined {
+  try {
+    refuseUnstorable(value, key, new Set())
+    return JSON.stringify(value)
+  } catch (error) {
+    if (error instanceof RangeError) throw unstorable(key, 'a value nested too deeply')
+    throw error
+  }
+}
+
+function refuseUnstorable(value: unknown, path: string, ancestors: Set<object>): void {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+    case 'undefined':
+      return
+    case 'number':
+      if (!Number.isFinite(value)) throw unstorable(path, String(value))
+      return
+    case 'object':
+      break
+    default:
+      throw unstorable(path, `a ${typeof value}`)
+  }
+  if (value === null) return
+  if (ancestors.has(value)) throw unstorable(path, 'a cycle')
+  ancestors.add(value)
+  if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) refuseUnstorable(item, `${path}[${index}]`, ancestors)
+  } else {
+    if (!isPlain(value)) throw unstorable(path, `an instance of ${value.constructor?.name || 'a class'}`)
+    for (const [name, item] of Object.entries(value)) refuseUnstorable(item, `${path}.${name}`, ancestors)
+  }
+  ancestors.delete(value)
+}
+
+/** Made by a literal, `JSON.parse` or `Object.create(null)`, in whatever realm. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
+function unstorable(path: string, found: string): SessionDataError {
+  return new SessionDataError('ERR_SESSION_NOT_SERIALIZABLE', `${path}: expected JSON, got ${found}`)
+}

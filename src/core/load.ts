@@ -1,0 +1,68 @@
+import { readSessionTokens } from './cookie.ts'
+import type { Version } from './store.ts'
+import type { LiveRecord } from './record.ts'
+import { RecordIO, type Keys, type Services } from './record-io.ts'
+
+/** A session whose record was read live. */
+export interface LiveSession extends Keys {
+  record: LiveRecord
+  version: Version
+}
+
+/**
+ * What stands behind a request's cookie.
+ *
+ * - `none`: nothing, or a token that is unknown or expired; such a token is never adopted (B3).
+ * - `ended`: a session ended moments ago; what this request writes is dropped, since the cookie that a sign-in just
+ *   set must not be overwritten (E6).
+ * - `duplicate`: two live sessions, of which nobody can say which is the visitor's own (B6).
+ */
+export type Loaded =
+  | { state: 'none' }
+  | { state: 'live'; session: LiveSession }
+  | { state: 'ended' }
+  | { state: 'duplicate'; sessions: LiveSession[] }
+
+/** How long after a session's end its token still counts as ended rather than unknown. */
+const ENDED_MS = 30_000
+
+/** Reads the session that the Cookie header names; rejects when one of its tokens cannot be asked about. */
+export async function loadSession(services: Services, cookieHeader: string): Promise<Loaded> {
+  const tokens = readSessionTokens(cookieHeader, services.options.cookie.name)
+  if (tokens.length === 0) return { state: 'none' }
+  const io = new RecordIO(services)
+  const found = await Promise.all(tokens.map((token) => loadToken(services, io, token)))
+  const sessions = found.filter((session) => typeof session === 'object')
+  const [session, another] = sessions
+  if (another) {
+    services.emit('duplicate-cookie')
+    return { state: 'duplicate', sessions }
+  }
+  if (session) {
+    io.report('loaded')
+    return { state: 'live', session }
+  }
+  if (!found.includes('ended')) return { state: 'none' }
+  services.emit('ended')
+  return { state: 'ended' }
+}
+
+async function loadToken(
+  { options, emit }: Services,
+  io: RecordIO,
+  token: string,
+): Promise<LiveSession | 'ended' | undefined> {
+  const keys = await io.keysOf(token)
+  const found = await io.read(keys, options.loadTtl)
+  if (!found) return undefined
+  const { record, version } = found
+  if ('ended' in record) return options.now() - record.endedAt < ENDED_MS ? 'ended' : undefined
+  if (record.deadline <= options.now()) {
+    emit('expired')
+    return undefined
+  }
+  // The read restarted the manager's time to live; a session with timeouts of its own needs its own one.
+  const ttl = io.ttlOf(record)
+  if (record.idleTimeout !== undefined || ttl > options.loadTtl) await io.read(keys, ttl)
+  return { ...keys, record, version }
+}

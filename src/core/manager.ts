@@ -1,0 +1,148 @@
+import { Commit } from './commit.ts'
+import { Keyring } from './crypto/keyring.ts'
+import { SessionStateError } from './errors.ts'
+import type { SessionEvent, SessionEventType } from './events.ts'
+import { loadSession } from './load.ts'
+import { checkOptions, type SessionOptions } from './options.ts'
+import type { Services } from './record-io.ts'
+import { addCacheHeaders, addSessionCookie, isInsecure, type ResponseHeaders } from './response-headers.ts'
+import { Session, stateOf, type SessionData } from './session.ts'
+import { SessionState, type CookieHeader, type SessionSource } from './session-state.ts'
+import { Turns } from './turns.ts'
+
+/** What {@link SessionManager.commit} is told of the response. */
+export interface CommitResponse {
+  status: number
+  /** What the handler threw, if it did. */
+  error?: unknown
+  /** Not touched when there is nothing to do. */
+  headers: ResponseHeaders
+  /** The request's URL and `X-Forwarded-Proto`, to notice a Secure cookie that the browser will drop. */
+  url?: string | undefined
+  forwardedProto?: string | null | undefined
+}
+
+/**
+ * Opens the session of a request and commits it into the response. One manager may serve several adapters: they then
+ * share their sign-ins.
+ */
+export class SessionManager<Data extends SessionData<Data> = Record<string, any>> {
+  readonly #services: Services
+  readonly #source: SessionSource
+  #hasWarned = false
+
+  /** @internal Use {@link createSessionManager}. */
+  constructor(options: SessionOptions) {
+    const checked = checkOptions(options)
+    const { onEvent, now, cookie, store, secrets } = checked
+    const emit = (type: SessionEventType, details?: Partial<SessionEvent>): void => {
+      try {
+        onEvent?.({ type, at: now(), ...details })
+      } catch {
+        // A logger that fails must not cost a session.
+      }
+    }
+    const services: Services = {
+      options: checked,
+      store,
+      keyring: new Keyring(cookie.name, secrets),
+      turns: new Turns(),
+      emit,
+    }
+    this.#services = services
+    this.#source = {
+      cookieName: cookie.name,
+      now,
+      load: (header) => loadSession(services, header),
+      save: (state, explicit) => new Commit(services, state, explicit).run(),
+    }
+  }
+
+  /**
+   * The session of a request with this Cookie header: no I/O and no parsing until it is touched. The header may be
+   * given as a function, which is called at the first touch.
+   */
+  open(cookieHeader: CookieHeader): Session<Data> {
+    return new Session<Data>(new SessionState(this.#source, cookieHeader))
+  }
+
+  /**
+   * Whether the session was opened by this manager.
+   *
+   * Throws `SessionStateError` (`ERR_SESSION_MOUNTED_TWICE`) for another manager's session: two session middlewares on
+   * one request would hand out two cookies.
+   */
+  joins(session: unknown): session is Session<Data> {
+    if (!(session instanceof Session)) return false
+    if (stateOf(session).source === this.#source) return true
+    throw new SessionStateError(
+      'ERR_SESSION_MOUNTED_TWICE',
+      'a session middleware of another manager already serves this request; share one manager',
+    )
+  }
+
+  /**
+   * Saves the session and adds what the response must say: call it after the handler returned and before any byte
+   * leaves. A session that was not touched costs nothing.
+   *
+   * When the handler threw or answered with 500 or above, its changes are dropped; only a `destroy()` is carried out. An
+   * error with a `status` below 500 counts as an answer. Rejects when the save fails.
+   */
+  async commit(session: Session<Data>, response: CommitResponse): Promise<void> {
+    const state = stateOf(session)
+    const wasCommitted = state.isCommitted
+    state.isCommitted = true
+    if (wasCommitted || !state.isTouched) return
+    try {
+      if (hasFailed(response)) {
+        if (state.copy.discard()) this.#services.emit('dropped')
+      } else {
+        await state.finishTracked()
+      }
+      await this.#source.save(state, false)
+    } finally {
+      this.#addHeaders(state, response)
+    }
+  }
+
+  /** Closes the store. */
+  async close(): Promise<void> {
+    await this.#services.store.close?.()
+  }
+
+  #addHeaders(state: SessionState, { headers, url, forwardedProto }: CommitResponse): void {
+    const { options, emit } = this.#services
+    const change = state.cookie
+    if (change) addSessionCookie(headers, options.cookie, change)
+    if (options.cacheHeaders && addCacheHeaders(headers, change !== undefined).overridden) {
+      emit('cache-overridden')
+    }
+    if (!change || this.#hasWarned || !options.cookie.secure || !isInsecure(url, forwardedProto)) return
+    this.#hasWarned = true
+    emit('insecure-cookie')
+  }
+}
+
+/**
+ * Makes a session manager; given one, returns it, so that every adapter takes either.
+ *
+ * Throws `TypeError` or `RangeError` for wrong options, naming the option, what was expected and what came.
+ *
+ * @example
+ * const manager = createSessionManager<{ userId: string }>({
+ *   store: new MemcachedStore('memcached://127.0.0.1:11200'),
+ *   secret: process.env.SESSION_SECRET,
+ * })
+ */
+export function createSessionManager<Data extends SessionData<Data> = Record<string, any>>(
+  options: SessionOptions | SessionManager<Data> = {},
+): SessionManager<Data> {
+  return options instanceof SessionManager ? options : new SessionManager<Data>(options)
+}
+
+/** A framework's own HTTP error below 500 (`HTTPException(401)`, `ctx.throw(403)`) is an answer, not a failure. */
+function hasFailed({ status, error }: CommitResponse): boolean {
+  if (error === undefined) return status >= 500
+  const { status: errorStatus } = (error ?? {}) as { status?: unknown }
+  return typeof errorStatus !== 'number' || errorStatus >= 500
+}

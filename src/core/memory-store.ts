@@ -1,0 +1,98 @@
+import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from './store.ts'
+
+/** Options of {@link MemoryStore}. */
+export interface MemoryStoreOptions {
+  /** How many records to keep; beyond it the least recently used goes first. Default 100 000. */
+  maxRecords?: number
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  now?: () => number
+}
+
+interface Entry {
+  bytes: Uint8Array
+  version: number
+  expiresAt: number
+}
+
+/**
+ * A {@link SessionStore} in this process's memory: for development, for tests, and for a service of one process
+ * whose visitors may be signed out by a restart. It keeps bytes, not live objects, so it behaves like a real store;
+ * it is bounded by count and needs no timers.
+ *
+ * Throws `RangeError` when `maxRecords` is no whole number above 0.
+ */
+export class MemoryStore implements SessionStore {
+  /** Least recently used first: a Map remembers insertion order, and every use inserts anew. */
+  readonly #entries = new Map<string, Entry>()
+  readonly #maxRecords: number
+  readonly #now: () => number
+  #lastVersion = 0
+
+  constructor(options: MemoryStoreOptions = {}) {
+    const { maxRecords = 100_000, now = Date.now } = options
+    if (!Number.isSafeInteger(maxRecords) || maxRecords < 1) {
+      throw new RangeError(`maxRecords: expected a whole number of 1 or more, got ${String(maxRecords)}`)
+    }
+    if (typeof now !== 'function') throw new TypeError(`now: expected a function, got ${typeof now}`)
+    this.#maxRecords = maxRecords
+    this.#now = now
+  }
+
+  /** Records held, the expired ones that nobody asked for since included. */
+  get size(): number {
+    return this.#entries.size
+  }
+
+  async get(key: string, ttl: number): Promise<StoredRecord | undefined> {
+    const entry = this.#live(key)
+    if (!entry) return undefined
+    entry.expiresAt = this.#expiry(ttl)
+    this.#entries.delete(key)
+    this.#entries.set(key, entry)
+    return { bytes: entry.bytes.slice(), version: entry.version }
+  }
+
+  async add(key: string, bytes: Uint8Array, ttl: number): Promise<Version | undefined> {
+    return this.#live(key) ? undefined : this.#write(key, bytes, ttl)
+  }
+
+  async replace(key: string, bytes: Uint8Array, ttl: number, version: Version): Promise<ReplaceOutcome> {
+    const entry = this.#live(key)
+    if (!entry) return { outcome: 'missing' }
+    if (entry.version !== version) return { outcome: 'conflict' }
+    return { outcome: 'replaced', version: this.#write(key, bytes, ttl) }
+  }
+
+  async set(key: string, bytes: Uint8Array, ttl: number): Promise<void> {
+    this.#write(key, bytes, ttl)
+  }
+
+  async delete(key: string): Promise<void> {
+    this.#entries.delete(key)
+  }
+
+  #live(key: string): Entry | undefined {
+    const entry = this.#entries.get(key)
+    if (!entry || entry.expiresAt > this.#now()) return entry
+    this.#entries.delete(key)
+    return undefined
+  }
+
+  #write(key: string, bytes: Uint8Array, ttl: number): number {
+    const version = ++this.#lastVersion
+    this.#entries.delete(key)
+    this.#entries.set(key, { bytes: bytes.slice(), version, expiresAt: this.#expiry(ttl) })
+    if (this.#entries.size > this.#maxRecords) {
+      const [leastRecentlyUsed] = this.#entries.keys()
+      this.#entries.delete(leastRecentlyUsed as string)
+    }
+    return version
+  }
+
+  #expiry(ttl: number): number {
+    if (!Number.isSafeInteger(ttl) || ttl < 1) {
+      throw new RangeError(`ttl: expected whole seconds of 1 or more, got ${String(ttl)}`)
+    }
+    return this.#now() + ttl * 1000
+  }
+}

@@ -1,0 +1,220 @@
+import { MAX_COOKIE_AGE_SECONDS, type CookieAttributes } from './cookie.ts'
+import type { SessionEvent } from './events.ts'
+import { MemoryStore } from './memory-store.ts'
+import type { SessionStore } from './store.ts'
+
+/** Options of {@link createSessionManager} and of the adapters; every one has a default but `secret` on a real store. */
+export interface SessionOptions {
+  /** Where sessions live. Default: a new `MemoryStore`. */
+  store?: SessionStore | undefined
+  /**
+   * At least 32 bytes of randomness, as a string (its UTF-8 bytes count) or bytes; or a list, of which the first seals
+   * and all open, to change secrets without signing anybody out. Required, except on a MemoryStore, where the default
+   * is drawn at random for this process.
+   */
+  secret?: Secret | readonly Secret[] | undefined
+  /** Seconds without a request until the session ends (ASVS 7.3.1); `false` for none. Default 86 400 (a day). */
+  idleTimeout?: number | false | undefined
+  /** Seconds from creation until the session ends, used or not (ASVS 7.3.2); at most 400 days. Default 1 209 600 (14 days). */
+  absoluteTimeout?: number | undefined
+  /** The session cookie. Default `__Host-session`, Path=/, Secure, HttpOnly, SameSite=Lax. */
+  cookie?: CookieOptions | undefined
+  /** Whether the browser keeps the cookie when it closes. Default `true`. */
+  persistent?: boolean | undefined
+  /** Whether to add `Vary: Cookie` and `Cache-Control` to responses that depend on the session. Default `true`. */
+  cacheHeaders?: boolean | undefined
+  /** The one hook for logs and metrics. What it throws is ignored: a logger that fails must not cost a session. */
+  onEvent?: ((event: SessionEvent) => void) | undefined
+  /** Milliseconds since the epoch, for tests. Default `Date.now`. */
+  now?: (() => number) | undefined
+}
+
+export type Secret = string | Uint8Array
+
+/** Attributes of the session cookie (RFC 6265bis §4.1). Contradictions throw `TypeError`. */
+export interface CookieOptions {
+  /** Default `__Host-session`; `session` when `secure` is false or a `domain` is set. */
+  name?: string | undefined
+  /** Default `/`. */
+  path?: string | undefined
+  /** Default: none, which keeps the cookie to this very host. */
+  domain?: string | undefined
+  /** Default `true`; `false` for plain http. */
+  secure?: boolean | undefined
+  /** Default `true`: no script reads it. */
+  httpOnly?: boolean | undefined
+  /** Default `lax`. */
+  sameSite?: 'lax' | 'strict' | 'none' | undefined
+  /** CHIPS: a cookie jar per top-level site. Default `false`. */
+  partitioned?: boolean | undefined
+}
+
+/** Options checked, with defaults filled in. */
+export interface CheckedOptions {
+  store: SessionStore
+  secrets: () => readonly Uint8Array[]
+  idleTimeout: number | false
+  absoluteTimeout: number
+  /** Seconds to live that a read restarts, before the record can say otherwise. */
+  loadTtl: number
+  cookie: CookieAttributes
+  persistent: boolean
+  cacheHeaders: boolean
+  onEvent: ((event: SessionEvent) => void) | undefined
+  now: () => number
+}
+
+const OPTION_NAMES = [
+  'store', 'secret', 'idleTimeout', 'absoluteTimeout', 'cookie', 'persistent', 'cacheHeaders', 'onEvent', 'now',
+] // prettier-ignore
+const COOKIE_NAMES = ['name', 'path', 'domain', 'secure', 'httpOnly', 'sameSite', 'partitioned']
+const MIN_SECRET_BYTES = 32
+
+/** Throws `TypeError` or `RangeError` naming the option, what was expected and what came; never a secret. */
+export function checkOptions(options: SessionOptions): CheckedOptions {
+  checkNames('options', options, OPTION_NAMES)
+  const now = options.now ?? Date.now
+  if (typeof now !== 'function') throw wrong('now', 'a function', now)
+  const store = options.store ?? new MemoryStore({ now })
+  for (const method of ['get', 'add', 'replace', 'set', 'delete'] as const) {
+    if (typeof store[method] !== 'function') throw wrong(`store.${method}`, 'a function', store[method])
+  }
+  const onEvent = options.onEvent ?? undefined
+  if (onEvent !== undefined && typeof onEvent !== 'function') throw wrong('onEvent', 'a function', onEvent)
+  const { idleTimeout = 86_400, absoluteTimeout = 1_209_600 } = options
+  checkIdleTimeout('idleTimeout', idleTimeout)
+  checkAbsoluteTimeout('absoluteTimeout', absoluteTimeout)
+  return {
+    store,
+    secrets: checkSecrets(options.secret, store),
+    idleTimeout,
+    absoluteTimeout,
+    loadTtl: idleTimeout === false ? absoluteTimeout : idleTimeout,
+    cookie: checkCookie(options.cookie ?? {}),
+    persistent: checkBoolean('persistent', options.persistent, true),
+    cacheHeaders: checkBoolean('cacheHeaders', options.cacheHeaders, true),
+    onEvent,
+    now,
+  }
+}
+
+export function checkIdleTimeout(option: string, value: number | false): void {
+  if (value !== false) checkSeconds(option, value, 'false or whole seconds from 1 to 34560000 (400 days)')
+}
+
+export function checkAbsoluteTimeout(option: string, value: number): void {
+  checkSeconds(option, value, 'whole seconds from 1 to 34560000 (400 days)')
+}
+
+function checkSeconds(option: string, value: unknown, expected: string): void {
+  if (typeof value !== 'number') throw wrong(option, expected, value)
+  if (Number.isInteger(value) && value >= 1 && value <= MAX_COOKIE_AGE_SECONDS) return
+  throw new RangeError(`${option}: expected ${expected}, got ${value}`)
+}
+
+function checkSecrets(secret: unknown, store: SessionStore): () => readonly Uint8Array[] {
+  if (secret === undefined && store instanceof MemoryStore) return processSecrets
+  const list: unknown[] = Array.isArray(secret) ? secret : [secret]
+  if (list.length === 0) throw new TypeError('secret: expected at least one secret, got an empty list')
+  const secrets = list.map((each) => {
+    const bytes = typeof each === 'string' ? new TextEncoder().encode(each) : each
+    if (!(bytes instanceof Uint8Array)) {
+      throw new TypeError(`secret: expected a string or Uint8Array of at least 32 bytes, got ${kindOf(each)}`)
+    }
+    if (bytes.length >= MIN_SECRET_BYTES) return bytes.slice()
+    throw new RangeError(`secret: expected at least ${MIN_SECRET_BYTES} bytes, got ${bytes.length}`)
+  })
+  return () => secrets
+}
+
+let drawn: readonly Uint8Array[] | undefined
+
+/** One random secret for this process, so that managers on one MemoryStore share their sign-ins. */
+function processSecrets(): readonly Uint8Array[] {
+  drawn ??= [crypto.getRandomValues(new Uint8Array(MIN_SECRET_BYTES))]
+  return drawn
+}
+
+function checkCookie(options: CookieOptions): CookieAttributes {
+  checkNames('cookie', options, COOKIE_NAMES)
+  const secure = checkBoolean('cookie.secure', options.secure, true)
+  const { path = '/', domain, sameSite = 'lax' } = options
+  const { name = secure && domain === undefined ? '__Host-session' : 'session' } = options
+  const cookie: CookieAttributes = {
+    name,
+    path,
+    secure,
+    httpOnly: checkBoolean('cookie.httpOnly', options.httpOnly, true),
+    sameSite,
+    partitioned: checkBoolean('cookie.partitioned', options.partitioned, false),
+  }
+  if (domain !== undefined) cookie.domain = domain
+  checkSyntax(cookie)
+  checkContradictions(cookie)
+  return cookie
+}
+
+/** One place for all: whatever gets past here stands in a Set-Cookie header as it is (Hono GHSA-5pq2-9x2x-5p6w). */
+function checkSyntax({ name, path, domain, sameSite }: CookieAttributes): void {
+  // cookie-name = token (RFC 6265bis §4.1.1, RFC 9110 §5.6.2)
+  if (typeof name !== 'string' || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/.test(name)) {
+    throw wrong('cookie.name', 'a token of RFC 9110, at most 256 characters', name)
+  }
+  // path-value = *av-octet, av-octet = any CHAR except CTLs or ";"; §5.6 bounds an attribute at 1024 bytes
+  if (typeof path !== 'string' || !/^\/[\x20-\x3a\x3c-\x7e]{0,1023}$/.test(path)) {
+    throw wrong('cookie.path', 'a path that begins with / and holds no ";" or control characters', path)
+  }
+  if (
+    domain !== undefined &&
+    (typeof domain !== 'string' ||
+      !/^\.?[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*$/.test(domain) ||
+      domain.length > 253)
+  ) {
+    throw wrong('cookie.domain', 'a host name', domain)
+  }
+  if (!['lax', 'strict', 'none'].includes(sameSite)) {
+    throw wrong('cookie.sameSite', "'lax', 'strict' or 'none'", sameSite)
+  }
+}
+
+/** What browsers would refuse in silence (RFC 6265bis §5.7). */
+function checkContradictions({ name, path, domain, secure, sameSite, partitioned }: CookieAttributes): void {
+  const lowered = name.toLowerCase()
+  const contradiction = (what: string) => new TypeError(`cookie: ${what}`)
+  if (lowered.startsWith('__host-')) {
+    if (domain !== undefined) throw contradiction('a name with the prefix __Host- allows no domain')
+    if (path !== '/') throw contradiction("a name with the prefix __Host- allows no path but '/'")
+    if (!secure) throw contradiction('a name with the prefix __Host- needs secure: true')
+  }
+  if (lowered.startsWith('__secure-') && !secure) {
+    throw contradiction('a name with the prefix __Secure- needs secure: true')
+  }
+  if (sameSite === 'none' && !secure) throw contradiction("sameSite: 'none' needs secure: true")
+  if (partitioned && !secure) throw contradiction('partitioned needs secure: true')
+}
+
+function checkBoolean(option: string, value: unknown, fallback: boolean): boolean {
+  if (value === undefined) return fallback
+  if (typeof value !== 'boolean') throw wrong(option, 'true or false', value)
+  return value
+}
+
+function checkNames(option: string, value: object, names: readonly string[]): void {
+  if (typeof value !== 'object' || value === null) throw wrong(option, 'an object', value)
+  const unknown = Object.keys(value).find((name) => !names.includes(name))
+  if (unknown !== undefined) throw new TypeError(`${option}: expected ${names.join(', ')}; got ${unknown}`)
+}
+
+function wrong(option: string, expected: string, value: unknown): TypeError {
+  const got = typeof value === 'string' ? JSON.stringify(value) : kindOf(value)
+  return new TypeError(`${option}: expected ${expected}, got ${got}`)
+}
+
+/** Says what a value is without showing what it holds. */
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean') {
+    return String(value)
+  }
+  if (Array.isArray(value)) return 'an array'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}

@@ -1,0 +1,123 @@
+import type { Keyring } from './crypto/keyring.ts'
+import { SessionDataError, SessionError, StoreUnavailableError } from './errors.ts'
+import type { SessionEvent, SessionEventType } from './events.ts'
+import type { CheckedOptions } from './options.ts'
+import { decodeRecord, encodeRecord, type LiveRecord, type Tombstone } from './record.ts'
+import type { ReplaceOutcome, SessionStore, Version } from './store.ts'
+import type { Turns } from './turns.ts'
+
+/** A token and the store key derived from it. */
+export interface Keys {
+  token: string
+  storeKey: string
+}
+
+/** What loading and committing share; one per manager. */
+export interface Services {
+  options: CheckedOptions
+  store: SessionStore
+  keyring: Keyring
+  turns: Turns
+  emit(type: SessionEventType, details?: Pick<SessionEvent, 'durationMs' | 'roundTrips' | 'error'>): void
+}
+
+/** Sealed records on the store, for one load or one commit: it counts the round trips and the time. */
+export class RecordIO {
+  readonly #services: Services
+  readonly #startedAt = performance.now()
+  #roundTrips = 0
+
+  constructor(services: Services) {
+    this.#services = services
+  }
+
+  get elapsedMs(): number {
+    return performance.now() - this.#startedAt
+  }
+
+  async keysOf(token: string): Promise<Keys> {
+    return { token, storeKey: await this.#services.keyring.storeKey(token) }
+  }
+
+  /** `undefined` for no record, and for one that cannot be opened or understood. */
+  async read(
+    keys: Keys,
+    ttl: number,
+  ): Promise<{ record: LiveRecord | Tombstone; version: Version } | undefined> {
+    const { store, keyring, emit } = this.#services
+    const stored = await this.#call('get', () => store.get(keys.storeKey, ttl))
+    if (!stored) return undefined
+    const plaintext = await keyring.open(keys.token, keys.storeKey, stored.bytes)
+    const record = plaintext && decodeRecord(plaintext)
+    if (record) return { record, version: stored.version }
+    emit('invalid')
+    return undefined
+  }
+
+  /** `undefined` when the key is taken. */
+  async add(keys: Keys, record: LiveRecord): Promise<Version | undefined> {
+    const bytes = await this.#seal(keys, record)
+    return this.#call('add', () => this.#services.store.add(keys.storeKey, bytes, this.ttlOf(record)))
+  }
+
+  async replace(keys: Keys, record: LiveRecord | Tombstone, version: Version): Promise<ReplaceOutcome> {
+    const bytes = await this.#seal(keys, record)
+    const ttl = this.ttlOf(record)
+    return this.#call('replace', () => this.#services.store.replace(keys.storeKey, bytes, ttl, version))
+  }
+
+  async set(keys: Keys, record: Tombstone): Promise<void> {
+    const bytes = await this.#seal(keys, record)
+    await this.#call('set', () => this.#services.store.set(keys.storeKey, bytes, this.ttlOf(record)))
+  }
+
+  async delete(storeKey: string): Promise<void> {
+    await this.#call('delete', () => this.#services.store.delete(storeKey))
+  }
+
+  /** Whole seconds, never 0 (which is for ever to memcached): the idle timeout or what is left of the absolute one. */
+  ttlOf(record: LiveRecord | Tombstone): number {
+    if ('ended' in record) return TOMBSTONE_TTL_SECONDS
+    const { idleTimeout: managers, now } = this.#services.options
+    const { idleTimeout = managers, deadline } = record
+    const left = Math.max(1, Math.ceil((deadline - now()) / 1000))
+    return idleTimeout === false ? left : Math.min(idleTimeout, left)
+  }
+
+  report(type: SessionEventType): void {
+    this.#services.emit(type, { durationMs: this.elapsedMs, roundTrips: this.#roundTrips })
+  }
+
+  async #seal(keys: Keys, record: LiveRecord | Tombstone): Promise<Uint8Array> {
+    const { keyring, store } = this.#services
+    const bytes = await keyring.seal(keys.token, keys.storeKey, encodeRecord(record))
+    if (store.maxBytes === undefined || bytes.length <= store.maxBytes) return bytes
+    throw new SessionDataError(
+      'ERR_SESSION_TOO_LARGE',
+      `expected at most ${store.maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
+    )
+  }
+
+  async #call<Result>(operation: string, run: () => Promise<Result>): Promise<Result> {
+    this.#roundTrips++
+    try {
+      return await run()
+    } catch (cause) {
+      const error = cause instanceof SessionError ? cause : new StoreUnavailableError(operation, cause)
+      this.#services.emit('store-error', { error })
+      throw error
+    }
+  }
+}
+
+/** A tombstone is believed for 30 s from its time stamp (E6); reads may keep it longer. */
+const TOMBSTONE_TTL_SECONDS = 60
+
+function largestKeys(record: LiveRecord | Tombstone): string {
+  if ('ended' in record) return 'a tombstone'
+  return [...record.texts]
+    .toSorted(([, left], [, right]) => right.length - left.length)
+    .slice(0, 3)
+    .map(([key, text]) => `${key}: ${text.length} characters`)
+    .join(', ')
+}

@@ -1,0 +1,108 @@
+import { base64url } from './crypto/base64url.ts'
+
+/** Session data as the record holds it: each top-level key with its value as JSON text. */
+export type SessionTexts = ReadonlyMap<string, string>
+
+/** A session that lives. Times are milliseconds since the epoch, timeouts seconds. */
+export interface LiveRecord {
+  createdAt: number
+  /** The absolute timeout's end. */
+  deadline: number
+  /** Present where the session overrides the manager's; `false` is none. */
+  idleTimeout?: number | false
+  /** Present where the session overrides the manager's. */
+  persistent?: boolean
+  /** How many times the record was written. */
+  generation: number
+  writtenAt: number
+  /** The ids of the last writes, newest first; the first one made this generation. */
+  writeIds: readonly string[]
+  texts: SessionTexts
+}
+
+/** What stays, for a while, of a session that was ended. */
+export interface Tombstone {
+  ended: 'destroyed' | 'regenerated'
+  endedAt: number
+  writeId: string
+  /** The store key of the session that goes on after `regenerateId`. */
+  successor?: string
+}
+
+const MAX_WRITE_IDS = 256
+const QUIET_MS = 2_000
+const WRITE_ID_BYTES = 8
+
+/** Tells one write from all others, so that a write whose reply was lost is recognised. */
+export function generateWriteId(): string {
+  return base64url(crypto.getRandomValues(new Uint8Array(WRITE_ID_BYTES)))
+}
+
+/**
+ * The record after one more write. Write ids are kept since the record was last quiet for two seconds: nobody
+ * waits that long for a reply.
+ */
+export function nextRecord(
+  record: LiveRecord,
+  writeId: string,
+  now: number,
+  texts: SessionTexts,
+): LiveRecord {
+  const wasQuiet = now - record.writtenAt > QUIET_MS
+  const writeIds = wasQuiet ? [writeId] : [writeId, ...record.writeIds.slice(0, MAX_WRITE_IDS - 1)]
+  return { ...record, generation: record.generation + 1, writtenAt: now, writeIds, texts }
+}
+
+const utf8 = new TextEncoder()
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
+
+/**
+ * One JSON text a line, the envelope first, then key and value in turn. JSON.stringify writes no line breaks, so
+ * reading a session is one split, and a value that no request asks for is never parsed. No key can meddle with the
+ * envelope, `__proto__` included.
+ */
+export function encodeRecord(record: LiveRecord | Tombstone): Uint8Array {
+  if ('ended' in record) return utf8.encode(JSON.stringify(record))
+  const { texts, ...envelope } = record
+  let text = JSON.stringify(envelope)
+  for (const [key, value] of texts) text += `\n${JSON.stringify(key)}\n${value}`
+  return utf8.encode(text)
+}
+
+/** `undefined` for bytes that are no record. */
+export function decodeRecord(bytes: Uint8Array): LiveRecord | Tombstone | undefined {
+  try {
+    const lines = strictUtf8.decode(bytes).split('\n')
+    const envelope: unknown = JSON.parse(lines[0] as string)
+    if (isTombstone(envelope)) return envelope
+    if (!isEnvelope(envelope) || lines.length % 2 === 0) return undefined
+    const texts = new Map<string, string>()
+    for (let line = 1; line < lines.length; line += 2) {
+      const key: unknown = JSON.parse(lines[line] as string)
+      if (typeof key !== 'string') return undefined
+      texts.set(key, lines[line + 1] as string)
+    }
+    return { ...envelope, texts }
+  } catch {
+    return undefined
+  }
+}
+
+function isTombstone(value: unknown): value is Tombstone {
+  return has(value, 'ended') && has(value, 'endedAt') && typeof value.endedAt === 'number'
+}
+
+function isEnvelope(value: unknown): value is Omit<LiveRecord, 'texts'> {
+  return (
+    has(value, 'deadline') &&
+    typeof value.deadline === 'number' &&
+    has(value, 'generation') &&
+    typeof value.generation === 'number' &&
+    has(value, 'writeIds') &&
+    Array.isArray(value.writeIds)
+  )
+}
+
+function has<Key extends string>(value: unknown, key: Key): value is Record<Key, unknown> {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+}

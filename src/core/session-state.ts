@@ -1,0 +1,107 @@
+import { hasCookie } from './cookie.ts'
+import type { Loaded } from './load.ts'
+import { WorkingCopy } from './working-copy.ts'
+
+/** What a session needs of its manager. */
+export interface SessionSource {
+  readonly cookieName: string
+  now(): number
+  load(cookieHeader: string): Promise<Loaded>
+  save(state: SessionState, explicit: boolean): Promise<void>
+}
+
+/** What the response's Set-Cookie is to say; `maxAge` in seconds, `undefined` until the browser closes. */
+export type CookieChange = { token: string; maxAge: number | undefined } | 'clear'
+
+/** A Cookie header, or a function that returns it: asked for at the first touch, never on an untouched request. */
+export type CookieHeader = string | null | undefined | (() => string | null | undefined)
+
+/** One request's session between opening and commit: what handler and manager both work on. */
+export class SessionState {
+  readonly source: SessionSource
+  readonly copy: WorkingCopy = new WorkingCopy()
+  isTouched = false
+  isCommitted = false
+  /** `destroy` was called: reads are empty, and what is written since begins a new session. */
+  isDestroying = false
+  loaded: Loaded | undefined
+  cookie: CookieChange | undefined
+  readonly #cookieHeader: CookieHeader
+  #loading: Promise<void> | undefined
+  #loadError: { error: unknown } | undefined
+  readonly #unfinished = new Set<Promise<unknown>>()
+
+  constructor(source: SessionSource, cookieHeader: CookieHeader) {
+    this.source = source
+    this.#cookieHeader = cookieHeader
+  }
+
+  /** For reading: loads once, however many ask; a load that failed may be tried again. */
+  async load(): Promise<void> {
+    if (this.loaded || this.isDestroying) return
+    this.#loading ??= this.#load()
+    await this.#loading
+  }
+
+  /** For committing: what the handler wrote without having been able to read is not written (A2). */
+  async loadOnce(): Promise<void> {
+    if (this.#loadError) throw this.#loadError.error
+    if (this.loaded) return
+    this.#loading ??= this.#load()
+    await this.#loading
+  }
+
+  /** Counts work that the handler may not wait for: the commit does, and it never becomes an unhandled rejection. */
+  track<Result>(work: Promise<Result>): Promise<Result> {
+    this.#unfinished.add(work)
+    const forget = () => this.#unfinished.delete(work)
+    work.then(forget, forget)
+    return work
+  }
+
+  /** Waits for tracked work; rejects with the first failure that nobody can have seen yet. */
+  async finishTracked(): Promise<void> {
+    const results = await Promise.allSettled(this.#unfinished)
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+  }
+
+  destroy(): void {
+    this.copy.discard()
+    this.copy.rebase()
+    this.isDestroying = true
+  }
+
+  /** The session behind the cookie is ended, by this request's wish. */
+  hasEnded(): void {
+    this.isDestroying = false
+    this.loaded = { state: 'none' }
+    this.cookie = hasCookie(this.#header(), this.source.cookieName) ? 'clear' : undefined
+  }
+
+  /** The session was ended by somebody else: nothing more is written to it. */
+  loseSession(): void {
+    this.copy.discard()
+    this.copy.rebase()
+    if (this.loaded?.state === 'live') this.loaded = { state: 'ended' }
+  }
+
+  async #load(): Promise<void> {
+    try {
+      this.loaded = await this.source.load(this.#header())
+      if (this.loaded.state === 'live' && !this.isDestroying) {
+        this.copy.rebase(this.loaded.session.record.texts)
+      }
+      this.#loadError = undefined
+    } catch (error) {
+      this.#loadError = { error }
+      throw error
+    } finally {
+      this.#loading = undefined
+    }
+  }
+
+  #header(): string {
+    const header = this.#cookieHeader
+    return (typeof header === 'function' ? header() : header) ?? ''
+  }
+}

@@ -1,0 +1,87 @@
+import { StoreUnavailableError } from './errors.ts'
+import type { LiveSession } from './load.ts'
+import type { LiveRecord, Tombstone } from './record.ts'
+import type { RecordIO, Services } from './record-io.ts'
+
+/** How a {@link swap} ended. `exhausted`: others kept writing for as long as a request may wait. */
+export type Swapped =
+  | { outcome: 'unchanged' | 'written'; session: LiveSession }
+  | { outcome: 'ended'; tombstone: Tombstone }
+  | { outcome: 'missing' | 'exhausted' }
+
+/** One write, recognisable when its reply is lost. */
+export interface Write {
+  writeId: string
+  /** The generation on which the write went out and was not answered. */
+  unanswered?: number | undefined
+}
+
+const BUDGET_MS = 600
+const LONGEST_PAUSE_MS = 64
+
+/**
+ * Writes what `next` makes of a session by compare-and-swap, again and again on the newest record while others write
+ * first. A write whose reply was lost is settled by reading: its id is in the record or it was not applied.
+ */
+export async function swap(
+  services: Services,
+  io: RecordIO,
+  loaded: LiveSession,
+  write: Write,
+  next: (newest: LiveSession) => Eventually<LiveRecord | Tombstone | undefined>,
+): Promise<Swapped> {
+  let session = loaded
+  for (let attempt = 0; ; attempt++) {
+    const record = await next(session)
+    if (!record) return { outcome: 'unchanged', session }
+    const reply = await replace(io, session, record)
+    switch (reply.outcome) {
+      case 'replaced':
+        return { outcome: 'written', session: withRecord(session, record, reply.version) }
+      case 'missing':
+        return { outcome: 'missing' }
+      case 'conflict':
+        services.emit('conflict')
+        break
+      case 'unanswered':
+        write.unanswered ??= session.record.generation
+    }
+    if (io.elapsedMs > BUDGET_MS) return { outcome: 'exhausted' }
+    // Wait, then read, then swap with nothing waited for in between: the other order loses to every other writer.
+    if (attempt > 0) await pause(attempt)
+    const found = await io.read(session, io.ttlOf(session.record))
+    if (!found) return { outcome: 'missing' }
+    if (wrote(write.writeId, found.record)) {
+      return { outcome: 'written', session: withRecord(session, found.record, found.version) }
+    }
+    if ('ended' in found.record) return { outcome: 'ended', tombstone: found.record }
+    session = withRecord(session, found.record, found.version)
+  }
+}
+
+type Eventually<T> = T | Promise<T>
+
+async function replace(io: RecordIO, session: LiveSession, record: LiveRecord | Tombstone) {
+  try {
+    return await io.replace(session, record, session.version)
+  } catch (error) {
+    if (error instanceof StoreUnavailableError) return { outcome: 'unanswered' } as const
+    throw error
+  }
+}
+
+function wrote(writeId: string, record: LiveRecord | Tombstone): boolean {
+  return 'ended' in record ? record.writeId === writeId : record.writeIds.includes(writeId)
+}
+
+function withRecord(session: LiveSession, record: LiveRecord | Tombstone, version: unknown): LiveSession {
+  return { ...session, record: 'ended' in record ? session.record : record, version }
+}
+
+/** Full jitter, doubling: two writers that collided must not collide again. */
+function pause(attempt: number): Promise<void> {
+  const longest = Math.min(LONGEST_PAUSE_MS, 2 ** attempt)
+  return new Promise((resolve) => {
+    setTimeout(resolve, Math.random() * longest)
+  })
+}
