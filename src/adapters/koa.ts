@@ -23,7 +23,7 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
 ): Middleware<object, SessionContext<Data>> {
   const manager = createSessionManager<Data>(optionsOrManager)
   return async (ctx, next) => {
-    if (Object.hasOwn(ctx, 'session') && manager.joins(ctx.session)) return next()
+    if (manager.joins(ctx.session)) return next()
     const session = manager.open(ctx.req.headers.cookie)
     ctx.session = session
     let failure: Error | undefined
@@ -49,8 +49,7 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
         failure ??= asError(commitError)
       })
     if (!failure) return
-    // ctx.onerror strips every header of the response, but sends the error's own.
-    failure.headers = { ...failure.headers, ...headers.added }
+    addToError(failure, headers.added)
     throw failure
   }
 }
@@ -62,6 +61,17 @@ function asError(thrown: unknown): Error {
   return thrown instanceof globalThis.Error
     ? thrown
     : new globalThis.Error('non-error thrown', { cause: thrown })
+}
+
+/**
+ * ctx.onerror strips every header of the response, but sends the error's own. These win, unless the response sets the
+ * session cookie: then it must not be stored.
+ */
+function addToError(error: Error, { 'Set-Cookie': cookie, ...others }: Record<string, string>): void {
+  error.headers =
+    cookie === undefined
+      ? { ...others, ...error.headers }
+      : { ...error.headers, ...others, 'Set-Cookie': [error.headers?.['Set-Cookie'] ?? [], cookie].flat() }
 }
 
 /** The response's headers, remembering what the session added to them. */

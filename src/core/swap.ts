@@ -21,7 +21,8 @@ const LONGEST_PAUSE_MS = 64
 
 /**
  * Writes what `next` makes of a session by compare-and-swap, again and again on the newest record while others write
- * first. A write whose reply was lost is settled by reading: its id is in the record or it was not applied.
+ * first. A write whose reply was lost is settled by reading: its id is in the record or it was not applied. Then it is
+ * tried once more.
  */
 export async function swap(
   services: Services,
@@ -31,6 +32,7 @@ export async function swap(
   next: (newest: LiveSession) => Eventually<LiveRecord | Tombstone | undefined>,
 ): Promise<Swapped> {
   let session = loaded
+  let isRetry = false
   for (let attempt = 0; ; attempt++) {
     const record = await next(session)
     if (!record) return { outcome: 'unchanged', session }
@@ -55,6 +57,10 @@ export async function swap(
       return { outcome: 'written', session: withRecord(session, found.record, found.version) }
     }
     if ('ended' in found.record) return { outcome: 'ended', tombstone: found.record }
+    if (reply.outcome === 'unanswered') {
+      if (isRetry) throw reply.error
+      isRetry = true
+    }
     session = withRecord(session, found.record, found.version)
   }
 }
@@ -65,7 +71,7 @@ async function replace(io: RecordIO, session: LiveSession, record: LiveRecord | 
   try {
     return await io.replace(session, record, session.version)
   } catch (error) {
-    if (error instanceof StoreUnavailableError) return { outcome: 'unanswered' } as const
+    if (error instanceof StoreUnavailableError) return { outcome: 'unanswered', error } as const
     throw error
   }
 }

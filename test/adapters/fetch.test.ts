@@ -1,0 +1,89 @@
+import { HTTPException } from 'hono/http-exception'
+import { describe, expect, it } from 'vitest'
+import { withSession } from '../../src/adapters/fetch.ts'
+import { createSessionManager, MemoryStore } from '../../src/core/index.ts'
+import { failing, TamperedStore } from '../support/tampered-store.ts'
+
+const request = (cookie?: string) =>
+  new Request('http://localhost/', { headers: cookie === undefined ? {} : { cookie } })
+
+describe('fetch', () => {
+  it("passes the server's further arguments on", async () => {
+    const app = withSession({}, (_request, _session, server: { name: string }, port: number) =>
+      Response.json([server.name, port]),
+    )
+    expect(await (await app(request(), { name: 'bun' }, 3000)).json()).toEqual(['bun', 3000])
+  })
+
+  it('D5: the same manager joins, another one is refused', async () => {
+    const manager = createSessionManager<{ n: number }>()
+    const inner = withSession(manager, async (_request, session) => {
+      await session.update('n', (n = 0) => n + 1)
+      return new Response('counted')
+    })
+    const joined = await withSession(manager, (each) => inner(each))(request())
+    expect(joined.headers.getSetCookie()).toHaveLength(1)
+    await expect(withSession({}, (each) => inner(each))(request())).rejects.toMatchObject({
+      code: 'ERR_SESSION_MOUNTED_TWICE',
+    })
+  })
+
+  it("D3: an error that brings its own answer is answered with it, the session's cookie included", async () => {
+    const app = withSession({}, (_request, session) => {
+      session.set('attempts', 1)
+      throw new HTTPException(401, { message: 'who are you?' })
+    })
+    const response = await app(request())
+    expect([response.status, await response.text()]).toEqual([401, 'who are you?'])
+    expect(response.headers.getSetCookie()).toHaveLength(1)
+    expect(response.headers.get('vary')).toBe('Cookie')
+    expect(response.headers.get('cache-control')).toBe('no-store')
+  })
+
+  it('D3: any other error is thrown on, and a destroy is carried out', async () => {
+    const store = new MemoryStore()
+    const manager = createSessionManager<{ user: string }>({ store })
+    const signIn = withSession(manager, (_request, session) => {
+      session.set('user', 'u1')
+      return new Response()
+    })
+    const cookie = (await signIn(request())).headers.getSetCookie()[0]!.split(';')[0]!
+    const fails = withSession(manager, (_request, session) => {
+      session.destroy()
+      throw new Error('the handler failed')
+    })
+    await expect(fails(request(cookie))).rejects.toThrow('the handler failed')
+    const who = withSession(manager, async (_request, session) => new Response(await session.get('user')))
+    expect(await (await who(request(cookie))).text()).toBe('')
+  })
+
+  it('D8: a failed commit is a 503 that keeps the cookies of others and nothing else of the answer', async () => {
+    const store = new TamperedStore(new MemoryStore())
+    store.before = failing('add', 2)
+    const app = withSession({ store, secret: 'x'.repeat(32) }, (_request, session) => {
+      session.set('n', 1)
+      return new Response('the answer', { headers: { ETag: '"abc"', 'Set-Cookie': 'theirs=1' } })
+    })
+    const response = await app(request())
+    expect([response.status, await response.text()]).toEqual([503, 'Service Unavailable'])
+    expect(response.headers.get('etag')).toBeNull()
+    expect(response.headers.getSetCookie()).toEqual(['theirs=1'])
+    expect(response.headers.get('cache-control')).toBe('no-store')
+  })
+
+  it('D4: the immutable headers of a redirect are copied', async () => {
+    const app = withSession({}, (_request, session) => {
+      session.set('n', 1)
+      return Response.redirect('http://localhost/elsewhere')
+    })
+    const response = await app(request())
+    expect(response.status).toBe(302)
+    expect(response.headers.get('location')).toBe('http://localhost/elsewhere')
+    expect(response.headers.getSetCookie()).toHaveLength(1)
+  })
+
+  it('A1: an untouched answer is handed on as it is', async () => {
+    const answer = Response.redirect('http://localhost/elsewhere')
+    expect(await withSession({}, () => answer)(request())).toBe(answer)
+  })
+})

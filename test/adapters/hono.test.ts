@@ -1,0 +1,96 @@
+import { Hono } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import { describe, expect, it } from 'vitest'
+import { session } from '../../src/adapters/hono.ts'
+import { createSessionManager, MemoryStore, SessionStateError } from '../../src/core/index.ts'
+import { failing, TamperedStore } from '../support/tampered-store.ts'
+
+describe('Hono', () => {
+  it('D5: a middleware of another manager on the same request is refused', async () => {
+    const app = new Hono().use(session()).use(session())
+    app.onError((error, c) => c.text(error instanceof SessionStateError ? error.code : 'other', 500))
+    app.get('/', (c) => c.text('served'))
+    expect(await (await app.request('/')).text()).toBe('ERR_SESSION_MOUNTED_TWICE')
+  })
+
+  it("D5: a sub-application's middleware of the same manager joins", async () => {
+    const manager = createSessionManager<{ n: number }>()
+    const inner = new Hono().use(session(manager)).get('/', async (c) => {
+      await c.var.session.update('n', (n = 0) => n + 1)
+      return c.text('counted')
+    })
+    const app = new Hono().use(session(manager)).route('/inner', inner)
+    const response = await app.request('/inner')
+    expect(response.headers.getSetCookie()).toHaveLength(1)
+  })
+
+  it("D3: an HTTPException's answer carries the session's cookie, by Hono's own error handling", async () => {
+    const app = new Hono().use(session()).get('/', (c) => {
+      c.var.session.set('attempts', 1)
+      throw new HTTPException(401, { message: 'who are you?' })
+    })
+    const response = await app.request('/')
+    expect(response.status).toBe(401)
+    expect(await response.text()).toBe('who are you?')
+    expect(response.headers.getSetCookie()).toHaveLength(1)
+  })
+
+  it("D8: by Hono's own error handling a failed commit is a 503, and headers of other middleware stay", async () => {
+    const store = new TamperedStore(new MemoryStore())
+    store.before = failing('add', 2)
+    const app = new Hono()
+      .use(async (c, next) => {
+        c.header('X-Frame-Options', 'DENY')
+        await next()
+      })
+      .use(session({ store, secret: 'x'.repeat(32) }))
+      .get('/', (c) => {
+        c.var.session.set('n', 1)
+        c.header('Cache-Control', 'public')
+        return c.redirect('/elsewhere')
+      })
+    const response = await app.request('/')
+    expect(response.status).toBe(503)
+    expect(await response.text()).toBe('Service Unavailable')
+    expect(Object.fromEntries(response.headers)).toEqual({
+      'cache-control': 'no-store',
+      'content-type': 'text/plain;charset=UTF-8',
+      'retry-after': '1',
+      vary: 'Cookie',
+      'x-frame-options': 'DENY',
+    })
+  })
+
+  it('D3: a thrown non-Error is thrown on, and changes are dropped', async () => {
+    const store = new TamperedStore(new MemoryStore())
+    const app = new Hono().use(session({ store, secret: 'x'.repeat(32) })).get('/', (c) => {
+      c.var.session.set('n', 1)
+      throw 'not an error'
+    })
+    await expect(app.request('/')).rejects.toBe('not an error')
+    expect(store.operations).toEqual([])
+  })
+
+  it('D4: the immutable answer of another server keeps its body and gets the cookie', async () => {
+    const upstream = new Hono().get('/', (c) => c.text('from upstream', 200, { 'Set-Cookie': 'theirs=1' }))
+    const app = new Hono().use(session()).get('/', async (c) => {
+      c.var.session.set('n', 1)
+      const { body, headers } = await upstream.request('/')
+      return immutable(new Response(body, { headers }))
+    })
+    const response = await app.request('/')
+    expect(await response.text()).toBe('from upstream')
+    expect(response.headers.getSetCookie()).toHaveLength(2)
+    expect(response.headers.get('vary')).toBe('Cookie')
+  })
+})
+
+/** As `fetch` hands them out: every change throws. */
+function immutable(response: Response): Response {
+  for (const method of ['append', 'set', 'delete'] as const) {
+    response.headers[method] = () => {
+      throw new TypeError('immutable')
+    }
+  }
+  return response
+}
