@@ -25,47 +25,40 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
     if (manager.joins(c.get('session'))) return next()
     const session = manager.open(() => c.req.raw.headers.get('cookie'))
     c.set('session', session)
-    let failure: { thrown: unknown } | undefined
     try {
       await next()
-      // Hono's compose has answered an Error already; what is thrown to here is something else.
-      if (c.error) failure = { thrown: c.error }
     } catch (thrown) {
-      failure = { thrown }
+      // Hono has answered every Error before it gets here; this is something else.
+      await manager.commit(session, responseOf(c, thrown ?? null)).catch(() => {})
       throw thrown
-    } finally {
-      await commit(manager, c, session, failure)
+    }
+    try {
+      await manager.commit(session, responseOf(c, c.error))
+    } catch (commitError) {
+      if (c.error) return undefined
+      takeBackAnswer(c)
+      throw commitError
     }
     return undefined
   }
 }
 
-async function commit<Data extends SessionData<Data>>(
-  manager: SessionManager<Data>,
-  c: Context,
-  session: Session<Data>,
-  failure: { thrown: unknown } | undefined,
-): Promise<void> {
-  try {
-    await manager.commit(session, {
-      get status() {
-        return c.res.status
-      },
-      get headers() {
-        return mutableHeaders(c)
-      },
-      get url() {
-        return c.req.url
-      },
-      get forwardedProto() {
-        return c.req.header('x-forwarded-proto')
-      },
-      ...(failure && { error: failure.thrown ?? null }),
-    })
-  } catch (error) {
-    if (failure) return
-    takeBackAnswer(c)
-    throw error
+/** Getters, so that an untouched session costs nothing. */
+function responseOf(c: Context, error: unknown): Parameters<SessionManager['commit']>[1] {
+  return {
+    error,
+    get status() {
+      return c.res.status
+    },
+    get headers() {
+      return mutableHeaders(c)
+    },
+    get url() {
+      return c.req.url
+    },
+    get forwardedProto() {
+      return c.req.header('x-forwarded-proto')
+    },
   }
 }
 
