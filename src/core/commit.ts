@@ -1,9 +1,7 @@
 import type { Changes } from './changes.ts'
 import { MAX_COOKIE_AGE_SECONDS } from './cookie.ts'
 import { SessionConflictError, SessionEndedError, StoreUnavailableError } from './errors.ts'
-import type { SessionEventType } from './events.ts'
-import type { LiveSession } from './load.ts'
-import { RecordIO, type Services } from './record-io.ts'
+import { RecordIO, type LiveSession, type Services } from './record-io.ts'
 import { generateWriteId, nextRecord, type LiveRecord, type SessionTexts, type Tombstone } from './record.ts'
 import type { SessionState } from './session-state.ts'
 import { swap, type Write } from './swap.ts'
@@ -51,9 +49,13 @@ export class Commit {
     const state = this.#state
     if (state.loaded?.state === 'live') {
       const { session } = state.loaded
-      await this.#services.turns.take(session.storeKey, () =>
-        batch.regenerate ? this.#regenerate(batch, session) : this.#save(batch, session),
-      )
+      await this.#services.turns.take(session.storeKey, async (handedOn) => {
+        // Another server may have written in between, and this request have read it already.
+        const isNewer = handedOn && handedOn.record.generation > session.record.generation
+        if (!batch.regenerate) return this.#save(batch, isNewer ? handedOn : session)
+        await this.#regenerate(batch, session)
+        return undefined
+      })
       return true
     }
     if (batch.regenerate) {
@@ -74,23 +76,29 @@ export class Commit {
     const deadline = createdAt + absoluteTimeout * 1000
     const empty = { createdAt, deadline, generation: 0, writtenAt: createdAt, writeIds: [], texts }
     const session = await this.#add(this.#written(empty, batch, texts), batch)
-    this.#handOut(session, batch, 'created')
+    this.#handOut(session, batch)
+    this.#io.report('created')
     return true
   }
 
-  async #save(batch: Changes, loaded: LiveSession): Promise<void> {
+  /** Returns the newest record for the commit that waits behind this one. */
+  async #save(batch: Changes, loaded: LiveSession): Promise<LiveSession | undefined> {
     const swapped = await swap(this.#services, this.#io, loaded, batch, (newest) => this.#next(batch, newest))
     switch (swapped.outcome) {
       case 'unchanged':
-        return this.#keep(swapped.session, batch)
-      case 'written':
-        if (batch.timeouts) return this.#handOut(swapped.session, batch, 'saved')
         this.#keep(swapped.session, batch)
-        return this.#io.report('saved')
+        return swapped.session
+      case 'written':
+        if (batch.timeouts) this.#handOut(swapped.session, batch)
+        else this.#keep(swapped.session, batch)
+        this.#io.report('saved')
+        return swapped.session
       case 'ended':
-        return this.#drop('dropped')
+        this.#drop('dropped')
+        return undefined
       case 'missing':
-        return this.#drop('missing')
+        this.#drop('missing')
+        return undefined
       case 'exhausted':
         throw new SessionConflictError('other requests kept writing the same session; nothing was written')
     }
@@ -129,7 +137,10 @@ export class Commit {
         carried = newest.version
         return tombstone
       })
-      if (swapped.outcome === 'written') return this.#handOut(successor, batch, 'regenerated')
+      if (swapped.outcome === 'written') {
+        this.#handOut(successor, batch)
+        return this.#io.report('regenerated')
+      }
       if (swapped.outcome === 'exhausted') {
         throw new SessionConflictError('other requests kept writing the same session; its token was kept')
       }
@@ -179,7 +190,10 @@ export class Commit {
     const sessions =
       loaded?.state === 'live' ? [loaded.session] : loaded?.state === 'duplicate' ? loaded.sessions : []
     for (const session of sessions) {
-      await this.#services.turns.take(session.storeKey, () => this.#end(session))
+      await this.#services.turns.take(session.storeKey, async () => {
+        await this.#end(session)
+        return undefined
+      })
       this.#io.report('destroyed')
     }
   }
@@ -212,14 +226,13 @@ export class Commit {
   }
 
   /** As `#keep`, and the response is to carry the session's token. */
-  #handOut(session: LiveSession, batch: Changes, event: SessionEventType): void {
+  #handOut(session: LiveSession, batch: Changes): void {
     this.#keep(session, batch)
     const { options } = this.#services
     const { deadline, persistent = options.persistent } = session.record
     const left = Math.max(1, Math.ceil((deadline - options.now()) / 1000))
     const maxAge = persistent ? Math.min(left, MAX_COOKIE_AGE_SECONDS) : undefined
     this.#state.cookie = { token: session.token, maxAge }
-    this.#io.report(event)
   }
 
   #lose(event: 'dropped' | 'missing'): void {

@@ -1,13 +1,5 @@
 import { readSessionTokens } from './cookie.ts'
-import type { Version } from './store.ts'
-import type { LiveRecord } from './record.ts'
-import { RecordIO, type Keys, type Services } from './record-io.ts'
-
-/** A session whose record was read live. */
-export interface LiveSession extends Keys {
-  record: LiveRecord
-  version: Version
-}
+import { RecordIO, type LiveSession, type Services } from './record-io.ts'
 
 /**
  * What stands behind a request's cookie.
@@ -63,6 +55,6 @@ async function loadToken(
   }
   // The read restarted the manager's time to live; a session with timeouts of its own needs its own one.
   const ttl = io.ttlOf(record)
-  if (record.idleTimeout !== undefined || ttl > options.loadTtl) await io.read(keys, ttl)
+  if (record.idleTimeout !== undefined || ttl > options.loadTtl) await io.touch(keys, ttl)
   return { ...keys, record, version }
 }

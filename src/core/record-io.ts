@@ -12,12 +12,18 @@ export interface Keys {
   storeKey: string
 }
 
+/** A session whose record was read live. */
+export interface LiveSession extends Keys {
+  record: LiveRecord
+  version: Version
+}
+
 /** What loading and committing share; one per manager. */
 export interface Services {
   options: CheckedOptions
   store: SessionStore
   keyring: Keyring
-  turns: Turns
+  turns: Turns<LiveSession>
   emit(type: SessionEventType, details?: Pick<SessionEvent, 'durationMs' | 'roundTrips' | 'error'>): void
 }
 
@@ -52,6 +58,11 @@ export class RecordIO {
     if (record) return { record, version: stored.version }
     emit('invalid')
     return undefined
+  }
+
+  /** Restarts the time to live. */
+  async touch(keys: Keys, ttl: number): Promise<void> {
+    await this.#call('get', () => this.#services.store.get(keys.storeKey, ttl))
   }
 
   /** `undefined` when the key is taken. */

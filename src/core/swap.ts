@@ -1,7 +1,6 @@
 import { StoreUnavailableError } from './errors.ts'
-import type { LiveSession } from './load.ts'
 import type { LiveRecord, Tombstone } from './record.ts'
-import type { RecordIO, Services } from './record-io.ts'
+import type { LiveSession, RecordIO, Services } from './record-io.ts'
 
 /** How a {@link swap} ended. `exhausted`: others kept writing for as long as a request may wait. */
 export type Swapped =
@@ -32,8 +31,10 @@ export async function swap(
   next: (newest: LiveSession) => Eventually<LiveRecord | Tombstone | undefined>,
 ): Promise<Swapped> {
   let session = loaded
-  let isRetry = false
+  const failures: StoreUnavailableError[] = []
   for (let attempt = 0; ; attempt++) {
+    if (session.record.writeIds.includes(write.writeId)) return { outcome: 'written', session }
+    if (failures.length > 1) throw failures[1]
     const record = await next(session)
     if (!record) return { outcome: 'unchanged', session }
     const reply = await replace(io, session, record)
@@ -47,21 +48,18 @@ export async function swap(
         break
       case 'unanswered':
         write.unanswered ??= session.record.generation
+        failures.push(reply.error)
+        if (io.elapsedMs > BUDGET_MS) throw reply.error
     }
     if (io.elapsedMs > BUDGET_MS) return { outcome: 'exhausted' }
     // Wait, then read, then swap with nothing waited for in between: the other order loses to every other writer.
     if (attempt > 0) await pause(attempt)
     const found = await io.read(session, io.ttlOf(session.record))
     if (!found) return { outcome: 'missing' }
-    if (wrote(write.writeId, found.record)) {
-      return { outcome: 'written', session: withRecord(session, found.record, found.version) }
-    }
-    if ('ended' in found.record) return { outcome: 'ended', tombstone: found.record }
-    if (reply.outcome === 'unanswered') {
-      if (isRetry) throw reply.error
-      isRetry = true
-    }
     session = withRecord(session, found.record, found.version)
+    if (!('ended' in found.record)) continue
+    if (found.record.writeId === write.writeId) return { outcome: 'written', session }
+    return { outcome: 'ended', tombstone: found.record }
   }
 }
 
@@ -74,10 +72,6 @@ async function replace(io: RecordIO, session: LiveSession, record: LiveRecord | 
     if (error instanceof StoreUnavailableError) return { outcome: 'unanswered', error } as const
     throw error
   }
-}
-
-function wrote(writeId: string, record: LiveRecord | Tombstone): boolean {
-  return 'ended' in record ? record.writeId === writeId : record.writeIds.includes(writeId)
 }
 
 function withRecord(session: LiveSession, record: LiveRecord | Tombstone, version: unknown): LiveSession {

@@ -1,40 +1,36 @@
 const LONGEST_WAIT_MS = 100
 
 /**
- * Lets commits to one record within this process take turns, so that they do not make each other retry. Only a
- * courtesy: correctness comes from compare-and-swap, so nobody waits long for somebody whose store call hangs.
+ * Lets commits to one record within this process take turns, each handing the newest record on to the next, so that
+ * they do not make each other retry. Only a courtesy: correctness comes from compare-and-swap, so nobody waits long
+ * for somebody whose store call hangs.
  */
-export class Turns {
-  readonly #last = new Map<string, Promise<void>>()
+export class Turns<Baton> {
+  readonly #last = new Map<string, Promise<Baton | undefined>>()
 
-  async take<Result>(key: string, run: () => Promise<Result>): Promise<Result> {
+  async take(key: string, run: (baton: Baton | undefined) => Promise<Baton | undefined>): Promise<void> {
     const before = this.#last.get(key)
-    const { promise, resolve } = deferred()
-    this.#last.set(key, promise)
-    if (before) await atMost(LONGEST_WAIT_MS, before)
+    let finish!: (baton: Baton | undefined) => void
+    const turn = new Promise<Baton | undefined>((resolve) => {
+      finish = resolve
+    })
+    this.#last.set(key, turn)
+    let baton: Baton | undefined
     try {
-      return await run()
+      baton = await run(before && (await atMost(LONGEST_WAIT_MS, before)))
     } finally {
-      resolve()
-      if (this.#last.get(key) === promise) this.#last.delete(key)
+      finish(baton)
+      if (this.#last.get(key) === turn) this.#last.delete(key)
     }
   }
 }
 
-/** `Promise.withResolvers`, which Node 20 lacks. */
-function deferred(): { promise: Promise<void>; resolve: () => void } {
-  let resolve!: () => void
-  const promise = new Promise<void>((settle) => {
-    resolve = settle
-  })
-  return { promise, resolve }
-}
-
-async function atMost(ms: number, promise: Promise<void>): Promise<void> {
+async function atMost<Result>(ms: number, promise: Promise<Result>): Promise<Result | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined
-  const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
+  const timeout = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms)
   })
-  await Promise.race([promise, timeout])
+  const result = await Promise.race([promise, timeout])
   clearTimeout(timer)
+  return result
 }

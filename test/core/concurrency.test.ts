@@ -176,6 +176,30 @@ describe.each(stores)('concurrency on $name', ({ open }) => {
     expect(await read(cookie)).toEqual({ n: 200 })
   })
 
+  it('E2: a turn never hands on a record older than the one that was read', async () => {
+    const cookie = await begin({ x: 0 })
+    const [first, second] = [bench.manager.open(cookie), bench.manager.open(cookie)]
+    await first.get('x')
+    first.set('x', 1)
+    const intruder = bench.another({ store: store.current })
+    const applied = deferred()
+    const answered = deferred()
+    bench.store.after = once('replace', async () => {
+      applied.resolve()
+      await answered.promise
+    })
+    const headers = new Headers()
+    const firstCommit = bench.manager.commit(first, { status: 200, headers })
+    await applied.promise
+    await visitOk(intruder, cookie, (session) => session.set('x', 2))
+    expect(await second.get('x')).toBe(2)
+    second.set('x', 1)
+    const secondCommit = bench.manager.commit(second, { status: 200, headers })
+    answered.resolve()
+    await Promise.all([firstCommit, secondCommit])
+    expect(await read(cookie)).toEqual({ x: 1 })
+  })
+
   it('E2: writers who share no process all succeed', async () => {
     const cookie = await begin({ n: 0 })
     const managers = Array.from({ length: 20 }, () => bench.another())
@@ -301,6 +325,22 @@ describe.each(stores)('concurrency on $name', ({ open }) => {
       }
     })
 
+    it('E4: is recognised behind a commit of the same process that waited its turn', async () => {
+      const cookie = await begin({ n: 0 })
+      const [first, second] = [bench.manager.open(cookie), bench.manager.open(cookie)]
+      await first.update('n', plusOne)
+      await second.get('n')
+      // Applied, but neither the reply nor the read that would settle it comes back.
+      bench.store.after = failing('replace')
+      bench.store.before = failing('get')
+      await expect(first.save()).rejects.toThrow(StoreUnavailableError)
+      const commit = { status: 200, headers: new Headers() }
+      void second.update('n', plusOne)
+      await Promise.all([bench.manager.commit(second, commit), bench.manager.commit(first, commit)])
+      bench.forget()
+      expect(await read(cookie)).toEqual({ n: 2 })
+    })
+
     it('E4: under a network that loses every third reply, every acknowledged update counts once', async () => {
       const cookie = await begin({ n: 0 })
       let calls = 0
@@ -340,6 +380,22 @@ describe.each(stores)('concurrency on $name', ({ open }) => {
       expect(bench.events()).toContain('dropped')
       expect(await read(cookie)).toEqual({})
       expect(await read(next)).toEqual(next.endsWith('=') ? {} : { user: 'u1' })
+    })
+
+    it('E5: a commit that waits its turn behind regenerateId writes nothing, under no token', async () => {
+      const cookie = await begin()
+      const [first, second] = [bench.manager.open(cookie), bench.manager.open(cookie)]
+      await Promise.all([first.get('user'), second.get('user')])
+      first.regenerateId()
+      second.set('user', 'revenant')
+      const headers = [new Headers(), new Headers()] as const
+      await Promise.all([
+        bench.manager.commit(first, { status: 200, headers: headers[0] }),
+        bench.manager.commit(second, { status: 200, headers: headers[1] }),
+      ])
+      expect(headers[1].getSetCookie()).toEqual([])
+      expect(await read(headers[0].getSetCookie()[0]!)).toEqual({ user: 'u1' })
+      expect(await read(cookie)).toEqual({})
     })
 
     it('E5: its save throws, and so does a later one', async () => {
@@ -618,4 +674,12 @@ function once(operation: string, act: () => unknown): (called: string) => unknow
     isDone = true
     return act()
   }
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve!: () => void
+  const promise = new Promise<void>((settle) => {
+    resolve = settle
+  })
+  return { promise, resolve }
 }

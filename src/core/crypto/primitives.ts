@@ -1,6 +1,3 @@
-import { nativePrimitives } from './native.ts'
-import { webPrimitives } from './web.ts'
-
 /** The runtime's synchronous crypto answers at once, WebCrypto with a promise; callers `await` both. */
 export type Eventually<T> = T | Promise<T>
 
@@ -26,14 +23,3 @@ export interface Primitives {
 }
 
 export const TAG_BYTES = 16
-
-let chosen: Primitives | undefined
-
-/**
- * Native crypto where the runtime has it, WebCrypto elsewhere. Native matters: on Node 20 an AES-GCM call costs
- * 8 µs natively and 29 µs through WebCrypto, and the difference is paid on every read.
- */
-export function primitives(): Primitives {
-  chosen ??= nativePrimitives() ?? webPrimitives
-  return chosen
-}
