@@ -94,7 +94,9 @@ export class Changes {
 /** Runs an update function; throws what it throws, and `TypeError` when it returns a promise. */
 export function runUpdate(fn: (current: never) => unknown, current: unknown): unknown {
   const value = fn(current as never)
-  if (typeof (value as { then?: unknown } | null | undefined)?.then === 'function') {
+  if (typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function') {
+    // Nobody else will ever look at it.
+    ;(value as PromiseLike<unknown>).then(undefined, () => {})
     throw new TypeError('update: expected a synchronous function, got one that returns a promise')
   }
   return value

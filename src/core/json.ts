@@ -49,7 +49,7 @@ function refuseUnstorable(value: unknown, path: string, ancestors: Set<object>):
   if (Array.isArray(value)) {
     for (const [index, item] of value.entries()) refuseUnstorable(item, `${path}[${index}]`, ancestors)
   } else {
-    if (!isPlain(value)) throw unstorable(path, `an instance of ${value.constructor?.name || 'a class'}`)
+    if (!isPlain(value)) throw unstorable(path, `an instance of ${className(value)}`)
     for (const [name, item] of Object.entries(value)) refuseUnstorable(item, `${path}.${name}`, ancestors)
   }
   ancestors.delete(value)
@@ -59,6 +59,12 @@ function refuseUnstorable(value: unknown, path: string, ancestors: Set<object>):
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
+/** Of the prototype, since the instance's own properties are data. */
+function className(value: object): string {
+  const { constructor } = Object.getPrototypeOf(value) as { constructor: unknown }
+  return (typeof constructor === 'function' && constructor.name) || 'a class'
 }
 
 function unstorable(path: string, found: string): SessionDataError {

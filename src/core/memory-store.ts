@@ -44,27 +44,29 @@ export class MemoryStore implements SessionStore {
   }
 
   async get(key: string, ttl: number): Promise<StoredRecord | undefined> {
+    const expiresAt = this.#expiry(ttl)
     const entry = this.#live(key)
     if (!entry) return undefined
-    entry.expiresAt = this.#expiry(ttl)
     this.#entries.delete(key)
-    this.#entries.set(key, entry)
-    return { bytes: entry.bytes.slice(), version: entry.version }
+    this.#entries.set(key, { ...entry, expiresAt })
+    return { bytes: new Uint8Array(entry.bytes), version: entry.version }
   }
 
   async add(key: string, bytes: Uint8Array, ttl: number): Promise<Version | undefined> {
-    return this.#live(key) ? undefined : this.#write(key, bytes, ttl)
+    const expiresAt = this.#expiry(ttl)
+    return this.#live(key) ? undefined : this.#write(key, bytes, expiresAt)
   }
 
   async replace(key: string, bytes: Uint8Array, ttl: number, version: Version): Promise<ReplaceOutcome> {
+    const expiresAt = this.#expiry(ttl)
     const entry = this.#live(key)
     if (!entry) return { outcome: 'missing' }
     if (entry.version !== version) return { outcome: 'conflict' }
-    return { outcome: 'replaced', version: this.#write(key, bytes, ttl) }
+    return { outcome: 'replaced', version: this.#write(key, bytes, expiresAt) }
   }
 
   async set(key: string, bytes: Uint8Array, ttl: number): Promise<void> {
-    this.#write(key, bytes, ttl)
+    this.#write(key, bytes, this.#expiry(ttl))
   }
 
   async delete(key: string): Promise<void> {
@@ -78,10 +80,10 @@ export class MemoryStore implements SessionStore {
     return undefined
   }
 
-  #write(key: string, bytes: Uint8Array, ttl: number): number {
+  #write(key: string, bytes: Uint8Array, expiresAt: number): number {
     const version = ++this.#lastVersion
     this.#entries.delete(key)
-    this.#entries.set(key, { bytes: bytes.slice(), version, expiresAt: this.#expiry(ttl) })
+    this.#entries.set(key, { bytes: new Uint8Array(bytes), version, expiresAt })
     if (this.#entries.size > this.#maxRecords) {
       const [leastRecentlyUsed] = this.#entries.keys()
       this.#entries.delete(leastRecentlyUsed as string)

@@ -69,18 +69,26 @@ const OPTION_NAMES = [
 ] // prettier-ignore
 const COOKIE_NAMES = ['name', 'path', 'domain', 'secure', 'httpOnly', 'sameSite', 'partitioned']
 const MIN_SECRET_BYTES = 32
+/** Examples of iron-session's and hono-sessions' documentation that are long enough to be taken for secrets. */
+const EXAMPLE_SECRETS = [
+  'complex_password_at_least_32_characters_long',
+  'password_at_least_32_characters_long',
+]
 
 /** Throws `TypeError` or `RangeError` naming the option, what was expected and what came; never a secret. */
 export function checkOptions(options: SessionOptions): CheckedOptions {
   checkNames('options', options, OPTION_NAMES)
-  const now = options.now ?? Date.now
+  const { now = Date.now, onEvent } = options
   if (typeof now !== 'function') throw wrong('now', 'a function', now)
-  const store = options.store ?? new MemoryStore({ now })
+  if (onEvent !== undefined && typeof onEvent !== 'function') throw wrong('onEvent', 'a function', onEvent)
+  const { store = new MemoryStore({ now }) } = options
+  // Its content stays unsaid: an address may hold a password.
+  if (typeof store !== 'object' || store === null) {
+    throw new TypeError(`store: expected a SessionStore, got ${kindOf(store)}`)
+  }
   for (const method of ['get', 'add', 'replace', 'set', 'delete'] as const) {
     if (typeof store[method] !== 'function') throw wrong(`store.${method}`, 'a function', store[method])
   }
-  const onEvent = options.onEvent ?? undefined
-  if (onEvent !== undefined && typeof onEvent !== 'function') throw wrong('onEvent', 'a function', onEvent)
   const { idleTimeout = 86_400, absoluteTimeout = 1_209_600 } = options
   checkIdleTimeout('idleTimeout', idleTimeout)
   checkAbsoluteTimeout('absoluteTimeout', absoluteTimeout)
@@ -90,7 +98,7 @@ export function checkOptions(options: SessionOptions): CheckedOptions {
     idleTimeout,
     absoluteTimeout,
     loadTtl: idleTimeout === false ? absoluteTimeout : idleTimeout,
-    cookie: checkCookie(options.cookie ?? {}),
+    cookie: checkCookie(options.cookie),
     persistent: checkBoolean('persistent', options.persistent, true),
     cacheHeaders: checkBoolean('cacheHeaders', options.cacheHeaders, true),
     onEvent,
@@ -121,8 +129,14 @@ function checkSecrets(secret: unknown, store: SessionStore): () => readonly Uint
     if (!(bytes instanceof Uint8Array)) {
       throw new TypeError(`secret: expected a string or Uint8Array of at least 32 bytes, got ${kindOf(each)}`)
     }
-    if (bytes.length >= MIN_SECRET_BYTES) return bytes.slice()
-    throw new RangeError(`secret: expected at least ${MIN_SECRET_BYTES} bytes, got ${bytes.length}`)
+    if (bytes.length < MIN_SECRET_BYTES) {
+      throw new RangeError(`secret: expected at least ${MIN_SECRET_BYTES} bytes, got ${bytes.length}`)
+    }
+    if (typeof each === 'string' && EXAMPLE_SECRETS.includes(each)) {
+      throw new TypeError('secret: expected a random one, got a well-known example')
+    }
+    // Not slice, which in a Buffer is a view: the caller may wipe what he handed over.
+    return new Uint8Array(bytes)
   })
   return () => secrets
 }
@@ -135,7 +149,8 @@ function processSecrets(): readonly Uint8Array[] {
   return drawn
 }
 
-function checkCookie(options: CookieOptions): CookieAttributes {
+function checkCookie(options: CookieOptions = {}): CookieAttributes {
+  if (typeof options === 'string') throw wrong('cookie', 'an object', options)
   checkNames('cookie', options, COOKIE_NAMES)
   const secure = checkBoolean('cookie.secure', options.secure, true)
   const { path = '/', domain, sameSite = 'lax' } = options
@@ -200,21 +215,22 @@ function checkBoolean(option: string, value: unknown, fallback: boolean): boolea
 }
 
 function checkNames(option: string, value: object, names: readonly string[]): void {
-  if (typeof value !== 'object' || value === null) throw wrong(option, 'an object', value)
+  if (typeof value !== 'object' || value === null) {
+    throw new TypeError(`${option}: expected an object, got ${kindOf(value)}`)
+  }
   const unknown = Object.keys(value).find((name) => !names.includes(name))
   if (unknown !== undefined) throw new TypeError(`${option}: expected ${names.join(', ')}; got ${unknown}`)
 }
 
 function wrong(option: string, expected: string, value: unknown): TypeError {
-  const got = typeof value === 'string' ? JSON.stringify(value) : kindOf(value)
+  const got =
+    typeof value === 'string' ? JSON.stringify(value) : typeof value === 'number' ? value : kindOf(value)
   return new TypeError(`${option}: expected ${expected}, got ${got}`)
 }
 
-/** Says what a value is without showing what it holds. */
+/** Says what a value is without showing what it holds: it may be a secret in the wrong place. */
 function kindOf(value: unknown): string {
-  if (value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean') {
-    return String(value)
-  }
+  if (value === null || value === undefined || typeof value === 'boolean') return String(value)
   if (Array.isArray(value)) return 'an array'
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }

@@ -48,5 +48,5 @@ export interface SessionStore {
   close?(): Promise<void>
 
   /** The largest record, in bytes, that the store takes. Without it there is no bound. */
-  readonly maxBytes?: number
+  readonly maxBytes?: number | undefined
 }

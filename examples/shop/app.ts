@@ -1,0 +1,103 @@
+import { Hono } from 'hono'
+import { csrf } from 'hono/csrf'
+import type { Session } from 'holdfast'
+import { session, type SessionVariables } from 'holdfast/hono'
+import { addToCart, removeFromCart } from './cart.ts'
+import { findGood, loadCatalogue } from './goods.ts'
+import { showLogbook } from './logbook.ts'
+import { aboutPage, cartPage, errorPage, goodsPage } from './pages.ts'
+import type { Data, Settings } from './settings.ts'
+
+const DAYS = 86_400
+
+/** The shop: a Hono app for any runtime. */
+export function createShop({ session: options, cache, places }: Settings): Hono<{
+  Variables: SessionVariables<Data>
+}> {
+  const app = new Hono<{ Variables: SessionVariables<Data> }>()
+  app.use(showLogbook())
+  app.use(csrf())
+  app.use(session<Data>(options))
+
+  app.get('/', async (c) => {
+    const { session } = c.var
+    const visitor = await readVisitor(session)
+    // Who only looks gets no session: no record, no cookie.
+    const views = (await session.exists()) ? await session.update('views', (n = 0) => n + 1) : 0
+    const catalogue = await loadCatalogue(cache)
+    return c.html(goodsPage({ ...visitor, views, catalogue, places }))
+  })
+
+  app.get('/cart', async (c) => c.html(cartPage({ ...(await readVisitor(c.var.session)), places })))
+
+  app.get('/about', (c) => c.html(aboutPage()))
+
+  app.post('/sign-in', async (c) => {
+    const { session } = c.var
+    const { name, keep } = await c.req.parseBody()
+    const trimmed = String(name ?? '').trim()
+    if (trimmed === '') {
+      session.set('notice', 'Please give a name to sign in with.')
+      return c.redirect('/', 303)
+    }
+    // A new token on every change of privilege: whoever knew the old one does not know this one.
+    session.regenerateId()
+    session.set('name', trimmed.slice(0, 40))
+    session.set('notice', 'You are signed in.')
+    if (keep) session.setTimeouts({ idle: 30 * DAYS, absolute: 30 * DAYS, persistent: true })
+    return c.redirect('/', 303)
+  })
+
+  app.post('/sign-out', (c) => {
+    const { session } = c.var
+    session.destroy()
+    // What is set after destroy() begins a new session, under a new token.
+    session.set('notice', 'You are signed out. Fair winds!')
+    return c.redirect('/', 303)
+  })
+
+  app.post('/cart/:id/add', (c) => {
+    const good = findGood(c.req.param('id'))
+    if (!good) return c.notFound()
+    addToCart(c.var.session, good.id)
+    c.var.session.set('notice', `${good.name}: added to your cart.`)
+    return c.redirect('/', 303)
+  })
+
+  app.post('/cart/:id/remove', (c) => {
+    removeFromCart(c.var.session, c.req.param('id'))
+    return c.redirect('/cart', 303)
+  })
+
+  app.post('/flush', async (c) => {
+    await cache.flush()
+    c.var.session.set('notice', 'The object cache is empty: the goods had to be worked out again.')
+    return c.redirect('/', 303)
+  })
+
+  app.notFound((c) => c.html(errorPage('Off the chart', 'There is no such page.'), 404))
+
+  app.onError(async (error) => {
+    // Holdfast's errors for outages, and Hono's own, bring an answer: its status and headers are kept.
+    const answer = 'getResponse' in error ? error.getResponse() : undefined
+    const status = answer?.status ?? 500
+    if (status >= 500) console.error(error)
+    const page =
+      status === 503
+        ? errorPage('The sessions are out of reach', 'You have not been signed out. Please try again soon.')
+        : errorPage('That went wrong', status < 500 ? 'This request was refused.' : 'The fault is ours.')
+    const headers = new Headers(answer?.headers)
+    headers.set('Content-Type', 'text/html; charset=UTF-8')
+    return new Response(String(await page), { status, headers })
+  })
+
+  return app
+}
+
+async function readVisitor(session: Session<Data>) {
+  return {
+    notice: await session.take('notice'),
+    name: await session.get('name'),
+    cart: (await session.get('cart')) ?? {},
+  }
+}

@@ -1,0 +1,87 @@
+import type { MiddlewareHandler } from 'hono'
+import { html, raw } from 'hono/html'
+import { withLogbook, type Logbook } from './recording-store.ts'
+
+/** Stands in a page where the logbook goes: what the commit costs is known only when the page is written. */
+export const logbookPlace = raw('<!--logbook-->')
+
+/** Goes around the session middleware, so that the commit is over when the logbook is filled in. */
+export function showLogbook(): MiddlewareHandler {
+  return (c, next) =>
+    withLogbook(async (logbook) => {
+      await next()
+      const cookie = describeCookie(c.res.headers)
+      // For the redirects, which show no page: see "Timing" in the browser's developer tools.
+      const names = logbook.operations.map(({ name }) => name).join(' ')
+      c.header('Server-Timing', `session;desc="store: ${names || 'not asked'}; cookie: ${cookie}"`)
+      if (!c.res.headers.get('Content-Type')?.startsWith('text/html')) return
+      const page = await c.res.text()
+      const panel = String(await logbookPanel(logbook, cookie))
+      c.res = new Response(
+        page.replace(String(logbookPlace), () => panel),
+        c.res,
+      )
+    })
+}
+
+function logbookPanel({ operations, events }: Logbook, cookie: string) {
+  const count = operations.length
+  return html`<section class="card logbook" aria-labelledby="logbook">
+    <h2 id="logbook">What the session layer did for this response</h2>
+    <p class="count"><strong>${count}</strong> store ${count === 1 ? 'operation' : 'operations'}</p>
+    ${
+      count > 0 &&
+      html`<ol>
+        ${operations.map(entry)}
+      </ol>`
+    }
+    <dl>
+      <div>
+        <dt>Read</dt>
+        <dd>${sum(operations.map(({ bytesRead }) => bytesRead))} bytes</dd>
+      </div>
+      <div>
+        <dt>Written</dt>
+        <dd>${sum(operations.map(({ bytesWritten }) => bytesWritten))} bytes</dd>
+      </div>
+      <div>
+        <dt>Cookie</dt>
+        <dd>${cookie}</dd>
+      </div>
+      <div>
+        <dt>Events</dt>
+        <dd>${events.join(', ') || 'none'}</dd>
+      </div>
+    </dl>
+    <p class="why">${explain(operations)}</p>
+  </section>`
+}
+
+function entry({ name, outcome, bytesRead, bytesWritten }: Logbook['operations'][number]) {
+  const bytes = bytesRead || bytesWritten
+  return html`<li>
+    <code>${name}</code> <span>${outcome}</span> ${bytes > 0 && html`<span>${bytes} bytes</span>`}
+  </li>`
+}
+
+function explain(operations: Logbook['operations']): string {
+  const isEvery = (outcome: string) => operations.every((operation) => operation.outcome === outcome)
+  if (operations.length === 0) return 'Nothing here needed a stored session, so the store was not asked.'
+  if (operations.some(({ outcome }) => outcome === 'no answer'))
+    return 'An outage is an error, never a sign-out.'
+  if (isEvery('missing'))
+    return 'The store does not know the session that the cookie names: a visitor like a new one.'
+  if (isEvery('found'))
+    return 'Read, not changed: nothing was written. The read itself renewed the idle timeout.'
+  return 'Read, changed, and written by compare-and-swap, so that parallel requests lose nothing.'
+}
+
+function describeCookie(headers: Headers): string {
+  const [cookie] = headers.getSetCookie()
+  if (cookie === undefined) return 'not set'
+  return /; Max-Age=0/i.test(cookie) ? 'cleared' : 'set'
+}
+
+function sum(numbers: number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}

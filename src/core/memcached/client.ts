@@ -1,0 +1,169 @@
+import { Client, Utils, type Response } from 'memjs'
+import type { ReplaceOutcome, StoredRecord } from '../store.ts'
+import { serverName, type ServerAddress } from './address.ts'
+import { Connection, type ConnectionLimits } from './connection.ts'
+import { rendezvous } from './placement.ts'
+
+/**
+ * The few operations of memcached that sessions need, over its binary protocol and memjs. A port: another client could
+ * stand behind the same methods. Nothing is sent twice and no other server steps in for one that fails (M8).
+ *
+ * Rejects when the server cannot be asked, refuses, or does not keep versions. A version is the 8 bytes of memcached's
+ * CAS, never a number: it does not fit one.
+ */
+export class MemcachedClient {
+  readonly #memjs: Client
+  #sequence: number
+
+  /** @param firstSequence - the number of the first request; for the test that passes 2^31 and 2^32 (M4) */
+  constructor(servers: readonly ServerAddress[], limits: ConnectionLimits, firstSequence = 0) {
+    const connections = servers.map((server) => new Connection(server, limits))
+    // For memjs, one try is one retry; its logger would print hosts to the console (M10).
+    this.#memjs = new Client(connections, { retries: 1, failover: false, logger: { log() {} } })
+    const place = rendezvous(servers.map(serverName))
+    this.#memjs.getServer = (key) => String(place(key))
+    this.#sequence = firstSequence
+  }
+
+  /** Reads, and sets the time to live of whatever it finds, leaving the version alone (M15). */
+  async getAndTouch(key: string, ttl: number): Promise<StoredRecord | undefined> {
+    const reply = await this.#ask(Opcode.getAndTouch, key, Utils.makeExpiration(expiryOf(ttl)))
+    switch (reply.header.status) {
+      case Status.ok:
+        // Copied: the value is a window on what the socket read, up to 64 KiB that belong to other sessions too.
+        return { bytes: new Uint8Array(reply.val), version: versionIn(reply) }
+      case Status.missing:
+        return undefined
+      default:
+        throw refusal(reply)
+    }
+  }
+
+  /** Stores only where nothing is; `undefined` when the key is taken. */
+  async add(key: string, bytes: Uint8Array, ttl: number): Promise<Uint8Array | undefined> {
+    const reply = await this.#ask(Opcode.add, key, storageExtras(ttl), bytes)
+    switch (reply.header.status) {
+      case Status.ok:
+        return versionIn(reply)
+      case Status.taken:
+        return undefined
+      default:
+        throw refusal(reply)
+    }
+  }
+
+  /** Stores only over this very version. REPLACE, not SET: refused for size or memory, SET deletes the old value (M6). */
+  async compareAndSwap(
+    key: string,
+    bytes: Uint8Array,
+    ttl: number,
+    version: Uint8Array,
+  ): Promise<ReplaceOutcome> {
+    if (isZero(version)) throw new Error(WITHOUT_VERSIONS)
+    const reply = await this.#ask(Opcode.replace, key, storageExtras(ttl), bytes, version)
+    switch (reply.header.status) {
+      case Status.ok:
+        return { outcome: 'replaced', version: versionIn(reply) }
+      case Status.taken:
+        return { outcome: 'conflict' }
+      case Status.missing:
+        return { outcome: 'missing' }
+      default:
+        throw refusal(reply)
+    }
+  }
+
+  /** Stores whatever is there. */
+  async set(key: string, bytes: Uint8Array, ttl: number): Promise<void> {
+    const reply = await this.#ask(Opcode.set, key, storageExtras(ttl), bytes)
+    if (reply.header.status !== Status.ok) throw refusal(reply)
+  }
+
+  /** Removes; missing is a success. */
+  async delete(key: string): Promise<void> {
+    const reply = await this.#ask(Opcode.delete, key, Buffer.alloc(0))
+    const { status } = reply.header
+    if (status !== Status.ok && status !== Status.missing) throw refusal(reply)
+  }
+
+  /** Ends every connection at once; what is in flight rejects, and so does everything later. */
+  close(): void {
+    this.#memjs.close()
+  }
+
+  #ask(
+    opcode: number,
+    key: string,
+    extras: Buffer,
+    value: Uint8Array = new Uint8Array(),
+    version?: Uint8Array,
+  ): Promise<Response> {
+    // Unsigned: memjs's own counter turns negative after 2^31 operations, and then every call throws (M4).
+    const sequence = (this.#sequence = (this.#sequence + 1) >>> 0)
+    const view = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+    const request = Utils.makeRequestBuffer(opcode, key, extras, view, sequence)
+    if (version) request.set(version, VERSION_OFFSET)
+    return new Promise((resolve, reject) => {
+      this.#memjs.perform(key, request, sequence, (error, reply: Response) => {
+        if (error) reject(error)
+        else resolve(reply)
+      })
+    })
+  }
+}
+
+const LONGEST_RELATIVE_EXPIRY = 30 * 24 * 60 * 60
+const LATEST_EXPIRY = 2 ** 32 - 1
+
+/**
+ * A time to live as memcached reads it: up to 30 days in seconds, beyond that as a Unix time. Sent as they are, 31 days
+ * would be a day in 1970: stored, and gone (M7).
+ */
+export function expiry(ttl: number, nowSeconds: number): number {
+  return ttl <= LONGEST_RELATIVE_EXPIRY ? ttl : Math.min(nowSeconds + ttl, LATEST_EXPIRY)
+}
+
+function expiryOf(ttl: number): number {
+  return expiry(ttl, Math.ceil(Date.now() / 1000))
+}
+
+const Opcode = { set: 0x01, add: 0x02, replace: 0x03, delete: 0x04, getAndTouch: 0x1d } as const
+
+const Status = { ok: 0, missing: 1, taken: 2 } as const
+
+const REFUSALS: Record<number, string> = {
+  0x03: 'value too large',
+  0x04: 'invalid arguments',
+  0x05: 'not stored',
+  0x20: 'authentication required',
+  0x81: 'unknown command',
+  0x82: 'out of memory',
+  0x83: 'not supported',
+  0x84: 'internal error',
+  0x85: 'busy',
+  0x86: 'temporary failure',
+}
+
+const VERSION_OFFSET = 16
+
+const WITHOUT_VERSIONS =
+  'memcached keeps no versions, so parallel writes cannot be told apart: start it without -C (--disable-cas)'
+
+/** Four bytes of flags, which sessions do not use, and the expiry. */
+function storageExtras(ttl: number): Buffer {
+  return Buffer.concat([Buffer.alloc(4), Utils.makeExpiration(expiryOf(ttl))])
+}
+
+/** A swap with version 0 is unconditional and would bring a session that was signed out back to life (M13). */
+function versionIn({ header }: Response): Uint8Array {
+  if (isZero(header.cas)) throw new Error(WITHOUT_VERSIONS)
+  return new Uint8Array(header.cas)
+}
+
+function isZero(version: Uint8Array): boolean {
+  return version.every((byte) => byte === 0)
+}
+
+function refusal({ header: { status } }: Response): Error {
+  return new Error(`memcached refused: ${REFUSALS[status] ?? `status 0x${status.toString(16)}`}`)
+}

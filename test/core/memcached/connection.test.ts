@@ -1,0 +1,449 @@
+import { once } from 'node:events'
+import { createRequire } from 'node:module'
+import { connect, Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Client, Server, Utils, type Response } from 'memjs'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { Connection, type ConnectionLimits } from '../../../src/core/memcached/connection.ts'
+import {
+  foundReply,
+  replyTo,
+  startFakeServer,
+  type FakeReply,
+  type FakeRequest,
+  type FakeServer,
+} from '../../support/fake-server.ts'
+import { startMemcached } from '../../support/memcached.ts'
+
+const GET_AND_TOUCH = 0x1d
+const NOOP = 0x0a
+
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
+})
+
+/** A deadline that only a hang would reach, where the deadline is not what is tested. */
+function open(port: number, limits: Partial<ConnectionLimits> = {}): Connection {
+  const connection = new Connection(
+    { host: '127.0.0.1', port },
+    { operationTimeoutMs: 5000, connectTimeoutMs: 5000, maxBytes: 1_000_000, ...limits },
+  )
+  cleanups.push(() => connection.close())
+  return connection
+}
+
+async function fake(onRequest: (request: FakeRequest) => void): Promise<FakeServer> {
+  const server = await startFakeServer(onRequest)
+  cleanups.push(() => server.close())
+  return server
+}
+
+async function memcached(args: string[] = []): ReturnType<typeof startMemcached> {
+  const server = await startMemcached({ args })
+  cleanups.push(() => server.stop())
+  return server
+}
+
+/** One operation, exactly as `Client.perform` does it. */
+let sequence = 0
+function ask(connection: Server, key: string, opcode = GET_AND_TOUCH): Promise<Response> {
+  const extras = opcode === GET_AND_TOUCH ? Utils.makeExpiration(100) : ''
+  const request = Utils.makeRequestBuffer(opcode, key, extras, '', ++sequence)
+  return new Promise((resolve, reject) => {
+    connection.onResponse(sequence, resolve)
+    connection.onError(sequence, reject)
+    connection.write(request)
+  })
+}
+
+async function valueOf(reply: Promise<Response>): Promise<string> {
+  return (await reply).val.toString()
+}
+
+async function elapsed(work: Promise<unknown>): Promise<number> {
+  const start = performance.now()
+  await work
+  return performance.now() - start
+}
+
+/** Answers with a value that names the key, so that a mixed-up reply is seen. */
+function honest(request: FakeRequest): void {
+  request.socket.write(foundReply(request, Buffer.from(`value of ${request.key}`)))
+}
+
+describe('memjs still exposes what Connection stands on', () => {
+  it('is the version whose insides are replaced', () => {
+    const require = createRequire(import.meta.url)
+    expect(require('memjs/package.json').version).toBe('1.3.2')
+    expect(require('../../../package.json').dependencies.memjs).toBe('1.3.2')
+  })
+
+  it('perform calls onResponse, onError and write, in this order, and nothing else', () => {
+    const touched: [name: string, ...args: unknown[]][] = []
+    const server = new Proxy({} as Server, {
+      get: (_, name) =>
+        name === 'wakeupAt' ? undefined : (...args: unknown[]) => touched.push([String(name), ...args]),
+    })
+    const request = Buffer.from('request')
+    new Client([server], { retries: 1, failover: false }).perform('key', request, 7, () => {})
+    expect(touched).toEqual([
+      ['onResponse', 7, expect.any(Function)],
+      ['onError', 7, expect.any(Function)],
+      ['write', request],
+    ])
+  })
+
+  it('perform hands on the reply, or the error after one try', () => {
+    const answers: ((response: unknown) => void)[] = []
+    const failures: ((error: Error) => void)[] = []
+    const write = vi.fn()
+    const server = {
+      onResponse: (_: number, answer: (response: unknown) => void) => answers.push(answer),
+      onError: (_: number, fail: (error: Error) => void) => failures.push(fail),
+      write,
+    } as unknown as Server
+    const client = new Client([server], { retries: 1, failover: false, logger: { log() {} } })
+    const callback = vi.fn()
+    client.perform('key', Buffer.alloc(0), 1, callback)
+    answers[0]!('reply')
+    expect(callback.mock.lastCall).toEqual([null, 'reply'])
+    client.perform('key', Buffer.alloc(0), 2, callback)
+    failures[1]!(new Error('lost'))
+    expect(callback.mock.lastCall).toEqual([new Error('lost'), null])
+    expect(write).toHaveBeenCalledTimes(2)
+  })
+
+  it('asks getServer where a key lives, except when there is one server', () => {
+    const servers = ['a', 'b'].map((host) => new Server(host, 1, 'unused', 'unused'))
+    const client = new Client(servers)
+    client.getServer = () => '1'
+    expect(client.server('key')).toBe(servers[1])
+    const alone = new Client([servers[0]!])
+    alone.getServer = () => '1'
+    expect(alone.server('key')).toBe(servers[0])
+  })
+
+  it('frames requests and replies', () => {
+    const request = Utils.makeRequestBuffer(0x03, 'key', Buffer.from([9]), Buffer.from('value'), 2 ** 32 - 1)
+    expect(request).toEqual(hex('80030003 01000000 00000009 ffffffff 0000000000000000 09 6b6579 76616c7565'))
+    const reply = hex('811d0000 04000001 00000006 0000002a 0102030405060708 00000000 6869')
+    const parsed = Utils.parseMessage(reply)
+    expect(parsed.header).toMatchObject({ magic: 0x81, opcode: 0x1d, status: 1, opaque: 42 })
+    expect(parsed.header.cas).toEqual(hex('0102030405060708'))
+    expect(parsed.val.toString()).toBe('hi')
+  })
+})
+
+function hex(text: string): Buffer {
+  return Buffer.from(text.replaceAll(' ', ''), 'hex')
+}
+
+describe('Connection', () => {
+  it('connects with the first operation, and once', async () => {
+    const server = await fake(honest)
+    const connection = open(server.port)
+    // Had it connected by itself, that connection would have come before this one.
+    const other = connect(server.port, '127.0.0.1')
+    await once(other, 'connect')
+    other.destroy()
+    await ask(open(server.port), 'other')
+    expect(server.connections).toBe(2)
+    for (let index = 0; index < 3; index++) {
+      expect(await valueOf(ask(connection, `key ${index}`))).toBe(`value of key ${index}`)
+    }
+    expect(server.connections).toBe(3)
+  })
+
+  it('M1: rejects all in flight at once when the server closes cleanly, and then connects anew', async () => {
+    const server = await fake((request) => {
+      if (request.connection > 1) honest(request)
+      else if (server.requests.length === 3) request.socket.end()
+    })
+    const connection = open(server.port)
+    const lost = ['a', 'b', 'c'].map((key) => ask(connection, key))
+    const time = await elapsed(
+      Promise.all(lost.map((reply) => expect(reply).rejects.toThrow('the server closed the connection'))),
+    )
+    expect(time).toBeLessThan(1000)
+    expect(await valueOf(ask(connection, 'd'))).toBe('value of d')
+  })
+
+  it('M1: rejects all in flight at once when memcached is killed', async () => {
+    const server = await memcached()
+    const connection = open(server.port)
+    await ask(connection, 'a')
+    process.kill(server.pid, 'SIGSTOP')
+    const lost = ['a', 'b', 'c'].map((key) => ask(connection, key))
+    const time = elapsed(Promise.allSettled(lost))
+    await server.stop()
+    expect(await time).toBeLessThan(1000)
+    for (const reply of lost) await expect(reply).rejects.toThrow(Error)
+  })
+
+  it('M1: rejects when the connection is reset, and when it is refused', async () => {
+    const server = await fake(({ socket }) => socket.resetAndDestroy())
+    const connection = open(server.port)
+    const reset = ask(connection, 'a')
+    await expect(reset).rejects.toThrow(Error)
+    await server.close()
+    await expect(ask(connection, 'b')).rejects.toThrow(expect.objectContaining({ code: 'ECONNREFUSED' }))
+  })
+
+  it('M2: a frozen server under a steady stream of requests: every one settles by its deadline', async () => {
+    const server = await memcached()
+    const connection = open(server.port, { operationTimeoutMs: 100 })
+    await ask(connection, 'warm')
+    process.kill(server.pid, 'SIGSTOP')
+    const times: Promise<number>[] = []
+    // 20 ms apart: each write would put memjs's idle timer off once more.
+    for (let index = 0; index < 25; index++) {
+      times.push(elapsed(expect(ask(connection, `key ${index}`)).rejects.toThrow('no answer in time')))
+      await sleep(20)
+    }
+    // An operation may go earlier than its own deadline, together with the one that it waited behind.
+    for (const time of await Promise.all(times)) expect(time).toBeLessThan(300)
+    process.kill(server.pid, 'SIGCONT')
+    await expect(ask(connection, 'thawed')).resolves.toMatchObject({ header: { status: 1 } })
+  })
+
+  it('M2: answers that keep coming do not put off the deadline of one that does not', async () => {
+    const server = await fake((request) => {
+      if (request.key !== 'stuck') honest(request)
+    })
+    const connection = open(server.port, { operationTimeoutMs: 100 })
+    const stream = setInterval(() => void ask(connection, 'other').catch(() => {}), 5)
+    cleanups.push(() => clearInterval(stream))
+    await ask(connection, 'first')
+    const stuck = ask(connection, 'stuck')
+    expect(await elapsed(expect(stuck).rejects.toThrow(Error))).toBeLessThan(400)
+  })
+
+  it('F2: every operation has its whole deadline, and no more, when an earlier one was answered', async () => {
+    const server = await fake((request) => {
+      if (request.key === 'slow') setTimeout(() => honest(request), 150)
+    })
+    const connection = open(server.port, { operationTimeoutMs: 200 })
+    const slow = ask(connection, 'slow')
+    await sleep(100)
+    const time = elapsed(expect(ask(connection, 'stuck')).rejects.toThrow('no answer in time'))
+    expect(await valueOf(slow)).toBe('value of slow')
+    expect(await time).toBeGreaterThan(195)
+    expect(await time).toBeLessThan(340)
+  })
+
+  it('F2: the deadline includes connecting, which has its own as well', async () => {
+    const server = await memcached(['-b', '1'])
+    process.kill(server.pid, 'SIGSTOP')
+    // A full backlog: the kernel lets further connections wait.
+    const waiting = Array.from({ length: 4 }, () => connect(server.port, '127.0.0.1').on('error', () => {}))
+    cleanups.push(() => waiting.forEach((socket) => socket.destroy()))
+    await Promise.all(waiting.slice(0, 2).map((socket) => once(socket, 'connect')))
+
+    for (const limits of [{ connectTimeoutMs: 50 }, { operationTimeoutMs: 50 }]) {
+      const replies = Promise.allSettled([
+        ask(open(server.port, limits), 'a'),
+        ask(open(server.port, limits), 'b'),
+      ])
+      expect(await elapsed(replies)).toBeLessThan(500)
+      for (const reply of await replies) {
+        expect(reply).toMatchObject({ status: 'rejected', reason: new Error('no connection in time') })
+      }
+    }
+  })
+
+  it('F2: an answer that arrived while the event loop was blocked counts', async () => {
+    const server = await memcached()
+    const connection = open(server.port, { operationTimeoutMs: 50 })
+    await ask(connection, 'warm')
+    const reply = ask(connection, 'key')
+    await new Promise((resolve) => setImmediate(resolve))
+    const blockedUntil = performance.now() + 100
+    while (performance.now() < blockedUntil);
+    await expect(reply).resolves.toMatchObject({ header: { status: 1 } })
+  })
+
+  describe.each([
+    ['is closed', (socket: Socket) => socket.end()],
+    ['is reset', (socket: Socket) => socket.resetAndDestroy()],
+    ['stalls', () => {}],
+  ])('M3: a reply that was cut when the connection %s', (_, cut) => {
+    it('is an error at every byte offset, and the next answer is exact', async () => {
+      const replyBytes = foundReply(
+        { opcode: 0, opaque: Buffer.alloc(4) } as FakeRequest,
+        Buffer.from('value of a'),
+      ).length
+      await Promise.all(
+        Array.from({ length: replyBytes }, async (_, offset) => {
+          let sendRest = () => {}
+          const server = await startFakeServer((request) => {
+            if (request.connection > 1) {
+              sendRest()
+              honest(request)
+              return
+            }
+            const reply = foundReply(request, Buffer.from('value of a'))
+            request.socket.write(reply.subarray(0, offset), () => cut(request.socket))
+            sendRest = () => request.socket.write(reply.subarray(offset))
+          })
+          const connection = open(server.port, { operationTimeoutMs: 500 })
+          await expect(ask(connection, 'a')).rejects.toThrow(Error)
+          const after = await Promise.all(['b', 'c'].map((key) => valueOf(ask(connection, key))))
+          expect(after).toEqual(['value of b', 'value of c'])
+          await server.close()
+        }),
+      )
+    })
+  })
+
+  it('M3: a reply in single bytes, and replies all in one piece, are put together exactly', async () => {
+    const held: Buffer[] = []
+    const server = await fake((request) => {
+      const reply = foundReply(request, Buffer.from(`value of ${request.key}`))
+      if (request.key === 'slowly') {
+        void (async () => {
+          for (const byte of reply) {
+            request.socket.write(Buffer.from([byte]))
+            await new Promise((resolve) => setImmediate(resolve))
+          }
+        })()
+      } else if (held.push(reply) === 3) {
+        // The third is cut in two, in its header.
+        const all = Buffer.concat(held)
+        const cut = all.length - reply.length + 10
+        request.socket.write(all.subarray(0, cut))
+        setTimeout(() => request.socket.write(all.subarray(cut)), 20)
+      }
+    })
+    const connection = open(server.port)
+    expect(await valueOf(ask(connection, 'slowly'))).toBe('value of slowly')
+    expect(await Promise.all(['a', 'b', 'c'].map((key) => valueOf(ask(connection, key))))).toEqual([
+      'value of a',
+      'value of b',
+      'value of c',
+    ])
+    expect(server.connections).toBe(1)
+  })
+
+  it('M3: replies of up to maxBytes arrive whole', async () => {
+    const large = Buffer.alloc(1_000_000, 'large')
+    const server = await fake((request) => void request.socket.write(foundReply(request, large)))
+    const connection = open(server.port)
+    const replies = await Promise.all([ask(connection, 'a'), ask(connection, 'b')])
+    for (const reply of replies) expect(reply.val.equals(large)).toBe(true)
+  })
+
+  it.each<[string, FakeReply]>([
+    ['another magic', { magic: 0x80 }],
+    ['another opcode', { opcode: NOOP }],
+    ['another opaque', { opaque: Buffer.from('ffffffff', 'hex') }],
+    ['a key longer than the body', { keyLength: 20, bodyLength: 10 }],
+    ['extras longer than the body', { extras: Buffer.alloc(4), bodyLength: 3 }],
+    [
+      'extras and key together longer than the body',
+      { extras: Buffer.alloc(4), keyLength: 4, bodyLength: 7 },
+    ],
+    ['a body longer than any record', { bodyLength: 1000 + 1025 }],
+    ['a body of 4 GiB', { bodyLength: 2 ** 32 - 1 }],
+  ])('M3: a reply with %s ends the connection and all in flight', async (_, reply) => {
+    const server = await fake((request) => {
+      if (request.connection > 1) honest(request)
+      else if (server.requests.length === 2) request.socket.write(replyTo(server.requests[0]!, reply))
+    })
+    const connection = open(server.port, { maxBytes: 1000 })
+    const [first, second] = await Promise.allSettled([ask(connection, 'a'), ask(connection, 'b')])
+    for (const outcome of [first, second]) {
+      expect(outcome).toMatchObject({
+        status: 'rejected',
+        reason: { message: expect.stringContaining('the reply does not fit the request') },
+      })
+    }
+    expect(await valueOf(ask(connection, 'c'))).toBe('value of c')
+    expect(server.connections).toBe(2)
+  })
+
+  it('M3: replies in the wrong order are errors, never swapped', async () => {
+    const server = await fake((request) => {
+      if (server.requests.length === 2) for (const late of server.requests.toReversed()) honest(late)
+      else if (request.connection > 1) honest(request)
+    })
+    const connection = open(server.port)
+    const outcomes = await Promise.allSettled([ask(connection, 'a'), ask(connection, 'b')])
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(await valueOf(ask(connection, 'c'))).toBe('value of c')
+  })
+
+  it('M3: bytes that nobody asked for end the connection, and the next answer is exact', async () => {
+    const server = await fake(honest)
+    const connection = open(server.port)
+    expect(await valueOf(ask(connection, 'a'))).toBe('value of a')
+    // Too short to be a header, so there is nothing else to tell them by.
+    const [socket] = server.sockets
+    socket!.write('hello')
+    await once(socket!, 'close')
+    expect(await valueOf(ask(connection, 'b'))).toBe('value of b')
+    expect(server.connections).toBe(2)
+  })
+
+  it('M3: a reply given twice answers one request and ends the connection', async () => {
+    const server = await fake((request) => {
+      const reply = foundReply(request, Buffer.from(`value of ${request.key}`))
+      request.socket.write(request.connection === 1 ? Buffer.concat([reply, reply]) : reply)
+    })
+    const connection = open(server.port)
+    expect(await valueOf(ask(connection, 'a'))).toBe('value of a')
+    expect(await valueOf(ask(connection, 'b'))).toBe('value of b')
+    expect(server.connections).toBe(2)
+  })
+
+  it('M11: takes no credentials from the environment, and sends none', async () => {
+    vi.stubEnv('MEMCACHIER_USERNAME', 'hunter').stubEnv('MEMCACHIER_PASSWORD', 'hunter2')
+    vi.stubEnv('MEMCACHE_USERNAME', 'hunter').stubEnv('MEMCACHE_PASSWORD', 'hunter2')
+    cleanups.push(() => vi.unstubAllEnvs())
+    const server = await fake(honest)
+    const connection = open(server.port)
+    expect([connection.username, connection.password].join()).not.toContain('hunter')
+    await ask(connection, 'a')
+    expect(server.requests.map(({ opcode }) => opcode)).toEqual([GET_AND_TOUCH])
+  })
+
+  it('M12: the requests of one event-loop turn are one write, connecting or connected', async () => {
+    const server = await memcached()
+    const write = vi.spyOn(Socket.prototype, 'write')
+    cleanups.push(() => write.mockRestore())
+    const connection = open(server.port)
+    for (const state of ['connecting', 'connected']) {
+      write.mockClear()
+      const replies = await Promise.all(
+        Array.from({ length: 50 }, (_, index) => ask(connection, `${state} ${index}`)),
+      )
+      expect(replies.map(({ header }) => header.status)).toEqual(Array(50).fill(1))
+      expect(write).toHaveBeenCalledTimes(1)
+    }
+  })
+
+  it('ends at once when closed: in flight and later operations reject', async () => {
+    const server = await fake(() => {})
+    const connection = open(server.port)
+    const replies = ['a', 'b'].map((key) => ask(connection, key))
+    connection.close()
+    for (const reply of replies) await expect(reply).rejects.toThrow('the store has been closed')
+    await expect(ask(connection, 'c')).rejects.toThrow('the store has been closed')
+    connection.close()
+
+    const unused = open(server.port)
+    unused.close()
+    await expect(ask(unused, 'a')).rejects.toThrow('the store has been closed')
+    expect(server.requests).toEqual([])
+  })
+
+  it('closes its socket when closed', async () => {
+    const server = await fake(honest)
+    const connection = open(server.port)
+    await ask(connection, 'a')
+    const [socket] = server.sockets
+    const closed = once(socket!, 'close')
+    connection.close()
+    await closed
+  })
+})

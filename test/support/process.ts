@@ -1,0 +1,94 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+/** A server of the examples, running. */
+export interface Example {
+  /** `http://localhost:port` */
+  url: string
+  /** All it has said so far. */
+  output(): string
+  stop(): Promise<void>
+}
+
+export type Runtime = 'Node' | 'Bun'
+
+/** Starts an example on a free port and waits for the line that names its URL. */
+export async function startExample(
+  runtime: Runtime,
+  file: string,
+  env: Record<string, string> = {},
+): Promise<Example> {
+  const { command, args } = commands[runtime]
+  if (!existsSync(inProject('dist'))) {
+    throw new Error('the examples run the built package; run first: npm run build')
+  }
+  if (!existsSync(command)) throw new Error(`${command} is missing; run first: npm ci --prefix test/runtimes`)
+  const child = spawn(command, [...args, file], {
+    cwd: inProject('.'),
+    env: { ...process.env, ...unset, TSX_TSCONFIG_PATH: 'examples/tsconfig.json', PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  running.add(child)
+  child.once('exit', () => running.delete(child))
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text))
+  const url = await urlLine(child, () => output)
+  return {
+    url,
+    output: () => output,
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const exited = once(child, 'exit')
+      child.kill('SIGKILL')
+      await exited
+    },
+  }
+}
+
+/** Of the caller's own environment, what would configure an example or is meant for vitest. */
+const unset = {
+  SESSION_STORE: undefined,
+  CACHE_STORE: undefined,
+  SESSION_SECRET: undefined,
+  NODE_OPTIONS: undefined,
+}
+
+/** tsx in the process itself, not as its parent: then the pid is the server's. */
+const commands: Record<Runtime, { command: string; args: string[] }> = {
+  Node: { command: process.execPath, args: ['--import', 'tsx'] },
+  Bun: { command: inProject('test/runtimes/node_modules/.bin/bun'), args: [] },
+}
+
+/** No test may leave one behind, not even one that crashed. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
+function inProject(path: string): string {
+  return fileURLToPath(new URL(`../../${path}`, import.meta.url))
+}
+
+async function urlLine(child: ChildProcess, output: () => string): Promise<string> {
+  const deadline = AbortSignal.timeout(20_000)
+  for (;;) {
+    const url = /(http:\/\/localhost:\d+)\n/.exec(output())?.[1]
+    if (url !== undefined) return url
+    const isOver = child.exitCode !== null || child.signalCode !== null
+    if (isOver || deadline.aborted) throw new Error(`the example did not start: ${output()}`)
+    await nextOf(child, deadline)
+  }
+}
+
+/** Waits for more output, for the end, or for the deadline. */
+function nextOf(child: ChildProcess, deadline: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.stdout!.once('data', () => resolve())
+    child.once('exit', () => resolve())
+    child.once('error', reject)
+    deadline.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
