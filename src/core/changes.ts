@@ -31,6 +31,7 @@ export class Changes {
   /** The generation on which a write went out whose reply never came. */
   unanswered: number | undefined
   #cleared = false
+  /** In order; the claim of a take that comes first counts even when a set makes it moot. */
   readonly #steps = new Map<string, Step[]>()
 
   get isEmpty(): boolean {
@@ -42,8 +43,9 @@ export class Changes {
   }
 
   add(key: string, step: Step): void {
-    const steps = this.#steps.get(key) ?? (this.#cleared ? [{ type: 'set', text: undefined }] : [])
-    this.#steps.set(key, step.type === 'set' ? [...leadingTake(steps), step] : [...steps, step])
+    const steps = this.#steps.get(key)
+    if (steps) steps.push(step)
+    else this.#steps.set(key, this.#cleared ? [CLEARED, step] : [step])
   }
 
   remove(key: string, step: Step): void {
@@ -52,9 +54,18 @@ export class Changes {
     else this.#steps.delete(key)
   }
 
+  /** Takes back what never ran because the session could not be loaded; says whether there was any. */
+  removeUnfinished(): boolean {
+    const unfinished = [...this.#steps].flatMap(([key, steps]) =>
+      steps.filter((step) => !hasRun(step)).map((step) => ({ key, step })),
+    )
+    for (const { key, step } of unfinished) this.remove(key, step)
+    return unfinished.length > 0
+  }
+
   clear(): void {
     this.#cleared = true
-    for (const key of this.#steps.keys()) this.add(key, { type: 'set', text: undefined })
+    for (const steps of this.#steps.values()) steps.push(CLEARED)
   }
 
   endsWith(key: string, step: Step): boolean {
@@ -69,11 +80,18 @@ export class Changes {
   ): { text: string | undefined; reached: boolean } {
     const steps = this.#steps.get(key)
     if (!steps) return { text: this.#cleared ? undefined : text, reached: false }
-    for (const step of steps) {
-      if (step === until) return { text, reached: true }
-      text = applyStep(step, key, text)
+    const end = until ? steps.indexOf(until) : -1
+    const reached = end !== -1
+    const relevant = reached ? steps.slice(0, end) : steps
+    // A set makes all before it moot.
+    const start = Math.max(
+      0,
+      relevant.findLastIndex(({ type }) => type === 'set'),
+    )
+    return {
+      text: relevant.slice(start).reduce((before, step) => applyStep(step, key, before), text),
+      reached,
     }
-    return { text, reached: false }
   }
 
   /** The base with these changes; `spent` when a value that this request took is no longer there. */
@@ -102,10 +120,17 @@ export function runUpdate(fn: (current: never) => unknown, current: unknown): un
   return value
 }
 
-/** A set makes earlier steps moot, but not the claim that a taken value was still there. */
-function leadingTake(steps: readonly Step[]): Step[] {
-  const [first] = steps
-  return first?.type === 'take' ? [first] : []
+const CLEARED: Step = { type: 'set', text: undefined }
+
+function hasRun(step: Step): boolean {
+  switch (step.type) {
+    case 'set':
+      return true
+    case 'take':
+      return step.text !== undefined
+    case 'update':
+      return step.ran !== undefined
+  }
 }
 
 function applyStep(step: Step, key: string, text: string | undefined): string | undefined {

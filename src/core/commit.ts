@@ -27,7 +27,7 @@ export class Commit {
   async run(): Promise<void> {
     const state = this.#state
     state.copy.settle()
-    if (!state.isDestroying && !state.copy.pending) return
+    if (!state.needsCommit) return
     await state.loadOnce()
     if (state.isDestroying) {
       await this.#endLoaded()

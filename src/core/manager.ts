@@ -94,10 +94,12 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
     state.isCommitted = true
     if (wasCommitted || !state.isTouched) return
     try {
+      const finished = state.finishTracked()
       if (hasFailed(response)) {
+        await finished.catch(() => {})
         if (state.copy.discard()) this.#services.emit('dropped')
       } else {
-        await state.finishTracked()
+        await finished
       }
       await this.#source.save(state, false)
     } finally {

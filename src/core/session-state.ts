@@ -28,12 +28,17 @@ export class SessionState {
   cookie: CookieChange | undefined
   readonly #cookieHeader: CookieHeader
   #loading: Promise<void> | undefined
-  #loadError: { error: unknown } | undefined
+  #loadError: { error: unknown; lostWrites: boolean } | undefined
   readonly #unfinished = new Set<Promise<unknown>>()
 
   constructor(source: SessionSource, cookieHeader: CookieHeader) {
     this.source = source
     this.#cookieHeader = cookieHeader
+  }
+
+  /** Whether a commit has something to do, or to report. */
+  get needsCommit(): boolean {
+    return this.isDestroying || this.copy.pending !== undefined || (this.#loadError?.lostWrites ?? false)
   }
 
   /** For reading: loads once, however many ask; a load that failed may be tried again. */
@@ -65,7 +70,11 @@ export class SessionState {
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
+  /** What was begun before is waited for, but its failure no longer matters. */
   destroy(): void {
+    const moot = [...this.#unfinished]
+    this.#unfinished.clear()
+    for (const work of moot) void this.track(work.catch(() => {}))
     this.copy.discard()
     this.copy.rebase()
     this.isDestroying = true
@@ -93,7 +102,7 @@ export class SessionState {
       }
       this.#loadError = undefined
     } catch (error) {
-      this.#loadError = { error }
+      this.#loadError = { error, lostWrites: this.copy.removeUnfinished() }
       throw error
     } finally {
       this.#loading = undefined

@@ -133,6 +133,7 @@ export class WorkingCopy {
 
   /** The batch is written, and the record now holds `texts`. */
   applied(batch: Changes, texts: SessionTexts): void {
+    if (!this.#batches.includes(batch)) return
     this.#base = texts
     this.#batches = this.#batches.filter((other) => other !== batch)
     for (const key of batch.keys) {
@@ -150,10 +151,15 @@ export class WorkingCopy {
     return hadChanges
   }
 
+  /** Takes back the updates and takes that wait for a load which failed; says whether there were any. */
+  removeUnfinished(): boolean {
+    return this.#batches.map((batch) => batch.removeUnfinished()).includes(true)
+  }
+
   #runUpdate(batch: Changes, key: string, step: Step & { type: 'update' }): unknown {
     const input = this.#textOf(key, step)
     const value = runUpdate(step.fn, parse(input))
-    const isLatest = batch.endsWith(key, step) && !this.#held.has(key)
+    const isLatest = this.#batches.includes(batch) && batch.endsWith(key, step) && !this.#held.has(key)
     const output = textIfJson(key, value)
     if (output === undefined && value !== undefined) {
       // What cannot be stored fails the commit, not the update.
