@@ -70,10 +70,10 @@ const OPTION_NAMES = [
 const COOKIE_NAMES = ['name', 'path', 'domain', 'secure', 'httpOnly', 'sameSite', 'partitioned']
 const MIN_SECRET_BYTES = 32
 /** Examples of iron-session's and hono-sessions' documentation that are long enough to be taken for secrets. */
-const EXAMPLE_SECRETS = [
+const EXAMPLE_SECRETS: ReadonlySet<unknown> = new Set([
   'complex_password_at_least_32_characters_long',
   'password_at_least_32_characters_long',
-]
+])
 
 /** Throws `TypeError` or `RangeError` naming the option, what was expected and what came; never a secret. */
 export function checkOptions(options: SessionOptions): CheckedOptions {
@@ -132,7 +132,7 @@ function checkSecrets(secret: unknown, store: SessionStore): () => readonly Uint
     if (bytes.length < MIN_SECRET_BYTES) {
       throw new RangeError(`secret: expected at least ${MIN_SECRET_BYTES} bytes, got ${bytes.length}`)
     }
-    if (typeof each === 'string' && EXAMPLE_SECRETS.includes(each)) {
+    if (EXAMPLE_SECRETS.has(each)) {
       throw new TypeError('secret: expected a random one, got a well-known example')
     }
     // Not slice, which in a Buffer is a view: the caller may wipe what he handed over.

@@ -14,7 +14,14 @@ describe.each(stores)('tokens on $name', ({ open }) => {
 
   it('B2: only well-formed tokens reach the store', async () => {
     const near = 'c'.repeat(43)
-    for (const value of ['', near.slice(1), `${near}c`, `${near.slice(1)}=`, `"${near}"`, `${near.slice(1)}é`]) {
+    for (const value of [
+      '',
+      near.slice(1),
+      `${near}c`,
+      `${near.slice(1)}=`,
+      `"${near}"`,
+      `${near.slice(1)}é`,
+    ]) {
       await visitOk(bench.manager, `__Host-session=${value}`, (session) => session.entries())
     }
     expect(bench.store.operations).toEqual([])
@@ -88,7 +95,9 @@ describe.each(stores)('tokens on $name', ({ open }) => {
     const fillers = ['f', 'g', 'h', 'i'].map((letter) => `__Host-session=${letter.repeat(43)}`)
     const cookie = await begin('u1')
     bench.forget()
-    const { result } = await visitOk(bench.manager, [...fillers, cookie].join('; '), (session) => session.get('user'))
+    const { result } = await visitOk(bench.manager, [...fillers, cookie].join('; '), (session) =>
+      session.get('user'),
+    )
     expect(result).toBeUndefined()
     expect(bench.store.operations).toHaveLength(4)
   })

@@ -1,0 +1,350 @@
+import { describe, expect, it } from 'vitest'
+import { createSessionManager } from '../../src/core/manager.ts'
+import { MemoryStore } from '../../src/core/memory-store.ts'
+import { checkOptions, type CookieOptions, type SessionOptions } from '../../src/core/options.ts'
+import type { SessionStore } from '../../src/core/store.ts'
+
+/** Any store that outlives the process: it forbids the default secret. */
+class LastingStore implements SessionStore {
+  readonly #memory = new MemoryStore()
+  get = this.#memory.get.bind(this.#memory)
+  add = this.#memory.add.bind(this.#memory)
+  replace = this.#memory.replace.bind(this.#memory)
+  set = this.#memory.set.bind(this.#memory)
+  delete = this.#memory.delete.bind(this.#memory)
+}
+
+function refusal(options: unknown): Error {
+  try {
+    createSessionManager(options as SessionOptions)
+  } catch (error) {
+    return error as Error
+  }
+  throw new Error('the options were taken')
+}
+
+function expectRefusal(
+  options: unknown,
+  kind: typeof TypeError | typeof RangeError,
+  message: string | RegExp,
+) {
+  const error = refusal(options)
+  expect(error).toBeInstanceOf(kind)
+  if (typeof message === 'string') expect(error.message).toBe(message)
+  else expect(error.message).toMatch(message)
+}
+
+const SECONDS = 'whole seconds from 1 to 34560000 (400 days)'
+
+describe('options', () => {
+  it('have defaults', () => {
+    const { store, secrets: _, ...rest } = checkOptions({})
+    expect(store).toBeInstanceOf(MemoryStore)
+    expect(rest).toEqual({
+      idleTimeout: 86_400,
+      absoluteTimeout: 1_209_600,
+      loadTtl: 86_400,
+      cookie: {
+        name: '__Host-session',
+        path: '/',
+        secure: true,
+        httpOnly: true,
+        sameSite: 'lax',
+        partitioned: false,
+      },
+      persistent: true,
+      cacheHeaders: true,
+      onEvent: undefined,
+      now: Date.now,
+    })
+  })
+
+  it('take undefined for every option and mean the default', () => {
+    const names = [
+      ['store', 'secret', 'idleTimeout', 'absoluteTimeout', 'cookie', 'persistent', 'cacheHeaders'],
+      ['onEvent', 'now'],
+    ].flat()
+    const cookieNames = ['name', 'path', 'domain', 'secure', 'httpOnly', 'sameSite', 'partitioned']
+    const nothing = (keys: string[]) => Object.fromEntries(keys.map((key) => [key, undefined]))
+    const { store: _, ...plain } = checkOptions({})
+    expect(checkOptions(nothing(names))).toMatchObject(plain)
+    expect(checkOptions({ cookie: nothing(cookieNames) }).cookie).toEqual(plain.cookie)
+  })
+
+  it('give the default store the clock of the manager', async () => {
+    let now = 0
+    const { store } = checkOptions({ now: () => now })
+    await store.add('key', new Uint8Array(1), 10)
+    now = 9999
+    expect(await store.get('key', 1)).toBeDefined()
+    now = 20_000
+    expect(await store.get('key', 1)).toBeUndefined()
+  })
+
+  it('S51: a read restarts the idle timeout, or the absolute one where there is no idle timeout', () => {
+    expect(checkOptions({ idleTimeout: 60 }).loadTtl).toBe(60)
+    expect(checkOptions({ idleTimeout: false, absoluteTimeout: 600 }).loadTtl).toBe(600)
+  })
+
+  it('a manager passes through createSessionManager as it is', () => {
+    const manager = createSessionManager()
+    expect(createSessionManager(manager)).toBe(manager)
+  })
+
+  it.each<[unknown, string | RegExp]>([
+    [null, 'options: expected an object, got null'],
+    [5, 'options: expected an object, got a number'],
+    [() => ({}), 'options: expected an object, got a function'],
+    [{ secrets: [] }, /^options: expected store, secret, idleTimeout, .*, now; got secrets$/],
+    [{ ttl: undefined }, /^options: expected store, .*; got ttl$/],
+    [
+      { cookie: { maxAge: 1 } },
+      'cookie: expected name, path, domain, secure, httpOnly, sameSite, partitioned; got maxAge',
+    ],
+    [{ cookie: 'sid' }, 'cookie: expected an object, got "sid"'],
+    [{ cookie: null }, 'cookie: expected an object, got null'],
+    [{ now: 5 }, 'now: expected a function, got 5'],
+    [{ now: null }, 'now: expected a function, got null'],
+    [{ now: new Date(0) }, 'now: expected a function, got an object'],
+    [{ onEvent: 'log' }, 'onEvent: expected a function, got "log"'],
+    [{ onEvent: null }, 'onEvent: expected a function, got null'],
+    [{ onEvent: [] }, 'onEvent: expected a function, got an array'],
+    [{ persistent: 'yes' }, 'persistent: expected true or false, got "yes"'],
+    [{ persistent: null }, 'persistent: expected true or false, got null'],
+    [{ cacheHeaders: 0 }, 'cacheHeaders: expected true or false, got 0'],
+  ])('refuse %j', (options, message) => {
+    expectRefusal(options, TypeError, message)
+  })
+
+  it.each(['get', 'add', 'replace', 'set', 'delete'])('refuse a store without %s', (method) => {
+    const store = Object.assign(new LastingStore(), { [method]: undefined })
+    const message = `store.${method}: expected a function, got undefined`
+    expectRefusal({ store, secret: 's'.repeat(32) }, TypeError, message)
+  })
+
+  // `null` above all: `store: production ? memcached : null` must not end in a store per process.
+  it.each<[unknown]>([[null], [{}], [[]], [5], [true], ['memcached://user:password@host:11211']])(
+    'refuse %j for a store',
+    (store) => {
+      expectRefusal({ store, secret: 's'.repeat(32) }, TypeError, /^store\b.*: expected .*, got /)
+      expect(refusal({ store, secret: 's'.repeat(32) }).message).not.toContain('password')
+    },
+  )
+})
+
+describe('timeouts', () => {
+  const wrong: [unknown, typeof TypeError | typeof RangeError, string][] = [
+    [0, RangeError, '0'],
+    [-1, RangeError, '-1'],
+    [1.5, RangeError, '1.5'],
+    [Number.NaN, RangeError, 'NaN'],
+    [Infinity, RangeError, 'Infinity'],
+    [34_560_001, RangeError, '34560001'],
+    ['60', TypeError, '"60"'],
+    [true, TypeError, 'true'],
+    [null, TypeError, 'null'],
+    [60n, TypeError, 'a bigint'],
+    [new Date(60), TypeError, 'an object'],
+  ]
+  it.each(wrong)('S21, S51: refuse %s', (value, kind, got) => {
+    expectRefusal({ absoluteTimeout: value }, kind, `absoluteTimeout: expected ${SECONDS}, got ${got}`)
+    expectRefusal({ idleTimeout: value }, kind, `idleTimeout: expected false or ${SECONDS}, got ${got}`)
+  })
+
+  it('may be switched off when idle, never when absolute', () => {
+    expect(checkOptions({ idleTimeout: false }).idleTimeout).toBe(false)
+    expectRefusal({ absoluteTimeout: false }, TypeError, `absoluteTimeout: expected ${SECONDS}, got false`)
+  })
+
+  it.each([1, 2_505_600, 2_592_000, 2_678_400, 34_560_000])('S21, S51: take %i s', (seconds) => {
+    const checked = checkOptions({ idleTimeout: seconds, absoluteTimeout: seconds })
+    expect(checked).toMatchObject({ idleTimeout: seconds, absoluteTimeout: seconds, loadTtl: seconds })
+  })
+})
+
+describe('secrets', () => {
+  const secretsOf = (options: SessionOptions) =>
+    checkOptions(options)
+      .secrets()
+      .map((secret) => Buffer.from(secret).toString('latin1'))
+  const [first, second] = ['a'.repeat(32), 'b'.repeat(40)]
+
+  it('S49: may be a string, bytes or a list of both, in its order', () => {
+    expect(secretsOf({ secret: first })).toEqual([first])
+    expect(secretsOf({ secret: Buffer.from(first) })).toEqual([first])
+    expect(secretsOf({ secret: new Uint8Array(32).fill(97) })).toEqual([first])
+    expect(secretsOf({ secret: [second, Buffer.from(first)] })).toEqual([second, first])
+  })
+
+  it('S49: count in bytes of UTF-8', () => {
+    expect(secretsOf({ secret: 'é'.repeat(16) })).toHaveLength(1)
+    expectRefusal({ secret: 'é'.repeat(15) }, RangeError, 'secret: expected at least 32 bytes, got 30')
+  })
+
+  const wrong: [string, unknown, typeof TypeError | typeof RangeError, string][] = [
+    ['31 characters', 'hunter2'.repeat(4) + 'abc', RangeError, 'secret: expected at least 32 bytes, got 31'],
+    ['the empty string', '', RangeError, 'secret: expected at least 32 bytes, got 0'],
+    ['31 bytes', Buffer.alloc(31, 'hunter2'), RangeError, 'secret: expected at least 32 bytes, got 31'],
+    ['an empty list', [], TypeError, 'secret: expected at least one secret, got an empty list'],
+    ['a short one in a list', [first, 'hunter2'], RangeError, 'secret: expected at least 32 bytes, got 7'],
+    ['a gap in a list', [first, undefined], TypeError, got('undefined')],
+    ['a list in a list', [[first]], TypeError, got('an array')],
+    ['null', null, TypeError, got('null')],
+    ['false', false, TypeError, got('false')],
+    ['an object', { secret: 'hunter2' }, TypeError, got('an object')],
+    ['an ArrayBuffer', new ArrayBuffer(32), TypeError, got('an object')],
+    ['other words than bytes', new Uint16Array(32), TypeError, got('an object')],
+    ['a function', () => 'hunter2', TypeError, got('a function')],
+    ['a symbol', Symbol('hunter2'), TypeError, got('a symbol')],
+  ]
+  it.each(wrong)('S49: refuse %s, on every store', (_, secret, kind, message) => {
+    for (const store of [new MemoryStore(), new LastingStore()]) {
+      expectRefusal({ store, secret }, kind, message)
+      expect(refusal({ store, secret }).stack).not.toContain('hunter2')
+    }
+  })
+
+  const digits = 31_415_926_535
+  it.each<[string, unknown]>([
+    ['a number', { secret: digits }],
+    ['a number in a list', { secret: [first, digits] }],
+    ['a bigint', { secret: BigInt(digits) }],
+    ['an object', { secret: { digits } }],
+    ['one handed over in place of the options', `${first}${digits}`],
+    ['a password in an address handed over in place of the options', `memcached://user:${digits}@host:11211`],
+    ['a good one beside a wrong option', { secret: `${first}${digits}`, idleTimeout: 0 }],
+    ['a good one beside an unknown option', { secret: `${first}${digits}`, idle: 5 }],
+  ])('B5: never show in an error: %s', (_, options) => {
+    expect(refusal(options).stack).not.toContain(String(digits))
+  })
+
+  it('are required on every store but MemoryStore', () => {
+    expectRefusal({ store: new LastingStore() }, TypeError, got('undefined'))
+    expectRefusal({ store: new LastingStore(), secret: undefined }, TypeError, got('undefined'))
+    expect(secretsOf({ store: new LastingStore(), secret: first })).toEqual([first])
+  })
+
+  it('are drawn at random, once a process, on a MemoryStore', () => {
+    const [secret, ...none] = checkOptions({}).secrets()
+    expect(none).toEqual([])
+    expect(secret).toHaveLength(32)
+    expect(new Set(secret).size).toBeGreaterThan(16)
+    expect(checkOptions({ store: new MemoryStore() }).secrets()).toEqual([secret])
+    expect(secretsOf({ store: new MemoryStore(), secret: first })).toEqual([first])
+  })
+
+  it.each([
+    ['a Uint8Array', new TextEncoder().encode(first)],
+    ['a Buffer', Buffer.from(first)],
+  ])('are copied, so that the caller may wipe his own: %s', (_, secret) => {
+    const { secrets } = checkOptions({ secret })
+    secret.fill(0)
+    expect(Buffer.from(secrets()[0]!).toString()).toBe(first)
+  })
+
+  it('S49: the well-known example of iron-session’s documentation is refused', () => {
+    expect(refusal({ secret: 'complex_password_at_least_32_characters_long' }).message).toMatch(/^secret: /)
+  })
+
+  function got(what: string): string {
+    return `secret: expected a string or Uint8Array of at least 32 bytes, got ${what}`
+  }
+})
+
+describe('the cookie', () => {
+  const nameOf = (cookie: CookieOptions) => checkOptions({ cookie }).cookie.name
+
+  it.each<[CookieOptions, string]>([
+    [{}, '__Host-session'],
+    [{ sameSite: 'strict', httpOnly: false }, '__Host-session'],
+    [{ secure: false }, 'session'],
+    [{ domain: 'example.com' }, 'session'],
+    [{ domain: 'example.com', secure: false }, 'session'],
+    [{ name: 'sid' }, 'sid'],
+    [{ name: '__Secure-sid', domain: 'example.com' }, '__Secure-sid'],
+    [{ name: '__Host-sid' }, '__Host-sid'],
+    [{ name: 'sid', path: '/shop' }, 'sid'],
+    [{ name: 'a__Host-', domain: 'example.com' }, 'a__Host-'],
+  ])('S18: of %j is called %s', (cookie, name) => {
+    expect(nameOf(cookie)).toBe(name)
+  })
+
+  const hostPrefix = 'cookie: a name with the prefix __Host- '
+  it.each<[CookieOptions, string]>([
+    [{ name: '__Host-sid', domain: 'example.com' }, `${hostPrefix}allows no domain`],
+    [{ name: '__Host-sid', path: '/shop' }, `${hostPrefix}allows no path but '/'`],
+    [{ path: '/shop' }, `${hostPrefix}allows no path but '/'`],
+    [{ name: '__Host-sid', secure: false }, `${hostPrefix}needs secure: true`],
+    [{ name: '__hOST-sid', secure: false }, `${hostPrefix}needs secure: true`],
+    [{ name: '__HOST-sid', domain: 'example.com' }, `${hostPrefix}allows no domain`],
+    [{ name: '__Secure-sid', secure: false }, 'cookie: a name with the prefix __Secure- needs secure: true'],
+    [{ name: '__secure-sid', secure: false }, 'cookie: a name with the prefix __Secure- needs secure: true'],
+    [{ sameSite: 'none', secure: false }, "cookie: sameSite: 'none' needs secure: true"],
+    [{ partitioned: true, secure: false }, 'cookie: partitioned needs secure: true'],
+  ])('S17: contradicts itself: %j', (cookie, message) => {
+    expectRefusal({ cookie }, TypeError, message)
+  })
+
+  const controls = [...Array.from({ length: 32 }, (_, code) => code), 127].map((code) =>
+    String.fromCharCode(code),
+  )
+  it('S19: holds no ; CR LF or other control character, in whatever place', () => {
+    for (const character of [';', ...controls, '\u0080', 'é', '\u2028', '😀', '\uD83D']) {
+      for (const place of ['name', 'path', 'domain'] as const) {
+        for (const around of [
+          ['a', 'b'],
+          ['', 'b'],
+          ['a', ''],
+        ]) {
+          const value = `${place === 'path' ? '/' : ''}${around.join(character)}`
+          const error = refusal({ cookie: { name: 'sid', [place]: value } })
+          expect(error, JSON.stringify(value)).toBeInstanceOf(TypeError)
+          expect(error.message).toMatch(new RegExp(`^cookie\\.${place}: expected .*, got "`))
+          // Shown escaped, so that it cannot forge a line of a log.
+          for (const control of controls.slice(0, 32)) expect(error.message).not.toContain(control)
+        }
+      }
+    }
+  })
+
+  it('S19: has a name that is a token of RFC 9110', () => {
+    for (const separator of '()<>@,;:\\"/[]?={} \t') {
+      expectRefusal(
+        { cookie: { name: `a${separator}b` } },
+        TypeError,
+        /^cookie\.name: expected a token of RFC/,
+      )
+    }
+    for (const name of ["!#$%&'*+-.^_`|~", 'a', '0', 'A'.repeat(256)]) expect(nameOf({ name })).toBe(name)
+  })
+
+  it.each<[string, object]>([
+    ['name', { name: '' }],
+    ['name', { name: 'n'.repeat(257) }],
+    ['name', { name: null }],
+    ['name', { name: ['sid'] }],
+    ['path', { path: '' }],
+    ['path', { path: 'shop' }],
+    ['path', { path: `/${'p'.repeat(1024)}` }],
+    ['path', { path: 5 }],
+    ['domain', { domain: '' }],
+    ['domain', { domain: '.' }],
+    ['domain', { domain: 'a..example' }],
+    ['domain', { domain: 'a.example.' }],
+    ['domain', { domain: 'a.example, b.example' }],
+    ['domain', { domain: 'https://a.example' }],
+    ['domain', { domain: 'a.example:8080' }],
+    ['domain', { domain: `${'d'.repeat(252)}.x` }],
+    ['domain', { domain: null }],
+    ['sameSite', { sameSite: 'Lax' }],
+    ['sameSite', { sameSite: true }],
+    ['sameSite', { sameSite: 'lax; Domain=evil.example' }],
+    ['sameSite', { sameSite: ['lax'] }],
+    ['secure', { secure: 'auto' }],
+    ['secure', { secure: null }],
+    ['httpOnly', { httpOnly: 1 }],
+    ['partitioned', { partitioned: 'true' }],
+  ])('S19, S20: refuses a wrong %s: %j', (place, cookie) => {
+    expectRefusal({ cookie }, TypeError, new RegExp(`^cookie\\.${place}: expected .*, got `))
+  })
+})
