@@ -31,7 +31,7 @@ export class Changes {
   /** The generation on which a write went out whose reply never came. */
   unanswered: number | undefined
   #cleared = false
-  /** In order; the claim of a take that comes first counts even when a set makes it moot. */
+  /** In order, the moot ones too: whoever waits for them sees what stood there, and a take stays a claim. */
   readonly #steps = new Map<string, Step[]>()
 
   get isEmpty(): boolean {
@@ -99,7 +99,7 @@ export class Changes {
     const texts = this.#cleared ? new Map<string, string>() : new Map(base)
     let spent = false
     for (const [key, steps] of this.#steps) {
-      spent ||= steps[0]?.type === 'take' && steps[0].text !== base.get(key)
+      spent ||= isSpent(steps, key, base.get(key))
       const { text } = this.textAfter(key, base.get(key))
       if (text === undefined) texts.delete(key)
       else texts.set(key, text)
@@ -118,6 +118,17 @@ export function runUpdate(fn: (current: never) => unknown, current: unknown): un
     throw new TypeError('update: expected a synchronous function, got one that returns a promise')
   }
   return value
+}
+
+/** Whether a value that was taken is another one by now, or gone. A set in between makes it the request's own. */
+function isSpent(steps: readonly Step[], key: string, text: string | undefined): boolean {
+  if (!steps.some(({ type }) => type === 'take')) return false
+  for (const step of steps) {
+    if (step.type === 'set') return false
+    if (step.type === 'take' && step.text !== text) return true
+    text = applyStep(step, key, text)
+  }
+  return false
 }
 
 const CLEARED: Step = { type: 'set', text: undefined }

@@ -1,17 +1,19 @@
 import { SessionDataError } from './errors.ts'
 
-/** What a session can hold, readably refused at compile time: JSON, and objects and arrays of it. */
-export type Json<Value> = Value extends string | number | boolean | null | undefined
+/** What a session can hold, anything else readably refused at compile time; `unknown` is checked at the commit. */
+export type Json<Value> = unknown extends Value
   ? Value
-  : Value extends bigint | symbol
-    ? 'a session holds JSON: store a string instead of a bigint or symbol'
-    : Value extends (...args: never) => unknown
-      ? 'a session holds JSON: functions cannot be stored'
-      : Value extends Date
-        ? 'a session holds JSON: store a Date as a number or an ISO string'
-        : Value extends ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
-          ? 'a session holds JSON: store a Map or Set as an array'
-          : { [Key in keyof Value]: Json<Value[Key]> }
+  : Value extends string | number | boolean | null | undefined
+    ? Value
+    : Value extends bigint | symbol
+      ? 'a session holds JSON: store a string instead of a bigint or symbol'
+      : Value extends (...args: never) => unknown
+        ? 'a session holds JSON: functions cannot be stored'
+        : Value extends Date
+          ? 'a session holds JSON: store a Date as a number or an ISO string'
+          : Value extends ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
+            ? 'a session holds JSON: store a Map or Set as an array'
+            : { [Key in keyof Value]: Json<Value[Key]> }
 
 /**
  * The JSON text of a value that came out of `JSON.parse` or could have; `undefined` for `undefined`. `JSON.stringify`

@@ -37,10 +37,6 @@ export class RecordIO {
     this.#services = services
   }
 
-  get elapsedMs(): number {
-    return performance.now() - this.#startedAt
-  }
-
   async keysOf(token: string): Promise<Keys> {
     return { token, storeKey: await this.#services.keyring.storeKey(token) }
   }
@@ -96,7 +92,10 @@ export class RecordIO {
   }
 
   report(type: SessionEventType): void {
-    this.#services.emit(type, { durationMs: this.elapsedMs, roundTrips: this.#roundTrips })
+    this.#services.emit(type, {
+      durationMs: performance.now() - this.#startedAt,
+      roundTrips: this.#roundTrips,
+    })
   }
 
   async #seal(keys: Keys, record: LiveRecord | Tombstone): Promise<Uint8Array> {

@@ -102,7 +102,8 @@ export class SessionState {
       }
       this.#loadError = undefined
     } catch (error) {
-      this.#loadError = { error, lostWrites: this.copy.removeUnfinished() }
+      const lostBefore = this.#loadError?.lostWrites ?? false
+      this.#loadError = { error, lostWrites: this.copy.removeUnfinished() || lostBefore }
       throw error
     } finally {
       this.#loading = undefined

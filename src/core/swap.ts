@@ -30,6 +30,8 @@ export async function swap(
   write: Write,
   next: (newest: LiveSession) => Eventually<LiveRecord | Tombstone | undefined>,
 ): Promise<Swapped> {
+  const startedAt = performance.now()
+  const isLate = () => performance.now() - startedAt > BUDGET_MS
   let session = loaded
   const failures: StoreUnavailableError[] = []
   for (let attempt = 0; ; attempt++) {
@@ -49,9 +51,9 @@ export async function swap(
       case 'unanswered':
         write.unanswered ??= session.record.generation
         failures.push(reply.error)
-        if (io.elapsedMs > BUDGET_MS) throw reply.error
+        if (isLate()) throw reply.error
     }
-    if (io.elapsedMs > BUDGET_MS) return { outcome: 'exhausted' }
+    if (isLate()) return { outcome: 'exhausted' }
     // Wait, then read, then swap with nothing waited for in between: the other order loses to every other writer.
     if (attempt > 0) await pause(attempt)
     const found = await io.read(session, io.ttlOf(session.record))

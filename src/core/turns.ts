@@ -1,36 +1,50 @@
-const LONGEST_WAIT_MS = 100
+const LONGEST_STANDSTILL_MS = 100
+
+interface Queue<Baton> {
+  last: Promise<Baton | undefined> | undefined
+  /** How many have had their turn. */
+  done: number
+}
 
 /**
  * Lets commits to one record within this process take turns, each handing the newest record on to the next, so that
- * they do not make each other retry. Only a courtesy: correctness comes from compare-and-swap, so nobody waits long
- * for somebody whose store call hangs.
+ * they do not make each other retry. Only a courtesy: correctness comes from compare-and-swap, so nobody stays in a
+ * queue that stands still, because a store call hangs.
  */
 export class Turns<Baton> {
-  readonly #last = new Map<string, Promise<Baton | undefined>>()
+  readonly #queues = new Map<string, Queue<Baton>>()
 
   async take(key: string, run: (baton: Baton | undefined) => Promise<Baton | undefined>): Promise<void> {
-    const before = this.#last.get(key)
+    const queue: Queue<Baton> = this.#queues.get(key) ?? { last: undefined, done: 0 }
+    this.#queues.set(key, queue)
+    const before = queue.last
     let finish!: (baton: Baton | undefined) => void
     const turn = new Promise<Baton | undefined>((resolve) => {
       finish = resolve
     })
-    this.#last.set(key, turn)
+    queue.last = turn
     let baton: Baton | undefined
     try {
-      baton = await run(before && (await atMost(LONGEST_WAIT_MS, before)))
+      baton = await run(before && (await waitFor(before, queue)))
     } finally {
+      queue.done++
       finish(baton)
-      if (this.#last.get(key) === turn) this.#last.delete(key)
+      if (queue.last === turn) this.#queues.delete(key)
     }
   }
 }
 
-async function atMost<Result>(ms: number, promise: Promise<Result>): Promise<Result | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const timeout = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms)
-  })
-  const result = await Promise.race([promise, timeout])
-  clearTimeout(timer)
-  return result
+/** `undefined`, too, once the queue has stood still for too long. */
+async function waitFor<Baton>(before: Promise<Baton>, queue: { done: number }): Promise<Baton | undefined> {
+  for (let done = -1; done !== queue.done;) {
+    done = queue.done
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const standstill = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), LONGEST_STANDSTILL_MS)
+    })
+    const arrived = await Promise.race([before.then((baton) => ({ baton })), standstill])
+    clearTimeout(timer)
+    if (arrived) return arrived.baton
+  }
+  return undefined
 }

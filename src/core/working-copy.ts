@@ -53,9 +53,7 @@ export class WorkingCopy {
   }
 
   keys(): string[] {
-    const keys = new Set([...this.#base.keys(), ...this.#held.keys()])
-    for (const batch of this.#batches) for (const key of batch.keys) keys.add(key)
-    return [...keys].filter((key) => this.has(key))
+    return [...new Set([...this.#base.keys(), ...this.#held.keys()])].filter((key) => this.has(key))
   }
 
   write(key: string, value: unknown): void {

@@ -155,6 +155,22 @@ describe.each(stores)('concurrency on $name', ({ open }) => {
       expect(results.filter((result) => result instanceof SessionConflictError)).toHaveLength(7)
     })
 
+    it('E1: a value that was updated and then taken is spent once, too', async () => {
+      const cookie = await begin({ ticket: 'T1' })
+      const { error } = await slowly(
+        cookie,
+        async (session) => {
+          await session.update('ticket', (ticket: string) => ticket)
+          expect(await session.take('ticket')).toBe('T1')
+          await write(cookie, (other) => other.take('ticket'))
+          await expect(session.save()).rejects.toThrow(SessionConflictError)
+        },
+        () => {},
+      )
+      expect(error).toBeUndefined()
+      expect(await read(cookie)).toEqual({})
+    })
+
     it('E1: a value that was taken elsewhere does not fail the implicit commit', async () => {
       const cookie = await begin({ flash: 'hello' })
       const { error } = await slowly(
