@@ -1,5 +1,5 @@
-import { createSessionManager } from '../core/index.ts'
-import type { Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
+import { createSessionManager, headersOf } from '../core/index.ts'
+import type { ResponseHolder, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
 const sessions = new WeakMap<Request, unknown>()
 
@@ -8,7 +8,7 @@ const sessions = new WeakMap<Request, unknown>()
  * which is committed before the response is returned. Further arguments of the server are passed on.
  *
  * An error that brings its own answer (`getResponse()`: the 503 of a store that fails, Hono's `HTTPException`) is
- * answered with it. Any other is thrown on, and then no response carries the session's cookie.
+ * answered with it. Any other is thrown on: then changes are dropped, and no response carries the session's cookie.
  *
  * Throws `TypeError` or `RangeError` for wrong options.
  *
@@ -28,54 +28,45 @@ export function withSession<
     if (manager.joins(joined)) return handler(request, joined, ...rest)
     const session = manager.open(() => request.headers.get('cookie'))
     sessions.set(request, session)
-    let response: Response
-    try {
-      response = await handler(request, session, ...rest)
-    } catch (error) {
-      const headers = new Headers()
-      await manager.commit(session, { status: 500, error, headers }).catch(() => {})
-      return answerOf(error, headers)
-    }
-    try {
-      await manager.commit(session, {
-        status: response.status,
-        get headers() {
-          response = withMutableHeaders(response)
-          return response.headers
-        },
+    const commit = (holder: ResponseHolder) =>
+      manager.commit(session, {
+        headers: headersOf(holder),
         url: request.url,
+        get status() {
+          return holder.current.status
+        },
         get forwardedProto() {
           return request.headers.get('x-forwarded-proto')
         },
       })
-      return response
+    let response: ResponseHolder
+    try {
+      response = { current: await handler(request, session, ...rest) }
     } catch (error) {
-      return answerOf(error, response.headers)
+      if (!hasAnswer(error)) {
+        await commit({ current: new Response(null, { status: 500 }) })
+        throw error
+      }
+      response = { current: error.getResponse() }
+    }
+    try {
+      await commit(response)
+      return response.current
+    } catch (error) {
+      if (!hasAnswer(error)) throw error
+      void response.current.body?.cancel().catch(() => {})
+      return withCookiesOf(response.current, error.getResponse())
     }
   }
-}
-
-function answerOf(error: unknown, sessionHeaders: Headers): Response {
-  if (!hasAnswer(error)) throw error
-  const response = withMutableHeaders(error.getResponse())
-  for (const cookie of sessionHeaders.getSetCookie()) response.headers.append('Set-Cookie', cookie)
-  for (const name of ['Vary', 'Cache-Control']) {
-    const value = sessionHeaders.get(name)
-    if (value !== null && !response.headers.has(name)) response.headers.set(name, value)
-  }
-  return response
 }
 
 function hasAnswer(error: unknown): error is { getResponse: () => Response } {
   return error instanceof Error && 'getResponse' in error && typeof error.getResponse === 'function'
 }
 
-/** The headers of a redirect or of a fetched response are immutable: such a response is copied. */
-function withMutableHeaders(response: Response): Response {
-  try {
-    response.headers.delete('Holdfast')
-    return response
-  } catch {
-    return new Response(response.body, response)
-  }
+/** What other middleware, or a `save()` before the failure, has set is still meant for the browser. */
+function withCookiesOf(response: Response, answer: Response): Response {
+  for (const cookie of response.headers.getSetCookie()) answer.headers.append('Set-Cookie', cookie)
+  answer.headers.append('Vary', 'Cookie')
+  return answer
 }

@@ -1,6 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono'
-import { createSessionManager } from '../core/index.ts'
-import type { Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
+import { createSessionManager, headersOf } from '../core/index.ts'
+import type { CommitResponse, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
 /** What the middleware adds to `c.var`. */
 export interface SessionVariables<Data extends SessionData<Data> = Record<string, any>> {
@@ -28,30 +28,34 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
     try {
       await next()
     } catch (thrown) {
-      // Hono has answered every Error before it gets here; this is something else.
-      await manager.commit(session, responseOf(c, thrown ?? null)).catch(() => {})
+      // Hono has answered every Error before it gets here; what else is thrown gets no answer that could carry a cookie.
+      await manager.commit(session, { status: 500, headers: new Headers() })
       throw thrown
     }
-    try {
-      await manager.commit(session, responseOf(c, c.error))
-    } catch (commitError) {
-      if (c.error) return undefined
-      takeBackAnswer(c)
-      throw commitError
-    }
+    await manager.commit(session, responseOf(c)).catch((error: unknown) => {
+      void c.res.body?.cancel().catch(() => {})
+      throw error
+    })
     return undefined
   }
 }
 
 /** Getters, so that an untouched session costs nothing. */
-function responseOf(c: Context, error: unknown): Parameters<SessionManager['commit']>[1] {
+function responseOf(c: Context): CommitResponse {
   return {
-    error,
+    error: c.error,
     get status() {
       return c.res.status
     },
     get headers() {
-      return mutableHeaders(c)
+      return headersOf({
+        get current() {
+          return c.res
+        },
+        set current(copy) {
+          c.res = copy
+        },
+      })
     },
     get url() {
       return c.req.url
@@ -61,21 +65,3 @@ function responseOf(c: Context, error: unknown): Parameters<SessionManager['comm
     },
   }
 }
-
-/** The headers of a redirect or of a fetched response are immutable: such a response is copied. */
-function mutableHeaders(c: Context): Headers {
-  try {
-    c.res.headers.delete('Holdfast')
-  } catch {
-    c.res = new Response(c.res.body, c.res)
-  }
-  return c.res.headers
-}
-
-/** Hono merges a replaced response's headers into the next one: what described the handler's answer must go. */
-function takeBackAnswer(c: Context): void {
-  const names = [...c.res.headers.keys()].filter((name) => ANSWER_HEADERS.test(name))
-  for (const name of names) c.header(name, undefined)
-}
-
-const ANSWER_HEADERS = /^(content-.*|location|etag|last-modified|cache-control|expires)$/

@@ -1,6 +1,6 @@
-import type { Middleware } from 'koa'
+import type { Context, Middleware, Next } from 'koa'
 import { createSessionManager } from '../core/index.ts'
-import type { Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
+import type { ResponseHeaders, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
 /** What the middleware adds to Koa's context. */
 export interface SessionContext<Data extends SessionData<Data> = Record<string, any>> {
@@ -26,23 +26,11 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
     if (manager.joins(ctx.session)) return next()
     const session = manager.open(ctx.req.headers.cookie)
     ctx.session = session
-    let failure: HeaderedError | undefined
-    await next().catch((thrown: unknown) => {
-      failure = asError(thrown)
-    })
-    const added: Record<string, string> = {}
-    const response = {
-      error: failure,
-      headers: {
-        get: (name: string) => ctx.response.get(name),
-        set(name: string, value: string) {
-          added[name] = value
-          ctx.set(name, value)
-        },
-        append(name: string, value: string) {
-          added[name] = value
-          ctx.append(name, value)
-        },
+    const failure = await failureOf(next)
+    await manager.commit(session, {
+      ...failure,
+      get headers() {
+        return headersOf(ctx as unknown as Context)
       },
       get status() {
         return ctx.status
@@ -53,31 +41,64 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
       get forwardedProto() {
         return ctx.get('X-Forwarded-Proto')
       },
-    }
-    await manager.commit(session, response).catch((commitError: unknown) => {
-      failure ??= asError(commitError)
     })
-    if (!failure) return
-    failure.headers = withSessionHeaders(failure.headers, added)
-    throw failure
+    if (failure) throw failure.error
   }
 }
 
-type HeaderedError = Error & { headers?: Record<string, string | string[]> }
-
-/** Koa makes an Error of whatever else is thrown, but too late to hang headers on it. */
-function asError(thrown: unknown): HeaderedError {
-  return thrown instanceof Error ? thrown : new Error('non-error thrown', { cause: thrown })
+async function failureOf(next: Next): Promise<{ error: unknown } | undefined> {
+  try {
+    await next()
+    return undefined
+  } catch (error) {
+    return { error }
+  }
 }
 
-/**
- * ctx.onerror strips every header of the response, but sends the error's own. These win, unless the response sets the
- * session cookie: then it must not be stored.
- */
-function withSessionHeaders(
-  own: HeaderedError['headers'] = {},
-  { 'Set-Cookie': cookie, ...others }: Record<string, string>,
-): Record<string, string | string[]> {
-  if (cookie === undefined) return { ...others, ...own }
-  return { ...own, ...others, 'Set-Cookie': [own['Set-Cookie'] ?? [], cookie].flat() }
+/** The response's headers; what is added goes out even when Koa answers an error. */
+function headersOf(ctx: Context): ResponseHeaders {
+  const added: Headers = {}
+  const { onerror } = ctx
+  // ctx.onerror strips every header of the response, but sends the error's own.
+  ctx.onerror = (thrown) => {
+    if (thrown == null) return onerror.call(ctx, thrown)
+    const error: HeaderedError =
+      thrown instanceof Error ? thrown : new Error('non-error thrown', { cause: thrown })
+    const own = error.headers
+    // Lent for this call, which answers at once: the application may throw one error object to many visitors.
+    error.headers = merged(own, added)
+    try {
+      onerror.call(ctx, error)
+    } finally {
+      if (own) error.headers = own
+      else delete error.headers
+    }
+  }
+  return {
+    get: (name) => ctx.response.get(name),
+    set(name, value) {
+      added[name] = value
+      ctx.set(name, value)
+    },
+    append(name, value) {
+      added[name] = value
+      ctx.append(name, value)
+    },
+    delete(name) {
+      ctx.remove(name)
+    },
+  }
+}
+
+type Headers = Record<string, string | string[]>
+type HeaderedError = Error & { headers?: Headers }
+
+function merged(own: Headers = {}, added: Headers): Headers {
+  const headers = { ...added, ...own }
+  for (const name of ['Set-Cookie', 'Vary']) {
+    if (added[name] && own[name]) headers[name] = [own[name], added[name]].flat()
+  }
+  // A response that sets the session cookie is not to be stored, whatever the error says.
+  if (added['Cache-Control'] === 'no-store') headers['Cache-Control'] = 'no-store'
+  return headers
 }

@@ -8,15 +8,20 @@ export interface TimeoutChanges {
   persistent?: boolean
 }
 
-/** One step on one key, working on JSON texts; `undefined` is no value. */
+/**
+ * One step on one key, working on JSON texts; `undefined` is no value. An update and a take remember what they did the
+ * first time: to whoever called them, and to know whether it still holds.
+ */
 export type Step =
   | { type: 'set'; text: string | undefined }
-  | {
-      type: 'update'
-      fn: (current: never) => unknown
-      ran?: { input: string | undefined; output: string | undefined }
-    }
-  | { type: 'take'; text?: string }
+  | { type: 'update'; fn: (current: never) => unknown; first?: FirstUpdate }
+  | { type: 'take'; first?: { text: string | undefined } }
+
+interface FirstUpdate {
+  input: string | undefined
+  value: unknown
+  output: string | undefined
+}
 
 /**
  * What one request did to a session: steps in order for each key, and how to replay them on a newer base. A key
@@ -54,15 +59,6 @@ export class Changes {
     else this.#steps.delete(key)
   }
 
-  /** Takes back what never ran because the session could not be loaded; says whether there was any. */
-  removeUnfinished(): boolean {
-    const unfinished = [...this.#steps].flatMap(([key, steps]) =>
-      steps.filter((step) => !hasRun(step)).map((step) => ({ key, step })),
-    )
-    for (const { key, step } of unfinished) this.remove(key, step)
-    return unfinished.length > 0
-  }
-
   clear(): void {
     this.#cleared = true
     for (const steps of this.#steps.values()) steps.push(CLEARED)
@@ -72,26 +68,13 @@ export class Changes {
     return this.#steps.get(key)?.at(-1) === step
   }
 
-  /** The key's text after these changes, or just before the step `until`. */
-  textAfter(
-    key: string,
-    text: string | undefined,
-    until?: Step,
-  ): { text: string | undefined; reached: boolean } {
+  /** The key's text after these changes, or after the step `last`. */
+  textAfter(key: string, text: string | undefined, last?: Step): string | undefined {
     const steps = this.#steps.get(key)
-    if (!steps) return { text: this.#cleared ? undefined : text, reached: false }
-    const end = until ? steps.indexOf(until) : -1
-    const reached = end !== -1
-    const relevant = reached ? steps.slice(0, end) : steps
-    // A set makes all before it moot.
-    const start = Math.max(
-      0,
-      relevant.findLastIndex(({ type }) => type === 'set'),
-    )
-    return {
-      text: relevant.slice(start).reduce((before, step) => applyStep(step, key, before), text),
-      reached,
-    }
+    if (!steps) return this.#cleared ? undefined : text
+    const upTo = last ? steps.slice(0, steps.indexOf(last) + 1) : steps
+    const start = upTo.findLastIndex(({ type }) => type === 'set')
+    return upTo.slice(Math.max(0, start)).reduce((before, step) => applyStep(step, key, before), text)
   }
 
   /** The base with these changes; `spent` when a value that this request took is no longer there. */
@@ -100,12 +83,42 @@ export class Changes {
     let spent = false
     for (const [key, steps] of this.#steps) {
       spent ||= isSpent(steps, key, base.get(key))
-      const { text } = this.textAfter(key, base.get(key))
+      const text = this.textAfter(key, base.get(key))
       if (text === undefined) texts.delete(key)
       else texts.set(key, text)
     }
     const changed = texts.size !== base.size || [...texts].some(([key, text]) => base.get(key) !== text)
     return { texts, changed, spent }
+  }
+}
+
+const CLEARED: Step = { type: 'set', text: undefined }
+
+/** Whether a value that was taken is another one by now, or gone. A set in between makes it the request's own. */
+function isSpent(steps: readonly Step[], key: string, text: string | undefined): boolean {
+  if (!steps.some(({ type }) => type === 'take')) return false
+  for (const step of steps) {
+    if (step.type === 'set') return false
+    if (step.type === 'take' && step.first?.text !== undefined && step.first.text !== text) return true
+    text = applyStep(step, key, text)
+  }
+  return false
+}
+
+function applyStep(step: Step, key: string, text: string | undefined): string | undefined {
+  switch (step.type) {
+    case 'set':
+      return step.text
+    case 'take':
+      step.first ??= { text }
+      return text === step.first.text ? undefined : text
+    case 'update': {
+      if (step.first && step.first.input === text) return step.first.output
+      const value = runUpdate(step.fn, parse(text))
+      const output = toJsonText(key, value)
+      step.first ??= { input: text, value, output }
+      return output
+    }
   }
 }
 
@@ -118,42 +131,6 @@ export function runUpdate(fn: (current: never) => unknown, current: unknown): un
     throw new TypeError('update: expected a synchronous function, got one that returns a promise')
   }
   return value
-}
-
-/** Whether a value that was taken is another one by now, or gone. A set in between makes it the request's own. */
-function isSpent(steps: readonly Step[], key: string, text: string | undefined): boolean {
-  if (!steps.some(({ type }) => type === 'take')) return false
-  for (const step of steps) {
-    if (step.type === 'set') return false
-    if (step.type === 'take' && step.text !== text) return true
-    text = applyStep(step, key, text)
-  }
-  return false
-}
-
-const CLEARED: Step = { type: 'set', text: undefined }
-
-function hasRun(step: Step): boolean {
-  switch (step.type) {
-    case 'set':
-      return true
-    case 'take':
-      return step.text !== undefined
-    case 'update':
-      return step.ran !== undefined
-  }
-}
-
-function applyStep(step: Step, key: string, text: string | undefined): string | undefined {
-  switch (step.type) {
-    case 'set':
-      return step.text
-    case 'take':
-      return text === step.text ? undefined : text
-    case 'update':
-      if (step.ran && step.ran.input === text) return step.ran.output
-      return toJsonText(key, runUpdate(step.fn, parse(text)))
-  }
 }
 
 /** The value of a JSON text, freshly made; `undefined` for no text. */

@@ -26,14 +26,16 @@ export class Commit {
 
   async run(): Promise<void> {
     const state = this.#state
-    state.copy.settle()
-    if (!state.needsCommit) return
-    await state.loadOnce()
     if (state.isDestroying) {
+      await state.loadToCommit()
       await this.#endLoaded()
       state.hasEnded()
     }
-    for (let batch = state.copy.pending; batch; batch = state.copy.pending) {
+    state.copy.settle()
+    if (!state.needsCommit) return
+    await state.loadToCommit()
+    // A destroy() meanwhile is for the next commit, and so is what was begun after it.
+    for (let batch = state.copy.pending; batch && !state.isDestroying; batch = state.copy.pending) {
       try {
         if (!(await this.#write(batch))) return
       } catch (error) {
@@ -63,7 +65,7 @@ export class Commit {
       state.loaded = { state: 'none' }
     }
     if (state.loaded?.state === 'none') return this.#create(batch)
-    this.#drop('dropped')
+    this.#drop('dropped', batch)
     return true
   }
 
@@ -72,10 +74,11 @@ export class Commit {
     const { texts, spent } = batch.applyTo(new Map())
     if (spent && this.#explicit) throw alreadySpent()
     if (texts.size === 0) return false
+    batch.sent = true
     const createdAt = now()
     const deadline = createdAt + absoluteTimeout * 1000
     const empty = { createdAt, deadline, generation: 0, writtenAt: createdAt, writeIds: [], texts }
-    const session = await this.#add(this.#written(empty, batch, texts), batch)
+    const session = await this.#add(this.#written(empty, batch, texts))
     this.#handOut(session, batch)
     this.#io.report('created')
     return true
@@ -94,10 +97,10 @@ export class Commit {
         this.#io.report('saved')
         return swapped.session
       case 'ended':
-        this.#drop('dropped')
+        this.#drop('dropped', batch)
         return undefined
       case 'missing':
-        this.#drop('missing')
+        this.#drop('missing', batch)
         return undefined
       case 'exhausted':
         throw new SessionConflictError('other requests kept writing the same session; nothing was written')
@@ -125,10 +128,11 @@ export class Commit {
     const carryOver = ({ record }: LiveSession) => {
       const { texts, spent } = batch.applyTo(record.texts)
       if (spent && this.#explicit) throw alreadySpent()
+      batch.sent = true
       return this.#written(record, batch, texts)
     }
     const changesData = batch.timeouts !== undefined || batch.applyTo(loaded.record.texts).changed
-    let successor = await this.#add(carryOver(loaded), batch)
+    let successor = await this.#add(carryOver(loaded))
     let carried = loaded.version
     const tombstone = this.#tombstone('regenerated', successor.storeKey)
     try {
@@ -145,16 +149,16 @@ export class Commit {
         throw new SessionConflictError('other requests kept writing the same session; its token was kept')
       }
       if (swapped.outcome !== 'ended' || swapped.tombstone.ended === 'destroyed') {
-        this.#lose(swapped.outcome === 'missing' ? 'missing' : 'dropped')
+        this.#lose(swapped.outcome === 'missing' ? 'missing' : 'dropped', batch)
         throw new SessionEndedError('the session ended while its token was being regenerated')
       }
     } catch (error) {
-      await this.#discard(successor)
+      this.#discard(successor)
       throw error
     }
-    await this.#discard(successor)
-    if (!changesData) return this.#drop('dropped')
-    this.#lose('dropped')
+    this.#discard(successor)
+    if (!changesData) return this.#drop('dropped', batch)
+    this.#lose('dropped', batch)
     throw new SessionConflictError("another request regenerated the session's token first")
   }
 
@@ -165,16 +169,15 @@ export class Commit {
     throw new StoreUnavailableError('replace', new Error(`the new record is ${reply.outcome}`))
   }
 
-  /** The new token never left the process, so a record that cannot be deleted is known to nobody and runs out. */
-  async #discard(successor: LiveSession): Promise<void> {
-    await this.#io.delete(successor.storeKey).catch(() => {})
+  /** Not waited for: the new token never left the process, so a record that stays is known to nobody and runs out. */
+  #discard(successor: LiveSession): void {
+    void this.#io.delete(successor.storeKey).catch(() => {})
   }
 
   /** Adds under a fresh token; once more under another, which may live on another server, before giving up. */
-  async #add(record: LiveRecord, batch: Changes): Promise<LiveSession> {
+  async #add(record: LiveRecord): Promise<LiveSession> {
     for (let attempt = 0; ; attempt++) {
       const keys = await this.#io.keysOf(generateToken())
-      batch.sent = true
       try {
         const version = await this.#io.add(keys, record)
         if (version !== undefined) return { ...keys, record, version }
@@ -235,13 +238,13 @@ export class Commit {
     this.#state.cookie = { token: session.token, maxAge }
   }
 
-  #lose(event: 'dropped' | 'missing'): void {
+  #lose(event: 'dropped' | 'missing', batch: Changes): void {
     this.#services.emit(event)
-    this.#state.loseSession()
+    this.#state.loseSession(batch)
   }
 
-  #drop(event: 'dropped' | 'missing'): void {
-    this.#lose(event)
+  #drop(event: 'dropped' | 'missing', batch: Changes): void {
+    this.#lose(event, batch)
     if (this.#explicit) throw new SessionEndedError('the session ended; nothing was written')
   }
 }

@@ -53,6 +53,8 @@ function refuseUnstorable(value: unknown, path: string, ancestors: Set<object>):
   } else {
     if (!isPlain(value)) throw unstorable(path, `an instance of ${className(value)}`)
     for (const [name, item] of Object.entries(value)) refuseUnstorable(item, `${path}.${name}`, ancestors)
+    // JSON.stringify obeys one that is not enumerable, too.
+    if ('toJSON' in value && typeof value.toJSON === 'function') throw unstorable(path, 'a toJSON')
   }
   ancestors.delete(value)
 }

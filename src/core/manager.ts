@@ -5,7 +5,8 @@ import type { SessionEvent, SessionEventType } from './events.ts'
 import { loadSession } from './load.ts'
 import { checkOptions, type SessionOptions } from './options.ts'
 import type { Services } from './record-io.ts'
-import { addCacheHeaders, addSessionCookie, isInsecure, type ResponseHeaders } from './response-headers.ts'
+import { addCacheHeaders, addSessionCookie, isInsecure, takeBackAnswer } from './response-headers.ts'
+import type { ResponseHeaders } from './response-headers.ts'
 import { Session, stateOf, type SessionData } from './session.ts'
 import { SessionState, type CookieHeader, type SessionSource } from './session-state.ts'
 import { Turns } from './turns.ts'
@@ -36,11 +37,11 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
     const checked = checkOptions(options)
     const { onEvent, now, cookie, store, secrets } = checked
     const emit = (type: SessionEventType, details?: Partial<SessionEvent>): void => {
-      try {
-        onEvent?.({ type, at: now(), ...details })
-      } catch {
-        // A logger that fails must not cost a session.
-      }
+      if (!onEvent) return
+      // A logger that fails, now or later, must cost neither a session nor the process.
+      void new Promise((resolve) => {
+        resolve(onEvent({ type, at: now(), ...details }))
+      }).catch(() => {})
     }
     const services: Services = {
       options: checked,
@@ -85,26 +86,24 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
    * Saves the session and adds what the response must say: call it after the handler returned and before any byte
    * leaves. A session that was not touched costs nothing.
    *
-   * When the handler threw or answered with 500 or above, its changes are dropped; only a `destroy()` is carried out. An
-   * error with a `status` below 500 counts as an answer. Rejects when the save fails.
+   * When the handler threw or answered with 500 or above, its changes are dropped and only a `destroy()` is carried
+   * out; an error with a `status` below 500 counts as an answer. Rejects when the save fails, unless the handler did:
+   * then its own error wins, and events tell the rest. On a rejection nothing of the handler's answer is left in the
+   * headers, as far as they have `delete`.
    */
   async commit(session: Session<Data>, response: CommitResponse): Promise<void> {
     const state = stateOf(session)
     const wasCommitted = state.isCommitted
     state.isCommitted = true
     if (wasCommitted || !state.isTouched) return
-    try {
-      const finished = state.finishTracked()
-      if (hasFailed(response)) {
-        await finished.catch(() => {})
-        if (state.copy.discard()) this.#services.emit('dropped')
-      } else {
-        await finished
-      }
-      await this.#source.save(state, false)
-    } finally {
-      this.#addHeaders(state, response)
-    }
+    const handlerFailed = hasFailed(response)
+    let failure = await rejectionOf(state.finishTracked())
+    if ((handlerFailed || failure) && state.discard()) this.#services.emit('dropped')
+    failure = (await rejectionOf(this.#source.save(state, false))) ?? failure
+    const rejects = failure !== undefined && !handlerFailed
+    if (rejects) takeBackAnswer(response.headers)
+    this.#addHeaders(state, response, rejects)
+    if (rejects) throw failure?.reason
   }
 
   /** Closes the store. */
@@ -112,11 +111,12 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
     await this.#services.store.close?.()
   }
 
-  #addHeaders(state: SessionState, { headers, url, forwardedProto }: CommitResponse): void {
+  #addHeaders(state: SessionState, response: CommitResponse, isRejected: boolean): void {
+    const { headers, url, forwardedProto } = response
     const { options, emit } = this.#services
     const change = state.cookie
     if (change) addSessionCookie(headers, options.cookie, change)
-    if (options.cacheHeaders && addCacheHeaders(headers, change !== undefined).overridden) {
+    if (options.cacheHeaders && addCacheHeaders(headers, change !== undefined || isRejected).overridden) {
       emit('cache-overridden')
     }
     if (!change || this.#hasWarned || !options.cookie.secure || !isInsecure(url, forwardedProto)) return
@@ -140,6 +140,15 @@ export function createSessionManager<Data extends SessionData<Data> = Record<str
   options: SessionOptions | SessionManager<Data> = {},
 ): SessionManager<Data> {
   return options instanceof SessionManager ? options : new SessionManager<Data>(options)
+}
+
+async function rejectionOf(work: Promise<unknown>): Promise<{ reason: unknown } | undefined> {
+  try {
+    await work
+    return undefined
+  } catch (reason) {
+    return { reason }
+  }
 }
 
 /** A framework's own HTTP error below 500 (`HTTPException(401)`, `ctx.throw(403)`) is an answer, not a failure. */

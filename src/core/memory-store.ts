@@ -3,9 +3,9 @@ import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from './stor
 /** Options of {@link MemoryStore}. */
 export interface MemoryStoreOptions {
   /** How many records to keep; beyond it the least recently used goes first. Default 100 000. */
-  maxRecords?: number
+  maxRecords?: number | undefined
   /** Milliseconds since the epoch. Default `Date.now`. */
-  now?: () => number
+  now?: (() => number) | undefined
 }
 
 interface Entry {

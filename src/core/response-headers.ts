@@ -6,16 +6,72 @@ export interface ResponseHeaders {
   get(name: string): unknown
   set(name: string, value: string): void
   append(name: string, value: string): void
+  /** Only used to take back an answer whose session could not be saved. */
+  delete?(name: string): void
+}
+
+/** What describes the handler's answer (RFC 9110 §8), and not what other middleware says of every response. */
+const ANSWER_HEADERS = [
+  'Content-Type',
+  'Content-Length',
+  'Content-Encoding',
+  'Content-Language',
+  'Content-Location',
+  'Content-Range',
+  'Content-Disposition',
+  'Location',
+  'ETag',
+  'Last-Modified',
+  'Cache-Control',
+  'Expires',
+]
+
+/** The error response that takes its place must not be cached, sniffed or redirected as the answer would have been. */
+export function takeBackAnswer(headers: ResponseHeaders): void {
+  for (const name of ANSWER_HEADERS) headers.delete?.(name)
+}
+
+/** The headers of a response that is copied before it is changed in a way that must not be seen elsewhere. */
+export function headersOf(response: ResponseHolder): ResponseHeaders {
+  const change = (apply: (headers: Headers) => void) => {
+    try {
+      apply(response.current.headers)
+    } catch {
+      // Those of a redirect or of a fetched response are immutable.
+      response.current = copyOf(response.current)
+      apply(response.current.headers)
+    }
+  }
+  return {
+    get: (name) => response.current.headers.get(name),
+    set: (name, value) => change((headers) => headers.set(name, value)),
+    delete: (name) => change((headers) => headers.delete(name)),
+    append(name, value) {
+      // The application may answer many requests with one object; a cookie is for one visitor.
+      response.current = copyOf(response.current)
+      response.current.headers.append(name, value)
+    },
+  }
+}
+
+/** Not of an upgrade, which is no ordinary response. */
+function copyOf(response: Response): Response {
+  return response.status < 200 ? response : new Response(response.body, response)
+}
+
+/** Where an adapter keeps the response. */
+export interface ResponseHolder {
+  current: Response
 }
 
 /** What a response depends on must not be served to somebody else from a cache (RFC 9111 §3, Flask CVE-2023-30861). */
-export function addCacheHeaders(headers: ResponseHeaders, setsCookie: boolean): { overridden: boolean } {
+export function addCacheHeaders(headers: ResponseHeaders, mustNotBeStored: boolean): { overridden: boolean } {
   const vary = read(headers, 'Vary')
   if (!/(^|,)\s*(\*|cookie)\s*(,|$)/i.test(vary)) headers.set('Vary', vary ? `${vary}, Cookie` : 'Cookie')
   const cacheControl = read(headers, 'Cache-Control')
-  if (setsCookie) headers.set('Cache-Control', 'no-store')
+  if (mustNotBeStored) headers.set('Cache-Control', 'no-store')
   else if (!cacheControl) headers.set('Cache-Control', 'private')
-  return { overridden: setsCookie && /\bpublic\b|\bs-maxage\b/i.test(cacheControl) }
+  return { overridden: mustNotBeStored && /\bpublic\b|\bs-maxage\b/i.test(cacheControl) }
 }
 
 /** Appended: other cookies of the response survive. */

@@ -1,4 +1,5 @@
 import { hasCookie } from './cookie.ts'
+import type { Changes } from './changes.ts'
 import type { Loaded } from './load.ts'
 import { WorkingCopy } from './working-copy.ts'
 
@@ -28,7 +29,8 @@ export class SessionState {
   cookie: CookieChange | undefined
   readonly #cookieHeader: CookieHeader
   #loading: Promise<void> | undefined
-  #loadError: { error: unknown; lostWrites: boolean } | undefined
+  /** What the handler's last read, update or take met; `lostWrite` when it was one of the latter. */
+  #readError: { error: unknown; lostWrite: boolean } | undefined
   readonly #unfinished = new Set<Promise<unknown>>()
 
   constructor(source: SessionSource, cookieHeader: CookieHeader) {
@@ -38,22 +40,24 @@ export class SessionState {
 
   /** Whether a commit has something to do, or to report. */
   get needsCommit(): boolean {
-    return this.isDestroying || this.copy.pending !== undefined || (this.#loadError?.lostWrites ?? false)
+    return this.copy.pending !== undefined || (this.#readError?.lostWrite ?? false)
   }
 
-  /** For reading: loads once, however many ask; a load that failed may be tried again. */
-  async load(): Promise<void> {
+  /** For the handler: loads once, however many ask; a load that failed may be tried again. */
+  async load(isWrite: boolean): Promise<void> {
     if (this.loaded || this.isDestroying) return
-    this.#loading ??= this.#load()
-    await this.#loading
+    try {
+      await this.#loadOnce()
+    } catch (error) {
+      this.#readError = { error, lostWrite: isWrite || (this.#readError?.lostWrite ?? false) }
+      throw error
+    }
   }
 
-  /** For committing: what the handler wrote without having been able to read is not written (A2). */
-  async loadOnce(): Promise<void> {
-    if (this.#loadError) throw this.#loadError.error
-    if (this.loaded) return
-    this.#loading ??= this.#load()
-    await this.#loading
+  /** For the commit: what was written over a session that could not be read is not saved (A2). */
+  async loadToCommit(): Promise<void> {
+    if (this.#readError && !this.isDestroying) throw this.#readError.error
+    if (!this.loaded) await this.#loadOnce()
   }
 
   /** Counts work that the handler may not wait for: the commit does, and it never becomes an unhandled rejection. */
@@ -75,9 +79,16 @@ export class SessionState {
     const moot = [...this.#unfinished]
     this.#unfinished.clear()
     for (const work of moot) void this.track(work.catch(() => {}))
-    this.copy.discard()
+    this.discard()
     this.copy.rebase()
     this.isDestroying = true
+  }
+
+  /** Forgets what was not committed; says whether there was anything. */
+  discard(): boolean {
+    const hasLostWrite = this.#readError?.lostWrite ?? false
+    this.#readError = undefined
+    return this.copy.discard() || hasLostWrite
   }
 
   /** The session behind the cookie is ended, by this request's wish. */
@@ -87,27 +98,23 @@ export class SessionState {
     this.cookie = hasCookie(this.#header(), this.source.cookieName) ? 'clear' : undefined
   }
 
-  /** The session was ended by somebody else: nothing more is written to it. */
-  loseSession(): void {
-    this.copy.discard()
-    this.copy.rebase()
+  /** The session was ended by somebody else: the batch is not written to it. */
+  loseSession(batch: Changes): void {
+    this.copy.lost(batch)
     if (this.loaded?.state === 'live') this.loaded = { state: 'ended' }
   }
 
-  async #load(): Promise<void> {
-    try {
-      this.loaded = await this.source.load(this.#header())
-      if (this.loaded.state === 'live' && !this.isDestroying) {
-        this.copy.rebase(this.loaded.session.record.texts)
-      }
-      this.#loadError = undefined
-    } catch (error) {
-      const lostBefore = this.#loadError?.lostWrites ?? false
-      this.#loadError = { error, lostWrites: this.copy.removeUnfinished() || lostBefore }
-      throw error
-    } finally {
+  #loadOnce(): Promise<void> {
+    this.#loading ??= this.#load().finally(() => {
       this.#loading = undefined
-    }
+    })
+    return this.#loading
+  }
+
+  async #load(): Promise<void> {
+    this.loaded = await this.source.load(this.#header())
+    this.#readError = undefined
+    if (this.loaded.state === 'live' && !this.isDestroying) this.copy.rebase(this.loaded.session.record.texts)
   }
 
   #header(): string {

@@ -2,6 +2,7 @@ import { SessionStateError } from './errors.ts'
 import type { Json } from './json.ts'
 import { checkAbsoluteTimeout, checkIdleTimeout } from './options.ts'
 import type { SessionState } from './session-state.ts'
+import type { Begun } from './working-copy.ts'
 
 /** The shape of a session's data, key by key; what JSON cannot hold is a compile error. */
 export type SessionData<Data> = { [Key in keyof Data]: Json<Data[Key]> }
@@ -59,11 +60,13 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
 
   /** Keeps the value, not a copy: what counts is what it is at the commit. `undefined` deletes. */
   set<Key extends keyof Data & string>(key: Key, value: Data[Key] | undefined): void {
+    checkKey(key)
     this.#writable().copy.write(key, value)
   }
 
   /** Removes the key. */
   delete(key: keyof Data & string): void {
+    checkKey(key)
     this.#writable().copy.write(key, undefined)
   }
 
@@ -81,6 +84,7 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
     key: Key,
     fn: (current: Data[Key] | undefined) => Data[Key],
   ): Promise<Data[Key]> {
+    checkKey(key)
     const { copy } = this.#writable()
     return this.#afterLoad(() => copy.update(key, fn)) as Promise<Data[Key]>
   }
@@ -90,6 +94,7 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
    * once: the `save` of every other request that took it rejects with `SessionConflictError`.
    */
   take<Key extends keyof Data & string>(key: Key): Promise<Data[Key] | undefined> {
+    checkKey(key)
     const { copy } = this.#writable()
     return this.#afterLoad(() => copy.take(key)) as Promise<Data[Key] | undefined>
   }
@@ -152,7 +157,7 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
 
   async #readable(key?: string): Promise<void> {
     this.#state.isTouched = true
-    if (key === undefined || !this.#state.copy.holds(key)) await this.#state.load()
+    if (key === undefined || !this.#state.copy.holds(key)) await this.#state.load(false)
   }
 
   #writable(): SessionState {
@@ -167,13 +172,22 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
     return state
   }
 
-  /** `begin` records the intent at once; what it returns runs when the session is loaded. */
-  #afterLoad(begin: () => () => unknown): Promise<unknown> {
+  /** `begin` records the intent at once; it is carried out when the session is loaded. */
+  #afterLoad(begin: () => Begun): Promise<unknown> {
     const work = async () => {
-      const finish = begin()
-      await this.#state.load()
-      return finish()
+      const begun = begin()
+      await this.#state.load(true).catch((error: unknown) => {
+        begun.cancel()
+        throw error
+      })
+      return begun.finish()
     }
     return this.#state.track(work())
   }
+}
+
+/** A key of another type would not be found again. */
+function checkKey(key: unknown): void {
+  if (typeof key !== 'string')
+    throw new TypeError(`key: expected a string, got ${key === null ? 'null' : typeof key}`)
 }

@@ -1,4 +1,4 @@
-import { Changes, parse, runUpdate, type Step } from './changes.ts'
+import { Changes, parse, type Step } from './changes.ts'
 import { toJsonText } from './json.ts'
 import type { SessionTexts } from './record.ts'
 
@@ -6,6 +6,14 @@ import type { SessionTexts } from './record.ts'
 interface HeldValue {
   value: unknown
   text: string | undefined
+}
+
+/** An update or take that waits for the session to be loaded. */
+export interface Begun {
+  /** Runs it and returns its value. */
+  finish(): unknown
+  /** Takes it back, since the session could not be loaded. */
+  cancel(): void
 }
 
 const NOTHING: SessionTexts = new Map()
@@ -65,45 +73,44 @@ export class WorkingCopy {
     this.current.clear()
   }
 
-  /** Returns what is to run once the session is loaded. */
-  update(key: string, fn: (current: never) => unknown): () => unknown {
+  /** Throws `SessionDataError` when the key holds what cannot be stored. */
+  update(key: string, fn: (current: never) => unknown): Begun {
     const held = this.#held.get(key)
-    if (held && isUnsaved(key, held)) {
-      const value = runUpdate(fn, held.value)
-      this.write(key, value)
-      return () => value
-    }
-    const batch = this.current
+    if (held) this.#settleKey(key, held)
     const step: Step = { type: 'update', fn }
-    batch.add(key, step)
-    this.#held.delete(key)
-    return () => {
-      try {
-        return this.#runUpdate(batch, key, step)
-      } catch (error) {
-        batch.remove(key, step)
-        if (held && !this.#held.has(key)) this.#held.set(key, held)
-        throw error
-      }
+    const batch = this.#begin(key, step)
+    const isLatest = () => this.#batches.includes(batch) && batch.endsWith(key, step) && !this.#held.has(key)
+    return {
+      finish: () => {
+        try {
+          this.#run(batch, key, step)
+        } catch (error) {
+          if (held && isLatest()) this.#held.set(key, held)
+          batch.remove(key, step)
+          throw error
+        }
+        const { value, output } = step.first ?? {}
+        if (output !== undefined && isLatest()) this.#held.set(key, { value, text: output })
+        return value
+      },
+      cancel: () => batch.remove(key, step),
     }
   }
 
-  /** Returns what is to run once the session is loaded. */
-  take(key: string): () => unknown {
+  take(key: string): Begun {
     const held = this.#held.get(key)
-    if (held && held.text === undefined) {
-      this.write(key, undefined)
-      return () => held.value
-    }
-    const batch = this.current
+    // A value that was handed out and changed inside is still the one that the record holds.
+    if (held && held.text === undefined) this.#settleKey(key, held)
     const step: Step = { type: 'take' }
-    batch.add(key, step)
-    this.#held.delete(key)
-    return () => {
-      const text = this.#textOf(key, step)
-      if (text === undefined) batch.remove(key, step)
-      else step.text = text
-      return held ? held.value : parse(text)
+    const batch = this.#begin(key, step)
+    return {
+      finish: () => {
+        this.#run(batch, key, step)
+        const text = step.first?.text
+        if (text === undefined) batch.remove(key, step)
+        return held ? held.value : parse(text)
+      },
+      cancel: () => batch.remove(key, step),
     }
   }
 
@@ -113,15 +120,7 @@ export class WorkingCopy {
    * Throws `SessionDataError` for a value that is not JSON; it stays as it is, so that the handler may mend it.
    */
   settle(): void {
-    for (const [key, held] of this.#held) {
-      const isNew = held.text === undefined
-      if (!isNew && typeof held.value !== 'object') continue
-      const text = toJsonText(key, held.value)
-      if (!isNew && text === held.text) continue
-      this.current.add(key, { type: 'set', text })
-      if (text === undefined) this.#held.delete(key)
-      else held.text = text
-    }
+    for (const [key, held] of this.#held) this.#settleKey(key, held)
   }
 
   /** Continues from what was loaded, or from nothing. */
@@ -140,6 +139,13 @@ export class WorkingCopy {
     }
   }
 
+  /** The session is gone, and the batch with it; what was begun later is judged for itself. */
+  lost(batch: Changes): void {
+    this.#base = NOTHING
+    this.#batches = this.#batches.filter((other) => other !== batch)
+    for (const [key, held] of this.#held) if (held.text !== undefined) this.#held.delete(key)
+  }
+
   /** Forgets changes and values; says whether there were changes. */
   discard(): boolean {
     const hadChanges =
@@ -149,48 +155,44 @@ export class WorkingCopy {
     return hadChanges
   }
 
-  /** Takes back the updates and takes that wait for a load which failed; says whether there were any. */
-  removeUnfinished(): boolean {
-    return this.#batches.map((batch) => batch.removeUnfinished()).includes(true)
+  #settleKey(key: string, held: HeldValue): void {
+    const isNew = held.text === undefined
+    if (!isNew && typeof held.value !== 'object') return
+    const text = toJsonText(key, held.value)
+    if (!isNew && text === held.text) return
+    this.current.add(key, { type: 'set', text })
+    if (text === undefined) this.#held.delete(key)
+    else held.text = text
   }
 
-  #runUpdate(batch: Changes, key: string, step: Step & { type: 'update' }): unknown {
-    const input = this.#textOf(key, step)
-    const value = runUpdate(step.fn, parse(input))
-    const isLatest = this.#batches.includes(batch) && batch.endsWith(key, step) && !this.#held.has(key)
-    const output = textIfJson(key, value)
-    if (output === undefined && value !== undefined) {
-      // What cannot be stored fails the commit, not the update.
-      if (isLatest) this.write(key, value)
-      batch.remove(key, step)
-      return value
-    }
-    step.ran = { input, output }
-    if (isLatest && output !== undefined) this.#held.set(key, { value, text: output })
-    return value
+  #begin(key: string, step: Step): Changes {
+    const batch = this.current
+    batch.add(key, step)
+    this.#held.delete(key)
+    return batch
   }
 
-  /** The key's text as this request sees it, or just before the step `until`. */
-  #textOf(key: string, until?: Step): string | undefined {
+  /** Unless a save under way ran it already, or nothing is left of the session. */
+  #run(batch: Changes, key: string, step: Step & { first?: unknown }): void {
+    if (step.first || !this.#batches.includes(batch)) return
     let text = this.#base.get(key)
-    for (const batch of this.#batches) {
-      const after = batch.textAfter(key, text, until)
-      text = after.text
-      if (after.reached) break
+    for (const each of this.#batches) {
+      text = each.textAfter(key, text, each === batch ? step : undefined)
+      if (each === batch) return
     }
-    return text
+  }
+
+  #textOf(key: string): string | undefined {
+    return this.#batches.reduce((text, batch) => batch.textAfter(key, text), this.#base.get(key))
   }
 }
 
 function isUnsaved(key: string, held: HeldValue): boolean {
   if (held.text === undefined) return true
-  return typeof held.value === 'object' && textIfJson(key, held.value) !== held.text
-}
-
-function textIfJson(key: string, value: unknown): string | undefined {
+  if (typeof held.value !== 'object') return false
   try {
-    return toJsonText(key, value)
+    return toJsonText(key, held.value) !== held.text
   } catch {
-    return undefined
+    return true
   }
 }

@@ -2,6 +2,7 @@ import { HTTPException } from 'hono/http-exception'
 import { describe, expect, it } from 'vitest'
 import { withSession } from '../../src/adapters/fetch.ts'
 import { createSessionManager, MemoryStore } from '../../src/core/index.ts'
+import { signedIn } from '../support/signed-in.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
 
 const request = (cookie?: string) =>
@@ -69,6 +70,39 @@ describe('fetch', () => {
     expect(response.headers.get('etag')).toBeNull()
     expect(response.headers.getSetCookie()).toEqual(['theirs=1'])
     expect(response.headers.get('cache-control')).toBe('no-store')
+  })
+
+  it('D3: an error below 500 without an answer of its own has no response for a cookie, so changes are dropped', async () => {
+    const { manager, cookie } = await signedIn()
+    const app = withSession(manager, (_request, session) => {
+      session.regenerateId()
+      session.set('user', 'u2')
+      throw Object.assign(new Error('no'), { status: 403 })
+    })
+    await expect(app(request(cookie))).rejects.toThrow('no')
+    const who = withSession(manager, async (_request, session) => new Response(await session.get('user')))
+    expect(await (await who(request(cookie))).text()).toBe('u1')
+  })
+
+  it('S10: a sign-out that failed is visible though the handler answered with a 401', async () => {
+    const { manager, store, cookie } = await signedIn()
+    const app = withSession(manager, (_request, session) => {
+      session.destroy()
+      throw new HTTPException(401)
+    })
+    store.before = failing('get', 9)
+    const response = await app(request(cookie))
+    expect([response.status, response.headers.getSetCookie()]).toEqual([503, []])
+  })
+
+  it('S23: one response object for many visitors carries nobody’s cookie to the next', async () => {
+    const NO_CONTENT = new Response(null, { status: 204 })
+    const app = withSession({}, (each, session) => {
+      if (each.url.endsWith('/sign-in')) session.set('user', 'u1')
+      return NO_CONTENT
+    })
+    expect((await app(new Request('http://localhost/sign-in'))).headers.getSetCookie()).toHaveLength(1)
+    expect((await app(request())).headers.getSetCookie()).toEqual([])
   })
 
   it('D4: the immutable headers of a redirect are copied', async () => {

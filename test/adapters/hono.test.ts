@@ -3,6 +3,7 @@ import { HTTPException } from 'hono/http-exception'
 import { describe, expect, it } from 'vitest'
 import { session } from '../../src/adapters/hono.ts'
 import { createSessionManager, MemoryStore, SessionStateError } from '../../src/core/index.ts'
+import { signedIn } from '../support/signed-in.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
 
 describe('Hono', () => {
@@ -69,6 +70,54 @@ describe('Hono', () => {
     })
     await expect(app.request('/')).rejects.toBe('not an error')
     expect(store.operations).toEqual([])
+  })
+
+  it('S23: one response object for many visitors carries nobody’s cookie to the next', async () => {
+    const NO_CONTENT = new Response(null, { status: 204 })
+    const app = new Hono()
+      .use(session())
+      .get('/sign-in', (c) => (c.var.session.set('user', 'u1'), NO_CONTENT))
+      .get('/plain', () => NO_CONTENT)
+    expect((await app.request('/sign-in')).headers.getSetCookie()).toHaveLength(1)
+    expect((await app.request('/plain')).headers.getSetCookie()).toEqual([])
+  })
+
+  it('S10: a sign-out that failed is visible though the handler answered with a 401', async () => {
+    const { manager, store, cookie } = await signedIn()
+    const app = new Hono().use(session(manager)).get('/', (c) => {
+      c.var.session.destroy()
+      throw new HTTPException(401)
+    })
+    store.before = failing('get', 9)
+    const response = await app.request('/', { headers: { cookie } })
+    expect([response.status, response.headers.getSetCookie()]).toEqual([503, []])
+  })
+
+  it('D8: a body that nobody will read is cancelled', async () => {
+    let isCancelled = false
+    const store = new TamperedStore(new MemoryStore())
+    store.before = failing('add', 2)
+    const app = new Hono().use(session({ store, secret: 'x'.repeat(32) })).get('/', (c) => {
+      c.var.session.set('n', 1)
+      return c.body(new ReadableStream({ cancel: () => void (isCancelled = true) }))
+    })
+    expect((await app.request('/')).status).toBe(503)
+    expect(isCancelled).toBe(true)
+  })
+
+  it('H2: a failed commit whose earlier save set the cookie is not stored', async () => {
+    const store = new TamperedStore(new MemoryStore())
+    const app = new Hono().use(session({ store, secret: 'x'.repeat(32) })).get('/', async (c) => {
+      c.var.session.set('n', 1)
+      await c.var.session.save()
+      c.var.session.set('n', new Map())
+      return c.text('the answer', 200, { 'Cache-Control': 'public' })
+    })
+    app.onError((_error, c) => c.text('sorry', 500))
+    const response = await app.request('/')
+    expect([response.status, await response.text()]).toEqual([500, 'sorry'])
+    expect(response.headers.getSetCookie()).toHaveLength(1)
+    expect(response.headers.get('cache-control')).toBe('no-store')
   })
 
   it('D4: the immutable answer of another server keeps its body and gets the cookie', async () => {

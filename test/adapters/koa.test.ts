@@ -3,19 +3,28 @@ import type { AddressInfo } from 'node:net'
 import Koa from 'koa'
 import { afterEach, describe, expect, it } from 'vitest'
 import { session } from '../../src/adapters/koa.ts'
-import { createSessionManager, MemoryStore } from '../../src/core/index.ts'
+import { MemoryStore } from '../../src/core/index.ts'
+import { signedIn } from '../support/signed-in.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
 
 describe('Koa', () => {
   let close = () => {}
   afterEach(() => close())
 
-  async function request(app: Koa<any, any>): Promise<Response> {
+  async function request(
+    app: Koa<any, any>,
+    path = '/',
+    headers: Record<string, string> = {},
+  ): Promise<Response> {
+    close()
     app.silent = true
     const server = createServer(app.callback())
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     close = () => server.close()
-    return fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+    return fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`, {
+      headers,
+      redirect: 'manual',
+    })
   }
 
   it('D5: a middleware of another manager on the same request is refused', async () => {
@@ -59,14 +68,10 @@ describe('Koa', () => {
   })
 
   it('D3: a thrown non-Error is a 500, with the cookie of a destroyed session cleared', async () => {
-    const manager = createSessionManager()
-    const signedIn = manager.open(undefined)
-    signedIn.set('user', 'u1')
-    const headers = new Headers()
-    await manager.commit(signedIn, { status: 200, headers })
+    const { manager, cookie } = await signedIn()
     const app = new Koa()
     app.use(async (ctx, next) => {
-      ctx.req.headers.cookie = headers.getSetCookie()[0]!.split(';')[0]!
+      ctx.req.headers.cookie = cookie
       await next()
     })
     app.use(session(manager)).use((ctx) => {
@@ -92,5 +97,64 @@ describe('Koa', () => {
     expect(response.headers.get('retry-after')).toBe('1')
     expect(response.headers.get('cache-control')).toBe('no-store')
     expect(response.headers.get('etag')).toBeNull()
+  })
+
+  it('S23: one error object for many visitors carries nobody’s cookie to the next', async () => {
+    const DENIED = Object.assign(new Error('denied'), { status: 401, expose: true })
+    const app = new Koa()
+    app.use(session()).use((ctx) => {
+      if (ctx.query['attempt']) ctx.session.set('attempts', 1)
+      throw DENIED
+    })
+    expect((await request(app, '/?attempt=1')).headers.getSetCookie()).toHaveLength(1)
+    expect((await request(app)).headers.getSetCookie()).toEqual([])
+    expect(DENIED).not.toHaveProperty('headers')
+  })
+
+  it('S10: a sign-out that failed is visible though the handler answered with a 401', async () => {
+    const { manager, store, cookie } = await signedIn()
+    store.before = failing('get', 9)
+    const app = new Koa()
+    app.use(session(manager)).use((ctx) => {
+      ctx.session.destroy()
+      ctx.throw(401)
+    })
+    const response = await request(app, '/', { cookie })
+    expect([response.status, response.headers.getSetCookie()]).toEqual([503, []])
+  })
+
+  it('D8: an outer middleware that answers a failed commit finds nothing of the answer', async () => {
+    const store = new TamperedStore(new MemoryStore())
+    store.before = failing('add', 2)
+    const app = new Koa()
+    app.use(async (ctx, next) => {
+      ctx.set('X-Frame-Options', 'DENY')
+      await next().catch(() => {
+        ctx.status = 503
+        ctx.body = 'sorry'
+      })
+    })
+    app.use(session({ store, secret: 'x'.repeat(32) })).use((ctx) => {
+      ctx.session.set('n', 1)
+      ctx.set({ ETag: '"abc"', 'Cache-Control': 'public', 'Content-Disposition': 'attachment' })
+      ctx.redirect('/elsewhere')
+    })
+    const response = await request(app)
+    expect([response.status, await response.text()]).toEqual([503, 'sorry'])
+    for (const name of ['location', 'etag', 'content-disposition'])
+      expect(response.headers.get(name)).toBeNull()
+    expect(response.headers.get('cache-control')).toBe('no-store')
+    expect(response.headers.get('x-frame-options')).toBe('DENY')
+  })
+
+  it("H1: the error's own Vary is kept beside ours", async () => {
+    const app = new Koa()
+    app.use(session()).use(async (ctx) => {
+      await ctx.session.get('user')
+      ctx.throw(403, 'no', { headers: { Vary: 'Origin', 'Cache-Control': 'max-age=5' } })
+    })
+    const response = await request(app)
+    expect(response.headers.get('vary')).toBe('Origin, Cookie')
+    expect(response.headers.get('cache-control')).toBe('max-age=5')
   })
 })

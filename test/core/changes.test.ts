@@ -9,7 +9,7 @@ type Operation = 'clear' | [key: string, step: Step]
 const set = (key: string, text?: string): Operation => [key, { type: 'set', text }]
 const take = (key: string, text?: string): Operation => [
   key,
-  text === undefined ? { type: 'take' } : { type: 'take', text },
+  text === undefined ? { type: 'take' } : { type: 'take', first: { text } },
 ]
 const update = (key: string, fn: (current: any) => unknown): Operation => [key, { type: 'update', fn }]
 const increment = (n = 0) => n + 1
@@ -124,7 +124,7 @@ describe('replaying changes on the newest record', () => {
     const step: Step = {
       type: 'update',
       fn: (n: number) => (runs++, n + 1),
-      ran: { input: '1', output: '2' },
+      first: { input: '1', value: 2, output: '2' },
     }
     const changes = changesOf(['a', step])
     expect(apply(changes, { a: '1' }).texts).toEqual({ a: '2' })
@@ -137,7 +137,7 @@ describe('replaying changes on the newest record', () => {
     const step: Step = {
       type: 'update',
       fn: () => expect.unreachable(),
-      ran: { input: '1', output: undefined },
+      first: { input: '1', value: undefined, output: undefined },
     }
     expect(apply(changesOf(['a', step]), { a: '1' }).texts).toEqual({})
   })
@@ -249,15 +249,18 @@ describe('a batch of changes', () => {
     for (const id of ids) expect(id).toMatch(/^[\w-]{11}$/)
   })
 
-  it('says what a key is after it, and just before one of its steps', () => {
+  it('says what a key is after it, and after one of its steps', () => {
     const [key, last] = update('a', increment) as [string, Step]
     const changes = changesOf(set('a', '5'), update('a', increment), [key, last], set('b', '1'))
-    expect(changes.textAfter('a', '1')).toEqual({ text: '7', reached: false })
-    expect(changes.textAfter('a', '1', last)).toEqual({ text: '6', reached: true })
-    expect(changes.textAfter('b', '0', last)).toEqual({ text: '1', reached: false })
-    expect(changes.textAfter('c', '0')).toEqual({ text: '0', reached: false })
-    expect(changesOf('clear').textAfter('c', '0')).toEqual({ text: undefined, reached: false })
+    expect(changes.textAfter('a', '1')).toBe('7')
     expect(changes.endsWith('a', last)).toBe(true)
+    changes.add('a', { type: 'set', text: '9' })
+    expect(changes.textAfter('a', '1', last)).toBe('7')
+    expect(changes.textAfter('a', '1')).toBe('9')
+    expect(changes.textAfter('b', '0')).toBe('1')
+    expect(changes.textAfter('c', '0')).toBe('0')
+    expect(changesOf('clear').textAfter('c', '0')).toBeUndefined()
+    expect(changes.endsWith('a', last)).toBe(false)
     expect(changes.endsWith('b', last)).toBe(false)
   })
 })

@@ -102,6 +102,11 @@ describe('what a session holds', () => {
       Object.create({ card: SECRET }),
       'cart: expected JSON, got an instance of Object',
     ],
+    [
+      'toJSON, hidden',
+      Object.defineProperty({}, 'toJSON', { value: () => SECRET }),
+      'cart: expected JSON, got a toJSON',
+    ],
     ['toJSON', { toJSON: () => SECRET }, 'cart.toJSON: expected JSON, got a function'],
     ['an object in itself', selfish, 'cart.self: expected JSON, got a cycle'],
     ['a list in itself', cyclicList, 'cart[1].back: expected JSON, got a cycle'],

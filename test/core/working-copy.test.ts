@@ -97,7 +97,7 @@ describe('what a request did', () => {
   it.each<[string, (copy: WorkingCopy) => any]>([
     ['loaded', (copy) => copy.read('cart')],
     ['set', (copy) => (copy.write('cart', { items: [1] }), copy.read('cart'))],
-    ['updated', (copy) => copy.update('cart', (cart) => cart)()],
+    ['updated', (copy) => copy.update('cart', (cart) => cart).finish()],
   ])('D2: a nested change to a value that was %s is a set of that key, and of no other', (_, hold) => {
     const copy = loaded({ cart: { items: [1] }, other: { a: 1 } })
     copy.read('other')
@@ -129,12 +129,12 @@ describe('what a request did', () => {
     ['set', (copy) => copy.write('n', 10), { n: 11 }],
     ['delete', (copy) => copy.write('n', undefined), { n: 1 }],
     ['clear', (copy) => copy.clear(), { n: 1 }],
-    ['update', (copy) => copy.update('n', () => 20)(), { n: 21 }],
-    ['take', (copy) => copy.take('n')(), { n: 1 }],
+    ['update', (copy) => copy.update('n', () => 20).finish(), { n: 21 }],
+    ['take', (copy) => copy.take('n').finish(), { n: 1 }],
   ])('E1: an update after a %s works on that value, also on a newer record', (_, before, data) => {
     const copy = loaded({ n: 5 })
     before(copy)
-    expect(copy.update('n', increment)()).toBe(data.n)
+    expect(copy.update('n', increment).finish()).toBe(data.n)
     expect(copy.read('n')).toBe(data.n)
     const take = commit(copy, { n: 5 })
     expect(take?.data).toEqual(data)
@@ -143,7 +143,7 @@ describe('what a request did', () => {
   it('E1: an update after a nested change works on the changed value', () => {
     const copy = loaded({ list: [1] })
     ;(copy.read('list') as number[]).push(2)
-    expect(copy.update('list', (list: number[]) => [...list, 3])()).toEqual([1, 2, 3])
+    expect(copy.update('list', (list: number[]) => [...list, 3]).finish()).toEqual([1, 2, 3])
     expect(commit(copy, { list: [9] })?.data).toEqual({ list: [1, 2, 3] })
   })
 
@@ -151,7 +151,7 @@ describe('what a request did', () => {
     let runs = 0
     const count = (n: number) => (runs++, n + 1)
     const copy = loaded({ n: 1 })
-    expect(copy.update('n', count)()).toBe(2)
+    expect(copy.update('n', count).finish()).toBe(2)
     copy.settle()
     expect(dataOf(copy.pending!.applyTo(textsOf({ n: 1 })).texts)).toEqual({ n: 2 })
     expect(runs).toBe(1)
@@ -167,9 +167,9 @@ describe('what a request did', () => {
       throw failure
     }
     const list = copy.read('list') as number[]
-    expect(copy.update('n', fail)).toThrow(failure)
-    expect(copy.update('list', fail)).toThrow(failure)
-    expect(copy.update('n', async () => 5)).toThrow(TypeError)
+    expect(copy.update('n', fail).finish).toThrow(failure)
+    expect(copy.update('list', fail).finish).toThrow(failure)
+    expect(copy.update('n', async () => 5).finish).toThrow(TypeError)
     expect(copy.read('n')).toBe(1)
     expect(commit(copy, {})).toBeUndefined()
     list.push(2)
@@ -182,14 +182,14 @@ describe('what a request did', () => {
     const fail = () => {
       throw new Error('no')
     }
-    expect(() => copy.update('n', fail)).toThrow('no')
+    expect(copy.update('n', fail).finish).toThrow('no')
     expect(commit(copy, {})?.data).toEqual({ n: 1 })
   })
 
   it('E1: take deletes only the value that it returned', () => {
     const copies = Array.from({ length: 3 }, () => loaded({ flash: 'hello', other: 1 }))
     for (const copy of copies) {
-      expect([copy.take('flash')(), copy.take('flash')(), copy.read('flash')]).toEqual([
+      expect([copy.take('flash').finish(), copy.take('flash').finish(), copy.read('flash')]).toEqual([
         'hello',
         undefined,
         undefined,
@@ -203,7 +203,7 @@ describe('what a request did', () => {
 
   it('E1: a take that found nothing is no change and spends nothing', () => {
     const copy = loaded({})
-    expect(copy.take('flash')()).toBeUndefined()
+    expect(copy.take('flash').finish()).toBeUndefined()
     expect(commit(copy, {})).toBeUndefined()
   })
 
@@ -211,7 +211,7 @@ describe('what a request did', () => {
     const copy = loaded({ flash: 'old' })
     const value = { text: 'new' }
     copy.write('flash', value)
-    expect(copy.take('flash')()).toBe(value)
+    expect(copy.take('flash').finish()).toBe(value)
     expect(commit(copy, { flash: 'newer' })).toMatchObject({ data: {}, spent: false })
   })
 
@@ -237,9 +237,9 @@ describe('what a request did', () => {
     const copy = loaded({ a: 1, b: [1], c: 1, d: 1, e: 1 })
     copy.write('a', undefined)
     copy.write('b', [2])
-    copy.update('c', increment)()
-    copy.take('d')()
-    copy.update('e', () => undefined)()
+    copy.update('c', increment).finish()
+    copy.take('d').finish()
+    copy.update('e', () => undefined).finish()
     expect(commit(copy, { a: 1, b: [1], c: 1, d: 1, e: 1 })?.data).toEqual({ b: [2], c: 2 })
     expect(commit(copy, { a: 9, b: [9], c: 9, d: 9, e: 9 })).toBeUndefined()
   })
@@ -254,12 +254,13 @@ describe('what a request did', () => {
     expect(commit(copy, {})?.data).toEqual({ when: 'now', n: 2 })
   })
 
-  it('D7: an update to what cannot be stored returns it and fails settling', () => {
+  it('D7: an update to what cannot be stored throws and is not recorded', () => {
     const copy = loaded({ n: 1 })
-    const map = new Map()
-    expect(copy.update('n', () => map)()).toBe(map)
-    expect(copy.read('n')).toBe(map)
-    expect(() => copy.settle()).toThrow(/^n: expected JSON, got an instance of Map/)
+    expect(() => copy.update('n', () => new Map()).finish()).toThrow(
+      /^n: expected JSON, got an instance of Map/,
+    )
+    expect(copy.read('n')).toBe(1)
+    expect(commit(copy, { n: 1 })).toBeUndefined()
   })
 
   it('D3: discard forgets changes and values, and says whether there were changes', () => {
@@ -267,8 +268,8 @@ describe('what a request did', () => {
       (copy) => copy.write('n', 1),
       (copy) => copy.write('list', [1]),
       (copy) => (copy.read('list') as number[]).push(2),
-      (copy) => copy.update('n', increment)(),
-      (copy) => copy.take('n')(),
+      (copy) => copy.update('n', increment).finish(),
+      (copy) => copy.take('n').finish(),
       (copy) => copy.clear(),
     ]
     for (const change of changes) {
@@ -294,7 +295,7 @@ describe('what was begun before the load', () => {
       copy.update('n', increment),
     ]
     copy.rebase(textsOf({ n: 1 }))
-    expect(finish.map((run) => run())).toEqual([2, 20, 20, undefined, 1])
+    expect(finish.map((run) => run.finish())).toEqual([2, 20, 20, undefined, 1])
     expect(commit(copy, { n: 1, other: 2 })?.data).toEqual({ n: 1, other: 2 })
   })
 
@@ -304,7 +305,7 @@ describe('what was begun before the load', () => {
     copy.write('n', 100)
     copy.write('flash', 'next')
     copy.rebase(textsOf({ n: 1, flash: 'first' }))
-    expect(finish.map((run) => run())).toEqual([2, 'first'])
+    expect(finish.map((run) => run.finish())).toEqual([2, 'first'])
     expect([copy.read('n'), copy.read('flash')]).toEqual([100, 'next'])
     expect(commit(copy, { n: 1, flash: 'first' })).toMatchObject({
       data: { n: 100, flash: 'next' },
@@ -322,7 +323,7 @@ describe('what was begun before the load', () => {
     ]
     copy.clear()
     copy.rebase(textsOf({ n: 5, flash: 'hello' }))
-    expect(finish.map((run) => run())).toEqual(['hello', 6, 7, 7])
+    expect(finish.map((run) => run.finish())).toEqual(['hello', 6, 7, 7])
     expect(commit(copy, { n: 5, flash: 'hello' })?.data).toEqual({})
   })
 
@@ -331,7 +332,7 @@ describe('what was begun before the load', () => {
       const copy = new WorkingCopy()
       const finish = [copy.update('n', fn), copy.take('flash')]
       copy.discard()
-      for (const run of finish) run()
+      for (const run of finish) run.finish()
       expect(copy.read('n')).toBeUndefined()
       expect(copy.keys()).toEqual([])
       expect(commit(copy, {})).toBeUndefined()
@@ -353,7 +354,7 @@ describe('changes made while a batch is sent', () => {
   it('E4: go into the next one, and are seen meanwhile', () => {
     const { copy, batch } = sending()
     copy.write('m', 2)
-    expect(copy.update('n', increment)()).toBe(2)
+    expect(copy.update('n', increment).finish()).toBe(2)
     ;(copy.read('list') as number[]).push(2)
     copy.settle()
     expect(copy.pending).toBe(batch)
@@ -391,7 +392,7 @@ describe('changes made while a batch is sent', () => {
 
   it('E1: a take meanwhile takes what the batch wrote', () => {
     const { copy, batch } = sending()
-    expect(copy.take('n')()).toBe(1)
+    expect(copy.take('n').finish()).toBe(1)
     copy.applied(batch, textsOf({ list: [1], n: 1 }))
     expect(copy.read('n')).toBeUndefined()
     expect(commit(copy, { list: [1], n: 1 })).toMatchObject({ data: { list: [1] }, spent: false })
@@ -399,12 +400,12 @@ describe('changes made while a batch is sent', () => {
 
   it('E1: see what stood there when they were begun', () => {
     const copy = loaded({ n: 1 })
-    const finish = copy.update('n', increment)
+    const update = copy.update('n', increment)
     copy.current.sent = true
     copy.write('n', 50)
     copy.settle()
-    expect(copy.update('n', increment)()).toBe(51)
-    expect(finish()).toBe(2)
+    expect(copy.update('n', increment).finish()).toBe(51)
+    expect(update.finish()).toBe(2)
   })
 
   it('are forgotten with the batch when all is discarded, whatever becomes of it', () => {
@@ -419,11 +420,11 @@ describe('changes made while a batch is sent', () => {
 
   it('E1: a value whose update was replayed on a newer one reads as the newer', () => {
     const copy = loaded({ n: 1, m: 1 })
-    copy.update('n', increment)()
+    copy.update('n', increment).finish()
     copy.read('m')
     expect(commit(copy, { n: 5, m: 5 })?.data).toEqual({ n: 6, m: 5 })
     expect(copy.read('n')).toBe(6)
-    expect(copy.update('m', increment)()).toBe(6)
+    expect(copy.update('m', increment).finish()).toBe(6)
   })
 })
 
@@ -619,13 +620,13 @@ function begin(copy: WorkingCopy, operation: string, key: string, given: string)
     case 'write':
       return nothing(copy.write(key, JSON.parse(given)))
     case 'update': {
-      const finish = copy.update(key, (current: unknown) => updated(current, given))
+      const { finish } = copy.update(key, (current: unknown) => updated(current, given))
       return () => structuredClone(finish())
     }
     case 'delete':
       return nothing(copy.write(key, undefined))
     case 'take':
-      return copy.take(key)
+      return copy.take(key).finish
     case 'clear':
       return nothing(copy.clear())
     case 'change':

@@ -12,13 +12,13 @@ export interface MemcachedStoreOptions {
    */
   servers: string | readonly string[]
   /** Put before every key: printable ASCII without spaces, at most 207 characters. Default `'session:'`. */
-  keyPrefix?: string
+  keyPrefix?: string | undefined
   /** Milliseconds for one operation, from the call to the answer, connecting included. Default 250. */
-  operationTimeoutMs?: number
+  operationTimeoutMs?: number | undefined
   /** Milliseconds for connecting; more than `operationTimeoutMs` has no effect. Default 250. */
-  connectTimeoutMs?: number
+  connectTimeoutMs?: number | undefined
   /** The largest record in bytes; keep it below memcached's item size (`-I`, 1 MiB unless set). Default 1 000 000. */
-  maxBytes?: number
+  maxBytes?: number | undefined
 }
 
 /**
