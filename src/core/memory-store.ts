@@ -1,3 +1,4 @@
+import { checkWhole, wrong } from './check.ts'
 import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from './store.ts'
 
 /** Options of {@link MemoryStore}. */
@@ -19,7 +20,7 @@ interface Entry {
  * whose visitors may be signed out by a restart. It keeps bytes, not live objects, so it behaves like a real store;
  * it is bounded by count and needs no timers.
  *
- * Throws `RangeError` when `maxRecords` is no whole number above 0.
+ * Throws `TypeError` or `RangeError` when `maxRecords` is no whole number above 0.
  */
 export class MemoryStore implements SessionStore {
   /** Least recently used first: a Map remembers insertion order, and every use inserts anew. */
@@ -30,10 +31,8 @@ export class MemoryStore implements SessionStore {
 
   constructor(options: MemoryStoreOptions = {}) {
     const { maxRecords = 100_000, now = Date.now } = options
-    if (!Number.isSafeInteger(maxRecords) || maxRecords < 1) {
-      throw new RangeError(`maxRecords: expected a whole number of 1 or more, got ${String(maxRecords)}`)
-    }
-    if (typeof now !== 'function') throw new TypeError(`now: expected a function, got ${typeof now}`)
+    checkWhole('maxRecords', maxRecords, 'a whole number of 1 or more')
+    if (typeof now !== 'function') throw wrong('now', 'a function', now)
     this.#maxRecords = maxRecords
     this.#now = now
   }
@@ -92,9 +91,7 @@ export class MemoryStore implements SessionStore {
   }
 
   #expiry(ttl: number): number {
-    if (!Number.isSafeInteger(ttl) || ttl < 1) {
-      throw new RangeError(`ttl: expected whole seconds of 1 or more, got ${String(ttl)}`)
-    }
+    checkWhole('ttl', ttl, 'whole seconds of 1 or more')
     return this.#now() + ttl * 1000
   }
 }

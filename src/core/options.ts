@@ -1,3 +1,4 @@
+import { checkNames, checkWhole, kindOf, wrong } from './check.ts'
 import { MAX_COOKIE_AGE_SECONDS, type CookieAttributes } from './cookie.ts'
 import type { SessionEvent } from './events.ts'
 import { MemoryStore } from './memory-store.ts'
@@ -107,18 +108,14 @@ export function checkOptions(options: SessionOptions): CheckedOptions {
 }
 
 export function checkIdleTimeout(option: string, value: number | false): void {
-  if (value !== false) checkSeconds(option, value, 'false or whole seconds from 1 to 34560000 (400 days)')
+  if (value !== false) checkWhole(option, value, `false or ${UP_TO_400_DAYS}`, MAX_COOKIE_AGE_SECONDS)
 }
 
 export function checkAbsoluteTimeout(option: string, value: number): void {
-  checkSeconds(option, value, 'whole seconds from 1 to 34560000 (400 days)')
+  checkWhole(option, value, UP_TO_400_DAYS, MAX_COOKIE_AGE_SECONDS)
 }
 
-function checkSeconds(option: string, value: unknown, expected: string): void {
-  if (typeof value !== 'number') throw wrong(option, expected, value)
-  if (Number.isInteger(value) && value >= 1 && value <= MAX_COOKIE_AGE_SECONDS) return
-  throw new RangeError(`${option}: expected ${expected}, got ${value}`)
-}
+const UP_TO_400_DAYS = `whole seconds from 1 to ${MAX_COOKIE_AGE_SECONDS} (400 days)`
 
 function checkSecrets(secret: unknown, store: SessionStore): () => readonly Uint8Array[] {
   if (secret === undefined && store instanceof MemoryStore) return processSecrets
@@ -212,25 +209,4 @@ function checkBoolean(option: string, value: unknown, fallback: boolean): boolea
   if (value === undefined) return fallback
   if (typeof value !== 'boolean') throw wrong(option, 'true or false', value)
   return value
-}
-
-function checkNames(option: string, value: object, names: readonly string[]): void {
-  if (typeof value !== 'object' || value === null) {
-    throw new TypeError(`${option}: expected an object, got ${kindOf(value)}`)
-  }
-  const unknown = Object.keys(value).find((name) => !names.includes(name))
-  if (unknown !== undefined) throw new TypeError(`${option}: expected ${names.join(', ')}; got ${unknown}`)
-}
-
-function wrong(option: string, expected: string, value: unknown): TypeError {
-  const got =
-    typeof value === 'string' ? JSON.stringify(value) : typeof value === 'number' ? value : kindOf(value)
-  return new TypeError(`${option}: expected ${expected}, got ${got}`)
-}
-
-/** Says what a value is without showing what it holds: it may be a secret in the wrong place. */
-function kindOf(value: unknown): string {
-  if (value === null || value === undefined || typeof value === 'boolean') return String(value)
-  if (Array.isArray(value)) return 'an array'
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }

@@ -73,9 +73,11 @@ export function encodeRecord(record: LiveRecord | Tombstone): Uint8Array {
 export function decodeRecord(bytes: Uint8Array): LiveRecord | Tombstone | undefined {
   try {
     const lines = strictUtf8.decode(bytes).split('\n')
-    const envelope: unknown = JSON.parse(lines[0] as string)
-    if (isTombstone(envelope)) return envelope
-    if (!isEnvelope(envelope) || lines.length % 2 === 0) return undefined
+    const envelope = JSON.parse(lines[0] as string) as Tombstone | Omit<LiveRecord, 'texts'>
+    if ('ended' in envelope) return typeof envelope.endedAt === 'number' ? envelope : undefined
+    const { deadline, generation, writeIds } = envelope
+    if (!Number.isFinite(deadline + generation) || !Array.isArray(writeIds)) return undefined
+    if (lines.length % 2 === 0) return undefined
     const texts = new Map<string, string>()
     for (let line = 1; line < lines.length; line += 2) {
       const key: unknown = JSON.parse(lines[line] as string)
@@ -86,23 +88,4 @@ export function decodeRecord(bytes: Uint8Array): LiveRecord | Tombstone | undefi
   } catch {
     return undefined
   }
-}
-
-function isTombstone(value: unknown): value is Tombstone {
-  return has(value, 'ended') && has(value, 'endedAt') && typeof value.endedAt === 'number'
-}
-
-function isEnvelope(value: unknown): value is Omit<LiveRecord, 'texts'> {
-  return (
-    has(value, 'deadline') &&
-    typeof value.deadline === 'number' &&
-    has(value, 'generation') &&
-    typeof value.generation === 'number' &&
-    has(value, 'writeIds') &&
-    Array.isArray(value.writeIds)
-  )
-}
-
-function has<Key extends string>(value: unknown, key: Key): value is Record<Key, unknown> {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
 }

@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
+  createSessionManager,
   SessionConflictError,
   SessionEndedError,
   StoreUnavailableError,
@@ -226,7 +227,20 @@ describe.each(stores)('concurrency on $name', ({ open }) => {
     expect(await read(cookie)).toEqual({ n: 20 })
   })
 
-  it('E2: the first retry comes at once, and the read stands right before the swap', async () => {
+  it('E2: the first retry waits for nothing but the store', async () => {
+    const manager = createSessionManager()
+    const { cookie } = await visitOk(manager, undefined, (session) => session.set('n', 0))
+    const setTimeout = vi.spyOn(globalThis, 'setTimeout')
+    const { error } = await visit(manager, cookie, async (session) => {
+      await session.update('n', plusOne)
+      await visitOk(manager, cookie, (other) => other.update('n', plusOne))
+    })
+    expect(error).toBeUndefined()
+    expect(setTimeout).not.toHaveBeenCalled()
+    setTimeout.mockRestore()
+  })
+
+  it('E2: the read stands right before the swap', async () => {
     const cookie = await begin({ n: 0 })
     await slowly(
       cookie,

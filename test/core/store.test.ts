@@ -225,10 +225,11 @@ describe.each([
       const key = newKey()
       const version = await added(key)
       const refused = ttl as number
-      await expect(store.get(key, refused)).rejects.toThrow(RangeError)
-      await expect(store.set(key, pears, refused)).rejects.toThrow(RangeError)
-      await expect(store.replace(key, pears, refused, version)).rejects.toThrow(RangeError)
-      await expect(store.add(newKey(), pears, refused)).rejects.toThrow(RangeError)
+      const kind = typeof ttl === 'number' ? RangeError : TypeError
+      await expect(store.get(key, refused)).rejects.toThrow(kind)
+      await expect(store.set(key, pears, refused)).rejects.toThrow(kind)
+      await expect(store.replace(key, pears, refused, version)).rejects.toThrow(kind)
+      await expect(store.add(newKey(), pears, refused)).rejects.toThrow(kind)
       expect(await stored(key)).toBe('apples')
     },
   )

@@ -27,29 +27,17 @@ export class MemcachedClient {
 
   /** Reads, and sets the time to live of whatever it finds, leaving the version alone (M15). */
   async getAndTouch(key: string, ttl: number): Promise<StoredRecord | undefined> {
-    const reply = await this.#ask(Opcode.getAndTouch, key, Utils.makeExpiration(expiryOf(ttl)))
-    switch (reply.header.status) {
-      case Status.ok:
-        // Copied: the value is a window on what the socket read, up to 64 KiB that belong to other sessions too.
-        return { bytes: new Uint8Array(reply.val), version: versionIn(reply) }
-      case Status.missing:
-        return undefined
-      default:
-        throw refusal(reply)
-    }
+    const extras = Utils.makeExpiration(expiryOf(ttl))
+    const reply = await this.#ask(Opcode.getAndTouch, key, [Status.missing], { extras })
+    if (reply.header.status === Status.missing) return undefined
+    // Copied: the value is a window on what the socket read, up to 64 KiB that belong to other sessions too.
+    return { bytes: new Uint8Array(reply.val), version: versionIn(reply) }
   }
 
   /** Stores only where nothing is; `undefined` when the key is taken. */
   async add(key: string, bytes: Uint8Array, ttl: number): Promise<Uint8Array | undefined> {
-    const reply = await this.#ask(Opcode.add, key, storageExtras(ttl), bytes)
-    switch (reply.header.status) {
-      case Status.ok:
-        return versionIn(reply)
-      case Status.taken:
-        return undefined
-      default:
-        throw refusal(reply)
-    }
+    const reply = await this.#ask(Opcode.add, key, [Status.taken], { extras: storageExtras(ttl), bytes })
+    return reply.header.status === Status.taken ? undefined : versionIn(reply)
   }
 
   /** Stores only over this very version. REPLACE, not SET: refused for size or memory, SET deletes the old value (M6). */
@@ -60,30 +48,21 @@ export class MemcachedClient {
     version: Uint8Array,
   ): Promise<ReplaceOutcome> {
     if (isZero(version)) throw new Error(WITHOUT_VERSIONS)
-    const reply = await this.#ask(Opcode.replace, key, storageExtras(ttl), bytes, version)
-    switch (reply.header.status) {
-      case Status.ok:
-        return { outcome: 'replaced', version: versionIn(reply) }
-      case Status.taken:
-        return { outcome: 'conflict' }
-      case Status.missing:
-        return { outcome: 'missing' }
-      default:
-        throw refusal(reply)
-    }
+    const body = { extras: storageExtras(ttl), bytes, version }
+    const reply = await this.#ask(Opcode.replace, key, [Status.taken, Status.missing], body)
+    if (reply.header.status === Status.taken) return { outcome: 'conflict' }
+    if (reply.header.status === Status.missing) return { outcome: 'missing' }
+    return { outcome: 'replaced', version: versionIn(reply) }
   }
 
   /** Stores whatever is there. */
   async set(key: string, bytes: Uint8Array, ttl: number): Promise<void> {
-    const reply = await this.#ask(Opcode.set, key, storageExtras(ttl), bytes)
-    if (reply.header.status !== Status.ok) throw refusal(reply)
+    await this.#ask(Opcode.set, key, [], { extras: storageExtras(ttl), bytes })
   }
 
   /** Removes; missing is a success. */
   async delete(key: string): Promise<void> {
-    const reply = await this.#ask(Opcode.delete, key, Buffer.alloc(0))
-    const { status } = reply.header
-    if (status !== Status.ok && status !== Status.missing) throw refusal(reply)
+    await this.#ask(Opcode.delete, key, [Status.missing], {})
   }
 
   /** Ends every connection at once; what is in flight rejects, and so does everything later. */
@@ -91,26 +70,37 @@ export class MemcachedClient {
     this.#memjs.close()
   }
 
-  #ask(
+  /** Rejects with memcached's refusal for every status but success and those `expected` besides. */
+  async #ask(
     opcode: number,
     key: string,
-    extras: Buffer,
-    value: Uint8Array = new Uint8Array(),
-    version?: Uint8Array,
+    expected: readonly number[],
+    { extras = EMPTY, bytes = EMPTY, version }: Body,
   ): Promise<Response> {
     // Unsigned: memjs's own counter turns negative after 2^31 operations, and then every call throws (M4).
     const sequence = (this.#sequence = (this.#sequence + 1) >>> 0)
-    const view = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-    const request = Utils.makeRequestBuffer(opcode, key, extras, view, sequence)
+    const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const request = Utils.makeRequestBuffer(opcode, key, extras, value, sequence)
     if (version) request.set(version, VERSION_OFFSET)
-    return new Promise((resolve, reject) => {
-      this.#memjs.perform(key, request, sequence, (error, reply: Response) => {
+    const reply = await new Promise<Response>((resolve, reject) => {
+      this.#memjs.perform(key, request, sequence, (error, response: Response) => {
         if (error) reject(error)
-        else resolve(reply)
+        else resolve(response)
       })
     })
+    const { status } = reply.header
+    if (status === Status.ok || expected.includes(status)) return reply
+    throw new Error(`memcached refused: ${REFUSALS[status] ?? `status 0x${status.toString(16)}`}`)
   }
 }
+
+interface Body {
+  extras?: Buffer
+  bytes?: Uint8Array
+  version?: Uint8Array
+}
+
+const EMPTY: Buffer = Buffer.alloc(0)
 
 const LONGEST_RELATIVE_EXPIRY = 30 * 24 * 60 * 60
 const LATEST_EXPIRY = 2 ** 32 - 1
@@ -162,8 +152,4 @@ function versionIn({ header }: Response): Uint8Array {
 
 function isZero(version: Uint8Array): boolean {
   return version.every((byte) => byte === 0)
-}
-
-function refusal({ header: { status } }: Response): Error {
-  return new Error(`memcached refused: ${REFUSALS[status] ?? `status 0x${status.toString(16)}`}`)
 }

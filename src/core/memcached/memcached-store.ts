@@ -1,3 +1,4 @@
+import { checkNames, checkWhole, wrong } from '../check.ts'
 import { SessionDataError, StoreUnavailableError } from '../errors.ts'
 import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from '../store.ts'
 import { parseServers, type ServerAddress } from './address.ts'
@@ -27,7 +28,7 @@ export interface MemcachedStoreOptions {
  *
  * The constructor does no I/O; the first operation connects. Every operation settles within `operationTimeoutMs`:
  * with an answer, or with `StoreUnavailableError`. A record over `maxBytes` rejects with `SessionDataError` before
- * anything is sent, a `ttl` that is no whole number above 0 with `RangeError`.
+ * anything is sent, a `ttl` that is no whole number above 0 with `RangeError` or `TypeError`.
  *
  * Wrong options throw `TypeError` or `RangeError`.
  *
@@ -101,9 +102,7 @@ async function orUnavailable<Result>(operation: string, answer: Promise<Result>)
 }
 
 function checkTtl(ttl: number): void {
-  if (!Number.isSafeInteger(ttl) || ttl < 1) {
-    throw new RangeError(`ttl: expected whole seconds of 1 or more, got ${String(ttl)}`)
-  }
+  checkWhole('ttl', ttl, 'whole seconds of 1 or more')
 }
 
 /** memcached's own bound is 250 bytes, and it hangs up on a longer key, with everybody's requests in flight (M5). */
@@ -122,7 +121,7 @@ interface Settings {
 
 function readOptions(given: string | MemcachedStoreOptions): Settings {
   const options = typeof given === 'string' ? { servers: given } : given
-  checkNames(options)
+  checkNames('MemcachedStore', options, OPTION_NAMES, 'a memcached:// address or options')
   const { servers, keyPrefix: prefixOfAddress } = parseServers(options.servers)
   if (prefixOfAddress !== undefined && options.keyPrefix !== undefined) {
     throw new TypeError('keyPrefix: expected here or in the address, got both')
@@ -134,40 +133,22 @@ function readOptions(given: string | MemcachedStoreOptions): Settings {
     maxBytes = 1_000_000,
   } = options
   checkPrefix(keyPrefix)
-  checkWhole('operationTimeoutMs', operationTimeoutMs, LONGEST_TIMER)
-  checkWhole('connectTimeoutMs', connectTimeoutMs, LONGEST_TIMER)
-  checkWhole('maxBytes', maxBytes, LARGEST_ITEM)
+  checkWhole(
+    'operationTimeoutMs',
+    operationTimeoutMs,
+    `a whole number from 1 to ${LONGEST_TIMER}`,
+    LONGEST_TIMER,
+  )
+  checkWhole('connectTimeoutMs', connectTimeoutMs, `a whole number from 1 to ${LONGEST_TIMER}`, LONGEST_TIMER)
+  checkWhole('maxBytes', maxBytes, `a whole number from 1 to ${LARGEST_ITEM}`, LARGEST_ITEM)
   return { servers, keyPrefix, limits: { operationTimeoutMs, connectTimeoutMs, maxBytes } }
 }
 
-function checkNames(options: MemcachedStoreOptions): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(
-      `MemcachedStore: expected a memcached:// address or options, got ${options === null ? 'null' : typeof options}`,
-    )
-  }
-  const unknown = Object.keys(options).find((name) => !OPTION_NAMES.includes(name))
-  if (unknown !== undefined) {
-    throw new TypeError(`MemcachedStore: expected the options ${OPTION_NAMES.join(', ')}, got '${unknown}'`)
-  }
-}
-
-function checkPrefix(keyPrefix: string): void {
-  if (typeof keyPrefix !== 'string') {
-    throw new TypeError(`keyPrefix: expected a string, got ${typeof keyPrefix}`)
-  }
-  if (!/^[!-~]*$/.test(keyPrefix)) {
-    throw new TypeError(
-      `keyPrefix: expected printable ASCII without spaces, got ${JSON.stringify(keyPrefix)}`,
-    )
+function checkPrefix(keyPrefix: unknown): void {
+  if (typeof keyPrefix !== 'string' || !/^[!-~]*$/.test(keyPrefix)) {
+    throw wrong('keyPrefix', 'printable ASCII without spaces', keyPrefix)
   }
   if (keyPrefix.length > LONGEST_PREFIX) {
     throw new RangeError(`keyPrefix: expected at most ${LONGEST_PREFIX} characters, got ${keyPrefix.length}`)
-  }
-}
-
-function checkWhole(name: string, value: number, most: number): void {
-  if (!Number.isSafeInteger(value) || value < 1 || value > most) {
-    throw new RangeError(`${name}: expected a whole number from 1 to ${most}, got ${String(value)}`)
   }
 }

@@ -1,0 +1,35 @@
+/** Refuses an option that is misspelt, or that belongs elsewhere. */
+export function checkNames(
+  what: string,
+  options: object,
+  names: readonly string[],
+  expected = 'an object',
+): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`${what}: expected ${expected}, got ${kindOf(options)}`)
+  }
+  const unknown = Object.keys(options).find((name) => !names.includes(name))
+  if (unknown !== undefined) throw new TypeError(`${what}: expected ${names.join(', ')}; got ${unknown}`)
+}
+
+/** Refuses all but whole numbers from 1 to `most`, which `expected` says in words. */
+export function checkWhole(what: string, value: unknown, expected: string, most: number = Infinity): void {
+  if (typeof value !== 'number') throw wrong(what, expected, value)
+  if (Number.isSafeInteger(value) && value >= 1 && value <= most) return
+  throw new RangeError(`${what}: expected ${expected}, got ${value}`)
+}
+
+/** Says what was expected and what came; not for what may be a secret. */
+export function wrong(what: string, expected: string, value: unknown): TypeError {
+  const isShown = typeof value === 'string' || typeof value === 'number'
+  return new TypeError(
+    `${what}: expected ${expected}, got ${isShown ? JSON.stringify(value) : kindOf(value)}`,
+  )
+}
+
+/** Says what a value is without showing what it holds: it may be a secret in the wrong place. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined || typeof value === 'boolean') return String(value)
+  if (Array.isArray(value)) return 'an array'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
