@@ -1,11 +1,21 @@
 import type { Changes } from './changes.ts'
 import { MAX_COOKIE_AGE_SECONDS } from './cookie.ts'
-import { SessionConflictError, SessionEndedError, StoreUnavailableError } from './errors.ts'
+import {
+  SessionConflictError,
+  SessionEndedError,
+  StoreUnavailableError,
+  type SessionError,
+} from './errors.ts'
 import { RecordIO, type LiveSession, type Services } from './record-io.ts'
-import { generateWriteId, nextRecord, type LiveRecord, type SessionTexts, type Tombstone } from './record.ts'
+import { generateWriteId, nextRecord, type LiveRecord, type Tombstone } from './record.ts'
 import type { SessionState } from './session-state.ts'
-import { swap, type Write } from './swap.ts'
+import { swap, type Swapped, type Write } from './swap.ts'
 import { generateToken } from './token.ts'
+
+/** What became of a batch: kept in a session, whose token the response is to carry or not, or lost with it. */
+type Outcome =
+  | { kept: LiveSession; isHandedOut: boolean; event?: 'created' | 'saved' | 'regenerated' }
+  | { lost: 'dropped' | 'missing'; error?: SessionError }
 
 /**
  * Writes what a request did to its session. `explicit` is a `save()`: it throws where the commit after the handler
@@ -37,7 +47,9 @@ export class Commit {
     // A destroy() meanwhile is for the next commit, and so is what was begun after it.
     for (let batch = state.copy.pending; batch && !state.isDestroying; batch = state.copy.pending) {
       try {
-        if (!(await this.#write(batch))) return
+        const outcome = await this.#write(batch)
+        if (!outcome) return
+        this.#conclude(batch, outcome)
       } catch (error) {
         // Nothing of it can have been applied, so the handler may mend it.
         if (batch.unanswered === undefined) batch.sent = false
@@ -46,120 +58,132 @@ export class Commit {
     }
   }
 
-  /** Whether the batch is dealt with; `false` when it waits for data to make a session of. */
-  async #write(batch: Changes): Promise<boolean> {
+  #conclude(batch: Changes, outcome: Outcome): void {
+    const state = this.#state
+    if ('lost' in outcome) {
+      this.#services.emit(outcome.lost)
+      state.loseSession(batch)
+      if (outcome.error) throw outcome.error
+      if (this.#explicit) throw new SessionEndedError('the session ended; nothing was written')
+      return
+    }
+    const { kept, isHandedOut, event } = outcome
+    state.loaded = { state: 'live', session: kept }
+    state.copy.applied(batch, kept.record.texts)
+    if (isHandedOut) state.cookie = { token: kept.token, maxAge: this.#maxAgeOf(kept.record) }
+    if (event) this.#io.report(event)
+  }
+
+  /** `undefined` while there is no data to make a session of. */
+  async #write(batch: Changes): Promise<Outcome | undefined> {
     const state = this.#state
     if (state.loaded?.state === 'live') {
       const { session } = state.loaded
-      await this.#services.turns.take(session.storeKey, async (handedOn) => {
-        // Another server may have written in between, and this request have read it already.
-        const isNewer = handedOn && handedOn.record.generation > session.record.generation
-        if (!batch.regenerate) return this.#save(batch, isNewer ? handedOn : session)
-        await this.#regenerate(batch, session)
-        return undefined
+      return this.#services.turns.take(session.storeKey, (handedOn) => {
+        if (batch.regenerate) return this.#regenerate(batch, session)
+        return this.#save(batch, isNewer(handedOn, session) ? handedOn : session)
       })
-      return true
     }
     if (batch.regenerate) {
       await this.#endLoaded()
       state.loaded = { state: 'none' }
     }
-    if (state.loaded?.state === 'none') return this.#create(batch)
-    this.#drop('dropped', batch)
-    return true
+    return state.loaded?.state === 'none' ? this.#create(batch) : { lost: 'dropped' }
   }
 
-  async #create(batch: Changes): Promise<boolean> {
+  async #create(batch: Changes): Promise<Outcome | undefined> {
     const { now, absoluteTimeout } = this.#services.options
-    const { texts, spent } = batch.applyTo(new Map())
-    if (spent && this.#explicit) throw alreadySpent()
-    if (texts.size === 0) return false
-    batch.sent = true
     const createdAt = now()
     const deadline = createdAt + absoluteTimeout * 1000
-    const empty = { createdAt, deadline, generation: 0, writtenAt: createdAt, writeIds: [], texts }
-    const session = await this.#add(this.#written(empty, batch, texts))
-    this.#handOut(session, batch)
-    this.#io.report('created')
-    return true
+    const nothing = {
+      createdAt,
+      deadline,
+      generation: 0,
+      writtenAt: createdAt,
+      writeIds: [],
+      texts: new Map(),
+    }
+    const { record } = this.#replay(batch, nothing)
+    if (record.texts.size === 0) return undefined
+    batch.sent = true
+    return { kept: await this.#add(record), isHandedOut: true, event: 'created' }
   }
 
-  /** Returns the newest record for the commit that waits behind this one. */
-  async #save(batch: Changes, loaded: LiveSession): Promise<LiveSession | undefined> {
-    const swapped = await swap(this.#services, this.#io, loaded, batch, (newest) => this.#next(batch, newest))
+  async #save(batch: Changes, loaded: LiveSession): Promise<Outcome> {
+    const swapped = await swap(this.#services, this.#io, loaded, batch, (newest) => {
+      this.#refuseToGuess(batch, newest.record)
+      const { record, changed } = this.#replay(batch, newest.record)
+      if (!changed) return undefined
+      batch.sent = true
+      return record
+    })
     switch (swapped.outcome) {
       case 'unchanged':
-        this.#keep(swapped.session, batch)
-        return swapped.session
+        return { kept: swapped.session, isHandedOut: false }
       case 'written':
-        if (batch.timeouts) this.#handOut(swapped.session, batch)
-        else this.#keep(swapped.session, batch)
-        this.#io.report('saved')
-        return swapped.session
+        return { kept: swapped.session, isHandedOut: batch.timeouts !== undefined, event: 'saved' }
       case 'ended':
-        this.#drop('dropped', batch)
-        return undefined
+        return { lost: 'dropped' }
       case 'missing':
-        this.#drop('missing', batch)
-        return undefined
+        return { lost: 'missing' }
       case 'exhausted':
         throw new SessionConflictError('other requests kept writing the same session; nothing was written')
     }
-  }
-
-  /** The newest record with the batch replayed on it; `undefined` when that changes nothing. */
-  #next(batch: Changes, { record }: LiveSession): LiveRecord | undefined {
-    const lastForgotten = record.generation - record.writeIds.length
-    if (batch.unanswered !== undefined && lastForgotten > batch.unanswered) {
-      throw new SessionConflictError('the reply to a write was lost, and too many others wrote since to tell')
-    }
-    const { texts, changed, spent } = batch.applyTo(record.texts)
-    if (spent && this.#explicit) throw alreadySpent()
-    if (!changed && !batch.timeouts) return undefined
-    batch.sent = true
-    return this.#written(record, batch, texts)
   }
 
   /**
    * Adds the session under a new token, then swaps a tombstone into the old key, which names the new one. What came
    * between is carried over first. The new token leaves the process only once the old one is dead.
    */
-  async #regenerate(batch: Changes, loaded: LiveSession): Promise<void> {
-    const carryOver = ({ record }: LiveSession) => {
-      const { texts, spent } = batch.applyTo(record.texts)
-      if (spent && this.#explicit) throw alreadySpent()
-      batch.sent = true
-      return this.#written(record, batch, texts)
-    }
-    const changesData = batch.timeouts !== undefined || batch.applyTo(loaded.record.texts).changed
-    let successor = await this.#add(carryOver(loaded))
+  async #regenerate(batch: Changes, loaded: LiveSession): Promise<Outcome> {
+    const { record, changed } = this.#replay(batch, loaded.record)
+    batch.sent = true
+    let successor = await this.#add(record)
     let carried = loaded.version
     const tombstone = this.#tombstone('regenerated', successor.storeKey)
+    let swapped: Swapped
     try {
-      const swapped = await swap(this.#services, this.#io, loaded, idOf(tombstone), async (newest) => {
-        if (newest.version !== carried) successor = await this.#rewrite(successor, carryOver(newest))
+      swapped = await swap(this.#services, this.#io, loaded, idOf(tombstone), async (newest) => {
+        if (newest.version !== carried) {
+          successor = await this.#rewrite(successor, this.#replay(batch, newest.record).record)
+        }
         carried = newest.version
         return tombstone
       })
-      if (swapped.outcome === 'written') {
-        this.#handOut(successor, batch)
-        return this.#io.report('regenerated')
-      }
-      if (swapped.outcome === 'exhausted') {
-        throw new SessionConflictError('other requests kept writing the same session; its token was kept')
-      }
-      if (swapped.outcome !== 'ended' || swapped.tombstone.ended === 'destroyed') {
-        this.#lose(swapped.outcome === 'missing' ? 'missing' : 'dropped', batch)
-        throw new SessionEndedError('the session ended while its token was being regenerated')
-      }
     } catch (error) {
       this.#discard(successor)
       throw error
     }
+    if (swapped.outcome === 'written') return { kept: successor, isHandedOut: true, event: 'regenerated' }
     this.#discard(successor)
-    if (!changesData) return this.#drop('dropped', batch)
-    this.#lose('dropped', batch)
-    throw new SessionConflictError("another request regenerated the session's token first")
+    if (swapped.outcome === 'exhausted') {
+      throw new SessionConflictError('other requests kept writing the same session; its token was kept')
+    }
+    if (swapped.outcome === 'ended' && swapped.tombstone.ended === 'regenerated') {
+      if (!changed) return { lost: 'dropped' }
+      const error = new SessionConflictError("another request regenerated the session's token first")
+      return { lost: 'dropped', error }
+    }
+    const error = new SessionEndedError('the session ended while its token was being regenerated')
+    return { lost: swapped.outcome === 'missing' ? 'missing' : 'dropped', error }
+  }
+
+  /** The record with the batch applied, and whether that changes anything. */
+  #replay(batch: Changes, record: LiveRecord): { record: LiveRecord; changed: boolean } {
+    const { texts, changed, spent } = batch.applyTo(record.texts)
+    if (spent && this.#explicit) {
+      throw new SessionConflictError(
+        'another request took or changed a value that this one took; nothing was written',
+      )
+    }
+    const next = nextRecord(record, batch.writeId, this.#services.options.now(), texts)
+    return { record: { ...next, ...batch.timeouts }, changed: changed || batch.timeouts !== undefined }
+  }
+
+  #refuseToGuess(batch: Changes, { generation, writeIds }: LiveRecord): void {
+    const lastForgotten = generation - writeIds.length
+    if (batch.unanswered === undefined || lastForgotten <= batch.unanswered) return
+    throw new SessionConflictError('the reply to a write was lost, and too many others wrote since to tell')
   }
 
   /** Nobody else knows the successor's key yet, so a swap that fails is an outage. */
@@ -193,10 +217,7 @@ export class Commit {
     const sessions =
       loaded?.state === 'live' ? [loaded.session] : loaded?.state === 'duplicate' ? loaded.sessions : []
     for (const session of sessions) {
-      await this.#services.turns.take(session.storeKey, async () => {
-        await this.#end(session)
-        return undefined
-      })
+      await this.#services.turns.take(session.storeKey, () => this.#end(session))
       this.#io.report('destroyed')
     }
   }
@@ -218,43 +239,18 @@ export class Commit {
     return successor === undefined ? tombstone : { ...tombstone, successor }
   }
 
-  #written(record: LiveRecord, batch: Changes, texts: SessionTexts): LiveRecord {
-    const next = nextRecord(record, batch.writeId, this.#services.options.now(), texts)
-    return { ...next, ...batch.timeouts }
+  /** Seconds that the browser is to keep the cookie; `undefined` until it closes. */
+  #maxAgeOf({ deadline, persistent = this.#services.options.persistent }: LiveRecord): number | undefined {
+    const left = Math.max(1, Math.ceil((deadline - this.#services.options.now()) / 1000))
+    return persistent ? Math.min(left, MAX_COOKIE_AGE_SECONDS) : undefined
   }
+}
 
-  #keep(session: LiveSession, batch: Changes): void {
-    this.#state.loaded = { state: 'live', session }
-    this.#state.copy.applied(batch, session.record.texts)
-  }
-
-  /** As `#keep`, and the response is to carry the session's token. */
-  #handOut(session: LiveSession, batch: Changes): void {
-    this.#keep(session, batch)
-    const { options } = this.#services
-    const { deadline, persistent = options.persistent } = session.record
-    const left = Math.max(1, Math.ceil((deadline - options.now()) / 1000))
-    const maxAge = persistent ? Math.min(left, MAX_COOKIE_AGE_SECONDS) : undefined
-    this.#state.cookie = { token: session.token, maxAge }
-  }
-
-  #lose(event: 'dropped' | 'missing', batch: Changes): void {
-    this.#services.emit(event)
-    this.#state.loseSession(batch)
-  }
-
-  #drop(event: 'dropped' | 'missing', batch: Changes): void {
-    this.#lose(event, batch)
-    if (this.#explicit) throw new SessionEndedError('the session ended; nothing was written')
-  }
+/** Not the session that one was regenerated into, nor what this request has read a newer state of by itself. */
+function isNewer(handedOn: LiveSession | undefined, session: LiveSession): handedOn is LiveSession {
+  return handedOn?.storeKey === session.storeKey && handedOn.record.generation > session.record.generation
 }
 
 function idOf({ writeId }: Tombstone): Write {
   return { writeId }
-}
-
-function alreadySpent(): SessionConflictError {
-  return new SessionConflictError(
-    'another request took or changed a value that this one took; nothing was written',
-  )
 }

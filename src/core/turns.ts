@@ -14,7 +14,8 @@ interface Queue<Baton> {
 export class Turns<Baton> {
   readonly #queues = new Map<string, Queue<Baton>>()
 
-  async take(key: string, run: (baton: Baton | undefined) => Promise<Baton | undefined>): Promise<void> {
+  /** What `run` returns goes to the caller, and what it `kept` to the next in the queue. */
+  async take<Result>(key: string, run: (baton: Baton | undefined) => Promise<Result>): Promise<Result> {
     const queue: Queue<Baton> = this.#queues.get(key) ?? { last: undefined, done: 0 }
     this.#queues.set(key, queue)
     const before = queue.last
@@ -23,12 +24,14 @@ export class Turns<Baton> {
       finish = resolve
     })
     queue.last = turn
-    let baton: Baton | undefined
+    let kept: Baton | undefined
     try {
-      baton = await run(before && (await waitFor(before, queue)))
+      const result = await run(before && (await waitFor(before, queue)))
+      kept = (result as { kept?: Baton } | undefined)?.kept
+      return result
     } finally {
       queue.done++
-      finish(baton)
+      finish(kept)
       if (queue.last === turn) this.#queues.delete(key)
     }
   }

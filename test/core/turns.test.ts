@@ -12,7 +12,7 @@ describe('Turns', () => {
         batons.push(baton)
         await new Promise(setImmediate)
         running--
-        return (baton ?? 0) + 1
+        return { kept: (baton ?? 0) + 1 }
       })
     await Promise.all(Array.from({ length: 50 }, take))
     expect(batons).toEqual([undefined, ...Array.from({ length: 49 }, (_, index) => index + 1)])
