@@ -31,25 +31,29 @@ export function takeBackAnswer(headers: ResponseHeaders): void {
   for (const name of ANSWER_HEADERS) headers.delete?.(name)
 }
 
-/** The headers of a response that is copied before it is changed in a way that must not be seen elsewhere. */
+/**
+ * The headers of a response. The application may answer many requests with one object, so what is meant for one visitor
+ * goes into a copy. `Vary` and `private` do not: they do no harm elsewhere, and a copy would take every read off the fast
+ * path that servers have for a response nobody has looked into.
+ */
 export function headersOf(response: ResponseHolder): ResponseHeaders {
-  const change = (apply: (headers: Headers) => void) => {
-    try {
-      apply(response.current.headers)
-    } catch {
-      // Those of a redirect or of a fetched response are immutable.
-      response.current = copyOf(response.current)
-      apply(response.current.headers)
-    }
+  let isCopy = false
+  const copied = (): Headers => {
+    if (!isCopy) response.current = copyOf(response.current)
+    isCopy = true
+    return response.current.headers
   }
   return {
     get: (name) => response.current.headers.get(name),
-    set: (name, value) => change((headers) => headers.set(name, value)),
-    delete: (name) => change((headers) => headers.delete(name)),
-    append(name, value) {
-      // The application may answer many requests with one object; a cookie is for one visitor.
-      response.current = copyOf(response.current)
-      response.current.headers.append(name, value)
+    append: (name, value) => copied().append(name, value),
+    delete: (name) => copied().delete(name),
+    set(name, value) {
+      try {
+        response.current.headers.set(name, value)
+      } catch {
+        // Those of a redirect or of a fetched response are immutable.
+        copied().set(name, value)
+      }
     },
   }
 }

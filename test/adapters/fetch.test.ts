@@ -105,6 +105,19 @@ describe('fetch', () => {
     expect((await app(request())).headers.getSetCookie()).toEqual([])
   })
 
+  it('D8: a failed commit takes nothing away from a response object that others share', async () => {
+    const { manager, store, cookie } = await signedIn()
+    const SHARED = new Response(null, { status: 204, headers: { ETag: '"abc"' } })
+    const app = withSession(manager, (_request, session) => {
+      session.set('user', 'u2')
+      return SHARED
+    })
+    store.before = failing('get', 9)
+    expect((await app(request(cookie))).status).toBe(503)
+    expect(SHARED.headers.get('etag')).toBe('"abc"')
+    expect(SHARED.headers.get('cache-control')).toBeNull()
+  })
+
   it('D4: the immutable headers of a redirect are copied', async () => {
     const app = withSession({}, (_request, session) => {
       session.set('n', 1)
