@@ -34,7 +34,9 @@ export function recordingStore(store: SessionStore): SessionStore {
     get: (key, ttl) =>
       record('get', 0, store.get(key, ttl), (found) => (found ? ['found', found.bytes.length] : ['missing'])),
     add: (key, bytes, ttl) =>
-      record('add', bytes.length, store.add(key, bytes, ttl), (version) => [version ? 'added' : 'taken']),
+      record('add', bytes.length, store.add(key, bytes, ttl), (version) => [
+        version === undefined ? 'taken' : 'added',
+      ]),
     replace: (key, bytes, ttl, version) =>
       record('replace', bytes.length, store.replace(key, bytes, ttl, version), ({ outcome }) => [outcome]),
     set: (key, bytes, ttl) => record('set', bytes.length, store.set(key, bytes, ttl), () => ['written']),

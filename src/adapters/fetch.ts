@@ -64,9 +64,10 @@ function hasAnswer(error: unknown): error is { getResponse: () => Response } {
   return error instanceof Error && 'getResponse' in error && typeof error.getResponse === 'function'
 }
 
-/** What other middleware, or a `save()` before the failure, has set is still meant for the browser. */
+/** What other middleware has set, or a `save()` before the failure, is still meant for the browser. */
 function withCookiesOf(response: Response, answer: Response): Response {
   for (const cookie of response.headers.getSetCookie()) answer.headers.append('Set-Cookie', cookie)
-  answer.headers.append('Vary', 'Cookie')
+  const vary = response.headers.get('Vary')
+  if (vary !== null) answer.headers.set('Vary', vary)
   return answer
 }

@@ -24,13 +24,13 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
   const manager = createSessionManager<Data>(optionsOrManager)
   return async (ctx, next) => {
     if (manager.joins(ctx.session)) return next()
-    const session = manager.open(ctx.req.headers.cookie)
+    const session = manager.open(() => ctx.req.headers.cookie)
     ctx.session = session
     const failure = await failureOf(next)
     await manager.commit(session, {
       ...failure,
       get headers() {
-        return headersOf(ctx as unknown as Context)
+        return headersThatSurviveErrors(ctx as unknown as Context)
       },
       get status() {
         return ctx.status
@@ -56,7 +56,7 @@ async function failureOf(next: Next): Promise<{ error: unknown } | undefined> {
 }
 
 /** The response's headers; what is added goes out even when Koa answers an error. */
-function headersOf(ctx: Context): ResponseHeaders {
+function headersThatSurviveErrors(ctx: Context): ResponseHeaders {
   const added: Headers = {}
   const { onerror } = ctx
   // ctx.onerror strips every header of the response, but sends the error's own.

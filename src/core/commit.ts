@@ -9,7 +9,7 @@ import {
 import { RecordIO, type LiveSession, type Services } from './record-io.ts'
 import { generateWriteId, nextRecord, type LiveRecord, type Tombstone } from './record.ts'
 import type { SessionState } from './session-state.ts'
-import { swap, type Swapped, type Write } from './swap.ts'
+import { swap, type Swapped } from './swap.ts'
 import { generateToken } from './token.ts'
 
 /** What became of a batch: kept in a session, whose token the response is to carry or not, or lost with it. */
@@ -39,7 +39,7 @@ export class Commit {
     if (state.isDestroying) {
       await state.loadToCommit()
       await this.#endLoaded()
-      state.hasEnded()
+      state.concludeDestroy()
     }
     state.copy.settle()
     if (!state.needsCommit) return
@@ -93,16 +93,9 @@ export class Commit {
 
   async #create(batch: Changes): Promise<Outcome | undefined> {
     const { now, absoluteTimeout } = this.#services.options
-    const createdAt = now()
-    const deadline = createdAt + absoluteTimeout * 1000
-    const nothing = {
-      createdAt,
-      deadline,
-      generation: 0,
-      writtenAt: createdAt,
-      writeIds: [],
-      texts: new Map(),
-    }
+    const writtenAt = now()
+    const deadline = writtenAt + absoluteTimeout * 1000
+    const nothing = { deadline, generation: 0, writtenAt, writeIds: [], texts: new Map() }
     const { record } = this.#replay(batch, nothing)
     if (record.texts.size === 0) return undefined
     batch.sent = true
@@ -143,13 +136,19 @@ export class Commit {
     const tombstone = this.#tombstone('regenerated', successor.storeKey)
     let swapped: Swapped
     try {
-      swapped = await swap(this.#services, this.#io, loaded, idOf(tombstone), async (newest) => {
-        if (newest.version !== carried) {
-          successor = await this.#rewrite(successor, this.#replay(batch, newest.record).record)
-        }
-        carried = newest.version
-        return tombstone
-      })
+      swapped = await swap(
+        this.#services,
+        this.#io,
+        loaded,
+        { writeId: tombstone.writeId },
+        async (newest) => {
+          if (newest.version !== carried) {
+            successor = await this.#rewrite(successor, this.#replay(batch, newest.record).record)
+          }
+          carried = newest.version
+          return tombstone
+        },
+      )
     } catch (error) {
       this.#discard(successor)
       throw error
@@ -225,7 +224,13 @@ export class Commit {
   /** Writers cannot starve a sign-out: after the last conflict the tombstone is written unconditionally. */
   async #end(session: LiveSession): Promise<void> {
     const tombstone = this.#tombstone('destroyed')
-    const swapped = await swap(this.#services, this.#io, session, idOf(tombstone), () => tombstone)
+    const swapped = await swap(
+      this.#services,
+      this.#io,
+      session,
+      { writeId: tombstone.writeId },
+      () => tombstone,
+    )
     if (swapped.outcome === 'exhausted') return this.#io.set(session, tombstone)
     // This request held the session live, so the end it asked for is meant for what became of it too.
     if (swapped.outcome === 'ended' && swapped.tombstone.successor !== undefined) {
@@ -234,9 +239,7 @@ export class Commit {
   }
 
   #tombstone(ended: Tombstone['ended'], successor?: string): Tombstone {
-    const endedAt = this.#services.options.now()
-    const tombstone = { ended, endedAt, writeId: generateWriteId() }
-    return successor === undefined ? tombstone : { ...tombstone, successor }
+    return { ended, endedAt: this.#services.options.now(), writeId: generateWriteId(), successor }
   }
 
   /** Seconds that the browser is to keep the cookie; `undefined` until it closes. */
@@ -249,8 +252,4 @@ export class Commit {
 /** Not the session that one was regenerated into, nor what this request has read a newer state of by itself. */
 function isNewer(handedOn: LiveSession | undefined, session: LiveSession): handedOn is LiveSession {
   return handedOn?.storeKey === session.storeKey && handedOn.record.generation > session.record.generation
-}
-
-function idOf({ writeId }: Tombstone): Write {
-  return { writeId }
 }

@@ -53,8 +53,8 @@ export class StoreUnavailableError extends RetryLaterError {
 
 /** Other requests kept writing the same session, or took a value first, and nothing of this one was written. */
 export class SessionConflictError extends RetryLaterError {
-  constructor(message: string, options?: ErrorOptions) {
-    super('ERR_SESSION_CONFLICT', message, options)
+  constructor(message: string) {
+    super('ERR_SESSION_CONFLICT', message)
   }
 }
 

@@ -39,5 +39,6 @@ export interface SessionEvent {
   durationMs?: number
   /** Store operations that the load or the save took. */
   roundTrips?: number
+  /** What the store failed with; only on `store-error`. */
   error?: unknown
 }

@@ -17,7 +17,7 @@ export type Json<Value> = unknown extends Value
 
 /**
  * The JSON text of a value that came out of `JSON.parse` or could have; `undefined` for `undefined`. `JSON.stringify`
- * alone would turn a Map into `{}` and NaN into `null` in silence.
+ * alone would turn a Map into `{}`, and NaN or a hole in an array into `null`, in silence.
  *
  * Throws `SessionDataError` naming the path of what cannot be stored.
  */
@@ -49,13 +49,16 @@ function refuseUnstorable(value: unknown, path: string, ancestors: Set<object>):
   if (ancestors.has(value)) throw unstorable(path, 'a cycle')
   ancestors.add(value)
   if (Array.isArray(value)) {
-    for (const [index, item] of value.entries()) refuseUnstorable(item, `${path}[${index}]`, ancestors)
+    for (const [index, item] of value.entries()) {
+      if (item === undefined) throw unstorable(`${path}[${index}]`, 'undefined')
+      refuseUnstorable(item, `${path}[${index}]`, ancestors)
+    }
   } else {
     if (!isPlain(value)) throw unstorable(path, `an instance of ${className(value)}`)
     for (const [name, item] of Object.entries(value)) refuseUnstorable(item, `${path}.${name}`, ancestors)
-    // JSON.stringify obeys one that is not enumerable, too.
-    if ('toJSON' in value && typeof value.toJSON === 'function') throw unstorable(path, 'a toJSON')
   }
+  // JSON.stringify obeys one that is not enumerable, too.
+  if ('toJSON' in value && typeof value.toJSON === 'function') throw unstorable(path, 'a toJSON')
   ancestors.delete(value)
 }
 

@@ -1,7 +1,6 @@
 import { Commit } from './commit.ts'
 import { Keyring } from './crypto/keyring.ts'
 import { SessionStateError } from './errors.ts'
-import type { SessionEvent, SessionEventType } from './events.ts'
 import { loadSession } from './load.ts'
 import { checkOptions, type SessionOptions } from './options.ts'
 import type { Services } from './record-io.ts'
@@ -13,13 +12,15 @@ import { Turns } from './turns.ts'
 
 /** What {@link SessionManager.commit} is told of the response. */
 export interface CommitResponse {
+  /** What the handler answered: 500 and above drops its changes, unless `error` says otherwise. */
   status: number
   /** What the handler threw, if it did. */
   error?: unknown
   /** Not touched when there is nothing to do. */
   headers: ResponseHeaders
-  /** The request's URL and `X-Forwarded-Proto`, to notice a Secure cookie that the browser will drop. */
+  /** The request's URL, to notice a Secure cookie that the browser will drop. */
   url?: string | undefined
+  /** Its `X-Forwarded-Proto`, where a proxy ends TLS. */
   forwardedProto?: string | null | undefined
 }
 
@@ -30,13 +31,14 @@ export interface CommitResponse {
 export class SessionManager<Data extends SessionData<Data> = Record<string, any>> {
   readonly #services: Services
   readonly #source: SessionSource
+  /** Per manager: each has an `onEvent` of its own to tell. */
   #hasWarned = false
 
   /** @internal Use {@link createSessionManager}. */
   constructor(options: SessionOptions) {
     const checked = checkOptions(options)
     const { onEvent, now, cookie, store, secrets } = checked
-    const emit = (type: SessionEventType, details?: Partial<SessionEvent>): void => {
+    const emit: Services['emit'] = (type, details) => {
       if (!onEvent) return
       // A logger that fails, now or later, must cost neither a session nor the process.
       void new Promise((resolve) => {
@@ -101,24 +103,28 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
     if ((handlerFailed || failure) && state.discard()) this.#services.emit('dropped')
     failure = (await rejectionOf(this.#source.save(state, false))) ?? failure
     const rejects = failure !== undefined && !handlerFailed
-    if (rejects) takeBackAnswer(response.headers)
-    this.#addHeaders(state, response, rejects)
+    const { headers } = response
+    if (rejects) takeBackAnswer(headers)
+    this.#addHeaders(state, headers, response, rejects)
     if (rejects) throw failure?.reason
   }
 
-  /** Closes the store. */
+  /** Closes the store, where it can be closed; operations in flight reject. */
   async close(): Promise<void> {
     await this.#services.store.close?.()
   }
 
-  #addHeaders(state: SessionState, response: CommitResponse, isRejected: boolean): void {
-    const { headers, url, forwardedProto } = response
+  #addHeaders(
+    state: SessionState,
+    headers: ResponseHeaders,
+    { url, forwardedProto }: CommitResponse,
+    isRejected: boolean,
+  ): void {
     const { options, emit } = this.#services
     const change = state.cookie
     if (change) addSessionCookie(headers, options.cookie, change)
-    if (options.cacheHeaders && addCacheHeaders(headers, change !== undefined || isRejected).overridden) {
-      emit('cache-overridden')
-    }
+    const mustNotBeStored = change !== undefined || isRejected
+    if (options.cacheHeaders && addCacheHeaders(headers, mustNotBeStored)) emit('cache-overridden')
     if (!change || this.#hasWarned || !options.cookie.secure || !isInsecure(url, forwardedProto)) return
     this.#hasWarned = true
     emit('insecure-cookie')

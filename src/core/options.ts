@@ -30,6 +30,7 @@ export interface SessionOptions {
   now?: (() => number) | undefined
 }
 
+/** A string, whose UTF-8 bytes count, or bytes; at least 32 of them. */
 export type Secret = string | Uint8Array
 
 /** Attributes of the session cookie (RFC 6265bis §4.1). Contradictions throw `TypeError`. */
@@ -205,7 +206,11 @@ function checkContradictions({ name, path, domain, secure, sameSite, partitioned
   if (partitioned && !secure) throw contradiction('partitioned needs secure: true')
 }
 
-function checkBoolean(option: string, value: unknown, fallback: boolean): boolean {
+export function checkBoolean<Fallback>(
+  option: string,
+  value: unknown,
+  fallback: Fallback,
+): boolean | Fallback {
   if (value === undefined) return fallback
   if (typeof value !== 'boolean') throw wrong(option, 'true or false', value)
   return value

@@ -5,7 +5,6 @@ export type SessionTexts = ReadonlyMap<string, string>
 
 /** A session that lives. Times are milliseconds since the epoch, timeouts seconds. */
 export interface LiveRecord {
-  createdAt: number
   /** The absolute timeout's end. */
   deadline: number
   /** Present where the session overrides the manager's; `false` is none. */
@@ -26,7 +25,7 @@ export interface Tombstone {
   endedAt: number
   writeId: string
   /** The store key of the session that goes on after `regenerateId`. */
-  successor?: string
+  successor?: string | undefined
 }
 
 const MAX_WRITE_IDS = 256

@@ -68,14 +68,17 @@ export interface ResponseHolder {
   current: Response
 }
 
-/** What a response depends on must not be served to somebody else from a cache (RFC 9111 §3, Flask CVE-2023-30861). */
-export function addCacheHeaders(headers: ResponseHeaders, mustNotBeStored: boolean): { overridden: boolean } {
+/**
+ * What a response depends on must not be served to somebody else from a cache (RFC 9111 §3, Flask CVE-2023-30861). Says
+ * whether the handler's `public` or `s-maxage` was overridden.
+ */
+export function addCacheHeaders(headers: ResponseHeaders, mustNotBeStored: boolean): boolean {
   const vary = read(headers, 'Vary')
   if (!/(^|,)\s*(\*|cookie)\s*(,|$)/i.test(vary)) headers.set('Vary', vary ? `${vary}, Cookie` : 'Cookie')
   const cacheControl = read(headers, 'Cache-Control')
   if (mustNotBeStored) headers.set('Cache-Control', 'no-store')
   else if (!cacheControl) headers.set('Cache-Control', 'private')
-  return { overridden: mustNotBeStored && /\bpublic\b|\bs-maxage\b/i.test(cacheControl) }
+  return mustNotBeStored && /\bpublic\b|\bs-maxage\b/i.test(cacheControl)
 }
 
 /** Appended: other cookies of the response survive. */

@@ -92,7 +92,7 @@ export class SessionState {
   }
 
   /** The session behind the cookie is ended, by this request's wish. */
-  hasEnded(): void {
+  concludeDestroy(): void {
     this.isDestroying = false
     this.loaded = { state: 'none' }
     this.cookie = hasCookie(this.#header(), this.source.cookieName) ? 'clear' : undefined

@@ -1,6 +1,7 @@
+import { checkNames, kindOf } from './check.ts'
 import { SessionStateError } from './errors.ts'
 import type { Json } from './json.ts'
-import { checkAbsoluteTimeout, checkIdleTimeout } from './options.ts'
+import { checkAbsoluteTimeout, checkBoolean, checkIdleTimeout } from './options.ts'
 import type { SessionState } from './session-state.ts'
 import type { Begun } from './working-copy.ts'
 
@@ -126,10 +127,13 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
   /**
    * Timeouts of this session's own, kept in its record; the cookie is sent again.
    *
-   * Throws `TypeError` or `RangeError` for anything but whole seconds from 1 to 34 560 000 (400 days).
+   * Throws `TypeError` or `RangeError` for anything but whole seconds from 1 to 34 560 000 (400 days), `false` for
+   * `idle`, and a boolean for `persistent`.
    */
   setTimeouts(timeouts: SessionTimeouts): void {
-    const { idle, absolute, persistent } = timeouts
+    checkNames('setTimeouts', timeouts, ['idle', 'absolute', 'persistent'])
+    const { idle, absolute } = timeouts
+    const persistent = checkBoolean('persistent', timeouts.persistent, undefined)
     if (idle !== undefined) checkIdleTimeout('idle', idle)
     if (absolute !== undefined) checkAbsoluteTimeout('absolute', absolute)
     const { copy, source } = this.#writable()
@@ -188,6 +192,5 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
 
 /** A key of another type would not be found again. */
 function checkKey(key: unknown): void {
-  if (typeof key !== 'string')
-    throw new TypeError(`key: expected a string, got ${key === null ? 'null' : typeof key}`)
+  if (typeof key !== 'string') throw new TypeError(`key: expected a string, got ${kindOf(key)}`)
 }

@@ -1,3 +1,4 @@
+import type { Eventually } from './crypto/primitives.ts'
 import { StoreUnavailableError } from './errors.ts'
 import type { LiveRecord, Tombstone } from './record.ts'
 import type { LiveSession, RecordIO, Services } from './record-io.ts'
@@ -64,8 +65,6 @@ export async function swap(
     return { outcome: 'ended', tombstone: found.record }
   }
 }
-
-type Eventually<T> = T | Promise<T>
 
 async function replace(io: RecordIO, session: LiveSession, record: LiveRecord | Tombstone) {
   try {

@@ -89,10 +89,16 @@ describe.each(stores)('expiry on $name', ({ open }) => {
     expect(bench.store.ttls).toEqual([HOUR, HOUR, HOUR, 2, HOUR, 1])
   })
 
-  it('C4: the cookie says nothing about the enforcement', async () => {
-    const cookie = await begin()
-    bench.clock.ms += DAY * 1000
-    expect(await isLive(`${cookie}; Max-Age=99999999`)).toBe(false)
+  it('C4: a browser that keeps the cookie for longer than it was told gains nothing', async () => {
+    const { cookie, setCookie } = await visitOk(bench.manager, undefined, (session) => {
+      session.set('user', 'u1')
+      session.setTimeouts({ persistent: false })
+    })
+    expect(setCookie).not.toContain('Max-Age')
+    bench.clock.ms += (DAY - 1) * 1000
+    expect(await isLive(cookie)).toBe(true)
+    bench.clock.ms += 1000
+    expect(await isLive(cookie)).toBe(false)
   })
 
   it('C5: setTimeouts survives loads, saves and regenerateId, and sends the cookie again', async () => {
@@ -126,6 +132,8 @@ describe.each(stores)('expiry on $name', ({ open }) => {
         expect(() => session.setTimeouts({ idle: wrong })).toThrow(RangeError)
       }
       expect(() => session.setTimeouts({ idle: '1' as never })).toThrow(TypeError)
+      expect(() => session.setTimeouts({ persistent: 'no' as never })).toThrow(TypeError)
+      expect(() => session.setTimeouts({ idleTimeout: 5 } as never)).toThrow(TypeError)
       session.setTimeouts({ absolute: 34_560_000 })
       session.set('user', 'u1')
     })

@@ -107,6 +107,8 @@ describe('what a session holds', () => {
       Object.defineProperty({}, 'toJSON', { value: () => SECRET }),
       'cart: expected JSON, got a toJSON',
     ],
+    ['a list with toJSON', Object.assign([1], { toJSON: () => SECRET }), 'cart: expected JSON, got a toJSON'],
+    ['a hole in a list', [1, undefined], 'cart[1]: expected JSON, got undefined'],
     ['toJSON', { toJSON: () => SECRET }, 'cart.toJSON: expected JSON, got a function'],
     ['an object in itself', selfish, 'cart.self: expected JSON, got a cycle'],
     ['a list in itself', cyclicList, 'cart[1].back: expected JSON, got a cycle'],

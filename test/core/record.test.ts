@@ -13,7 +13,6 @@ const NOW = 1_750_000_000_000
 
 function live(data: Iterable<[string, unknown]> = [], envelope: Partial<LiveRecord> = {}): LiveRecord {
   return {
-    createdAt: NOW,
     deadline: NOW + 1000,
     generation: 3,
     writtenAt: NOW,
@@ -154,7 +153,7 @@ describe('decoding bytes', () => {
     }
   })
 
-  const envelope = '{"createdAt":1,"deadline":2,"generation":3,"writtenAt":4,"writeIds":[]}'
+  const envelope = '{"deadline":2,"generation":3,"writtenAt":4,"writeIds":[]}'
   it.each([
     ['nothing', ''],
     ['white space', '  \n \n '],

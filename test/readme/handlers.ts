@@ -1,6 +1,6 @@
-import { type Session, StoreUnavailableError } from 'holdfast'
+import { type Session, type SessionManager, StoreUnavailableError } from 'holdfast'
 
-type Data = { userId: string; cart: string[]; flash: string; coupon: string }
+type Data = { userId: string; cart: string[]; flash: string; coupon: string; lines: number }
 
 /** "Remember me": timeouts of this session's own. */
 export async function signIn(session: Session<Data>, userId: string, remember: boolean) {
@@ -22,7 +22,7 @@ export async function flash(session: Session<Data>) {
   return session.take('flash')
 }
 
-/** Exactly one of all parallel requests gets past `save`; the others reject with SessionConflictError. */
+/** Of the requests that took the coupon, one gets past `save`; the others reject. A later request takes undefined. */
 export async function redeem(session: Session<Data>) {
   const coupon = await session.take('coupon')
   await session.save()
@@ -37,4 +37,11 @@ export async function greeting(session: Session<Data>) {
     if (error instanceof StoreUnavailableError) return 'Hello'
     throw error
   }
+}
+
+/** Inside a streamed body: a second session, opened from the request's cookie and committed without a response. */
+export async function countLine(manager: SessionManager<Data>, cookie: string | null) {
+  const session = manager.open(cookie)
+  await session.update('lines', (n = 0) => n + 1)
+  await manager.commit(session, { status: 200, headers: new Headers() })
 }

@@ -27,7 +27,7 @@ export class MemcachedClient {
 
   /** Reads, and sets the time to live of whatever it finds, leaving the version alone (M15). */
   async getAndTouch(key: string, ttl: number): Promise<StoredRecord | undefined> {
-    const extras = Utils.makeExpiration(expiryOf(ttl))
+    const extras = Utils.makeExpiration(expiry(ttl))
     const reply = await this.#ask(Opcode.getAndTouch, key, [Status.missing], { extras })
     if (reply.header.status === Status.missing) return undefined
     // Copied: the value is a window on what the socket read, up to 64 KiB that belong to other sessions too.
@@ -109,12 +109,8 @@ const LATEST_EXPIRY = 2 ** 32 - 1
  * A time to live as memcached reads it: up to 30 days in seconds, beyond that as a Unix time. Sent as they are, 31 days
  * would be a day in 1970: stored, and gone (M7).
  */
-export function expiry(ttl: number, nowSeconds: number): number {
+export function expiry(ttl: number, nowSeconds: number = Math.ceil(Date.now() / 1000)): number {
   return ttl <= LONGEST_RELATIVE_EXPIRY ? ttl : Math.min(nowSeconds + ttl, LATEST_EXPIRY)
-}
-
-function expiryOf(ttl: number): number {
-  return expiry(ttl, Math.ceil(Date.now() / 1000))
 }
 
 const Opcode = { set: 0x01, add: 0x02, replace: 0x03, delete: 0x04, getAndTouch: 0x1d } as const
@@ -141,7 +137,7 @@ const WITHOUT_VERSIONS =
 
 /** Four bytes of flags, which sessions do not use, and the expiry. */
 function storageExtras(ttl: number): Buffer {
-  return Buffer.concat([Buffer.alloc(4), Utils.makeExpiration(expiryOf(ttl))])
+  return Buffer.concat([Buffer.alloc(4), Utils.makeExpiration(expiry(ttl))])
 }
 
 /** A swap with version 0 is unconditional and would bring a session that was signed out back to life (M13). */

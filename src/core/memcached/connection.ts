@@ -122,7 +122,7 @@ class Link {
 
   #flush(): void {
     const requests = this.#outgoing
-    if (!this.#connected || this.ended || requests.length === 0) return
+    if (!this.#connected || requests.length === 0) return
     this.#outgoing = []
     this.#socket.write(requests.length === 1 ? requests[0]! : Buffer.concat(requests))
   }
@@ -162,7 +162,7 @@ class Link {
   #watch(): void {
     clearTimeout(this.#timer)
     const oldest = this.#inFlight[0]
-    if (!oldest || this.ended) return
+    if (!oldest) return
     const deadline = this.#connected ? oldest.deadline : Math.min(oldest.deadline, this.#connectDeadline)
     const remaining = deadline - performance.now()
     if (remaining > 0) {
