@@ -7,15 +7,9 @@ import { visit, visitOk } from '../support/visit.ts'
 describe.each(stores)('the commit on $name', ({ open }) => {
   const bench = useBench(open())
 
-  const begin = async (data: Record<string, unknown> = { user: 'u1', cart: { items: ['rope'] } }) => {
-    const { cookie } = await visitOk(bench.manager, undefined, (session) => {
-      for (const [key, value] of Object.entries(data)) session.set(key, value)
-    })
-    bench.forget()
-    return cookie
-  }
-  const read = async (cookie: string) =>
-    (await visitOk(bench.manager, cookie, (session) => session.entries())).result
+  const begin = (data: Record<string, unknown> = { user: 'u1', cart: { items: ['rope'] } }) =>
+    bench.begin(data)
+  const read = (cookie: string) => bench.read(cookie)
 
   it.each<[string, (session: Session) => unknown]>([
     ['reading', (session) => session.entries()],

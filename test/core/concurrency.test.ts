@@ -15,15 +15,8 @@ describe.each(stores)('concurrency on $name', ({ open }) => {
   const store = open()
   const bench = useBench(store)
 
-  const begin = async (data: Record<string, unknown> = { user: 'u1' }) => {
-    const { cookie } = await visitOk(bench.manager, undefined, (session) => {
-      for (const [key, value] of Object.entries(data)) session.set(key, value)
-    })
-    bench.forget()
-    return cookie
-  }
-  const read = async (cookie: string) =>
-    (await visitOk(bench.manager, cookie, (session) => session.entries())).result
+  const begin = (data: Record<string, unknown> = { user: 'u1' }) => bench.begin(data)
+  const read = (cookie: string) => bench.read(cookie)
 
   /** A request that loaded the session, then waited while `between` happened, and only then commits `handler`. */
   const slowly = (

@@ -7,6 +7,7 @@ import {
   type CookieAttributes,
 } from '../../src/core/cookie.ts'
 import { checkOptions, type CookieOptions } from '../../src/core/options.ts'
+import { seeded } from '../support/seeded.ts'
 
 const NAME = '__Host-session'
 const A = 'A'.repeat(43)
@@ -223,14 +224,4 @@ function naive(header: string): { tokens: string[]; has: boolean } {
 
 function trim(text: string): string {
   return text.replace(/^[ \t]+/, '').replace(/[ \t]+$/, '')
-}
-
-/** Mulberry32: the same numbers on every run, so that a failure can be repeated. */
-function seeded(state: number): () => number {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }

@@ -15,15 +15,8 @@ describe.each(stores)("a request's own interleavings on $name", ({ open }) => {
   const store = open()
   const bench = useBench(store)
 
-  const begin = async (data: Record<string, unknown> = { n: 1 }) => {
-    const { cookie } = await visitOk(bench.manager, undefined, (session) => {
-      for (const [key, value] of Object.entries(data)) session.set(key, value)
-    })
-    bench.forget()
-    return cookie
-  }
-  const read = async (cookie: string) =>
-    (await visitOk(bench.another(), cookie, (session) => session.entries())).result
+  const begin = (data: Record<string, unknown> = { n: 1 }) => bench.begin(data)
+  const read = (cookie: string) => bench.read(cookie)
   /** Holds the next reply of an operation back until `release` is called. */
   const hold = (operation: string) => {
     let release!: () => void

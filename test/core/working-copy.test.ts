@@ -4,6 +4,7 @@ import { createSessionManager } from '../../src/core/manager.ts'
 import { MemoryStore } from '../../src/core/memory-store.ts'
 import type { SessionTexts } from '../../src/core/record.ts'
 import { WorkingCopy } from '../../src/core/working-copy.ts'
+import { seeded } from '../support/seeded.ts'
 
 type Data = Record<string, unknown>
 
@@ -661,14 +662,4 @@ function generator(seed: number) {
   const pick = <Item>(list: readonly Item[]) => list[Math.floor(random() * list.length)]!
   const texts = ['1', '2', 'null', 'false', '"text"', '[1]', '[]', '{"n":[1]}', '{"deep":{"er":[{}]}}']
   return { chance: (share: number) => random() < share, pick, text: () => pick(texts) }
-}
-
-/** Mulberry32: the same numbers on every run, so that a failure can be repeated. */
-function seeded(state: number): () => number {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }

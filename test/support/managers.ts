@@ -3,6 +3,7 @@ import { createSessionManager, type SessionEvent, type SessionManager } from '..
 import type { SessionOptions } from '../../src/core/index.ts'
 import { secret, type OpenStore } from './stores.ts'
 import { TamperedStore } from './tampered-store.ts'
+import { visitOk } from './visit.ts'
 
 /** A manager on a store that can be tampered with, its events, and a clock of its own. */
 export interface Bench {
@@ -16,6 +17,10 @@ export interface Bench {
   /** Milliseconds since the epoch; set it to let time pass. */
   clock: { ms: number }
   forget(): void
+  /** Signs a visitor in with this data, forgets how, and gives the Cookie header. */
+  begin(data: Record<string, unknown>): Promise<string>
+  /** What the session holds, as another request sees it. */
+  read(cookie: string): Promise<Record<string, unknown>>
 }
 
 /** A fresh bench for every test of the `describe` it is called in. */
@@ -38,7 +43,7 @@ export function createBench(open: OpenStore, options: SessionOptions = {}): Benc
       ...options,
       ...more,
     })
-  return {
+  const bench: Bench = {
     manager: another(),
     another,
     store,
@@ -49,5 +54,16 @@ export function createBench(open: OpenStore, options: SessionOptions = {}): Benc
       lastEvents.length = 0
       store.forget()
     },
+    async begin(data) {
+      const { cookie } = await visitOk(bench.manager, undefined, (session) => {
+        for (const [key, value] of Object.entries(data)) session.set(key, value)
+      })
+      bench.forget()
+      return cookie
+    },
+    async read(cookie) {
+      return (await visitOk(bench.manager, cookie, (session) => session.entries())).result
+    },
   }
+  return bench
 }
