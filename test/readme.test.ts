@@ -3,12 +3,11 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { createSessionManager } from '../src/core/index.ts'
+import { createSessionManager, MemoryStore } from '../src/core/index.ts'
 import { addToCart, countLine, flash, greeting, redeem, signIn } from './readme/handlers.ts'
 import { startMemcached } from './support/memcached.ts'
 import { failing, TamperedStore } from './support/tampered-store.ts'
 import { secret } from './support/stores.ts'
-import { MemoryStore } from '../src/core/index.ts'
 import { visit, visitOk } from './support/visit.ts'
 
 const readme = readFileSync('README.md', 'utf8')

@@ -28,12 +28,17 @@ export function withSession<
     if (manager.joins(joined)) return handler(request, joined, ...rest)
     const session = manager.open(() => request.headers.get('cookie'))
     sessions.set(request, session)
+    // Getters, so that an untouched session costs nothing.
     const commit = (holder: ResponseHolder) =>
       manager.commit(session, {
-        headers: headersOf(holder),
-        url: request.url,
         get status() {
           return holder.current.status
+        },
+        get headers() {
+          return headersOf(holder)
+        },
+        get url() {
+          return request.url
         },
         get forwardedProto() {
           return request.headers.get('x-forwarded-proto')

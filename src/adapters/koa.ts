@@ -51,7 +51,8 @@ async function failureOf(next: Next): Promise<{ error: unknown } | undefined> {
     await next()
     return undefined
   } catch (error) {
-    return { error }
+    // Koa takes a thrown nothing for no error, and answers it never.
+    return { error: error ?? new Error(`${error} was thrown`) }
   }
 }
 

@@ -122,8 +122,7 @@ function applyStep(step: Step, key: string, text: string | undefined): string | 
   }
 }
 
-/** Runs an update function; throws what it throws, and `TypeError` when it returns a promise. */
-export function runUpdate(fn: (current: never) => unknown, current: unknown): unknown {
+function runUpdate(fn: (current: never) => unknown, current: unknown): unknown {
   const value = fn(current as never)
   if (typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function') {
     // Nobody else will ever look at it.

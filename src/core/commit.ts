@@ -7,7 +7,7 @@ import {
   type SessionError,
 } from './errors.ts'
 import { RecordIO, type LiveSession, type Services } from './record-io.ts'
-import { generateWriteId, nextRecord, type LiveRecord, type Tombstone } from './record.ts'
+import { generateWriteId, nextRecord, secondsUntil, type LiveRecord, type Tombstone } from './record.ts'
 import type { SessionState } from './session-state.ts'
 import { swap, type Swapped } from './swap.ts'
 import { generateToken } from './token.ts'
@@ -244,8 +244,8 @@ export class Commit {
 
   /** Seconds that the browser is to keep the cookie; `undefined` until it closes. */
   #maxAgeOf({ deadline, persistent = this.#services.options.persistent }: LiveRecord): number | undefined {
-    const left = Math.max(1, Math.ceil((deadline - this.#services.options.now()) / 1000))
-    return persistent ? Math.min(left, MAX_COOKIE_AGE_SECONDS) : undefined
+    if (!persistent) return undefined
+    return Math.min(secondsUntil(deadline, this.#services.options.now()), MAX_COOKIE_AGE_SECONDS)
   }
 }
 

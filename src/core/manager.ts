@@ -37,7 +37,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
   /** @internal Use {@link createSessionManager}. */
   constructor(options: SessionOptions) {
     const checked = checkOptions(options)
-    const { onEvent, now, cookie, store, secrets } = checked
+    const { onEvent, now, cookie, secrets } = checked
     const emit: Services['emit'] = (type, details) => {
       if (!onEvent) return
       // A logger that fails, now or later, must cost neither a session nor the process.
@@ -47,7 +47,6 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
     }
     const services: Services = {
       options: checked,
-      store,
       keyring: new Keyring(cookie.name, secrets),
       turns: new Turns(),
       emit,
@@ -102,16 +101,16 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
     let failure = await rejectionOf(state.finishTracked())
     if ((handlerFailed || failure) && state.discard()) this.#services.emit('dropped')
     failure = (await rejectionOf(this.#source.save(state, false))) ?? failure
-    const rejects = failure !== undefined && !handlerFailed
+    if (handlerFailed) failure = undefined
     const { headers } = response
-    if (rejects) takeBackAnswer(headers)
-    this.#addHeaders(state, headers, response, rejects)
-    if (rejects) throw failure?.reason
+    if (failure) takeBackAnswer(headers)
+    this.#addHeaders(state, headers, response, failure !== undefined)
+    if (failure) throw failure.reason
   }
 
   /** Closes the store, where it can be closed; operations in flight reject. */
   async close(): Promise<void> {
-    await this.#services.store.close?.()
+    await this.#services.options.store.close?.()
   }
 
   #addHeaders(

@@ -2,8 +2,8 @@ import type { Keyring } from './crypto/keyring.ts'
 import { SessionDataError, SessionError, StoreUnavailableError } from './errors.ts'
 import type { SessionEvent, SessionEventType } from './events.ts'
 import type { CheckedOptions } from './options.ts'
-import { decodeRecord, encodeRecord, type LiveRecord, type Tombstone } from './record.ts'
-import type { ReplaceOutcome, SessionStore, Version } from './store.ts'
+import { decodeRecord, encodeRecord, secondsUntil, type LiveRecord, type Tombstone } from './record.ts'
+import type { ReplaceOutcome, Version } from './store.ts'
 import type { Turns } from './turns.ts'
 
 /** A token and the store key derived from it. */
@@ -21,7 +21,6 @@ export interface LiveSession extends Keys {
 /** What loading and committing share; one per manager. */
 export interface Services {
   options: CheckedOptions
-  store: SessionStore
   keyring: Keyring
   turns: Turns<LiveSession>
   emit(type: SessionEventType, details?: Pick<SessionEvent, 'durationMs' | 'roundTrips' | 'error'>): void
@@ -46,8 +45,8 @@ export class RecordIO {
     keys: Keys,
     ttl: number,
   ): Promise<{ record: LiveRecord | Tombstone; version: Version } | undefined> {
-    const { store, keyring, emit } = this.#services
-    const stored = await this.#call('get', () => store.get(keys.storeKey, ttl))
+    const { options, keyring, emit } = this.#services
+    const stored = await this.#call('get', () => options.store.get(keys.storeKey, ttl))
     if (!stored) return undefined
     const plaintext = await keyring.open(keys.token, keys.storeKey, stored.bytes)
     const record = plaintext && decodeRecord(plaintext)
@@ -58,36 +57,38 @@ export class RecordIO {
 
   /** Restarts the time to live. */
   async touch(keys: Keys, ttl: number): Promise<void> {
-    await this.#call('get', () => this.#services.store.get(keys.storeKey, ttl))
+    await this.#call('get', () => this.#services.options.store.get(keys.storeKey, ttl))
   }
 
   /** `undefined` when the key is taken. */
   async add(keys: Keys, record: LiveRecord): Promise<Version | undefined> {
     const bytes = await this.#seal(keys, record)
-    return this.#call('add', () => this.#services.store.add(keys.storeKey, bytes, this.ttlOf(record)))
+    return this.#call('add', () => this.#services.options.store.add(keys.storeKey, bytes, this.ttlOf(record)))
   }
 
   async replace(keys: Keys, record: LiveRecord | Tombstone, version: Version): Promise<ReplaceOutcome> {
     const bytes = await this.#seal(keys, record)
     const ttl = this.ttlOf(record)
-    return this.#call('replace', () => this.#services.store.replace(keys.storeKey, bytes, ttl, version))
+    return this.#call('replace', () =>
+      this.#services.options.store.replace(keys.storeKey, bytes, ttl, version),
+    )
   }
 
   async set(keys: Keys, record: Tombstone): Promise<void> {
     const bytes = await this.#seal(keys, record)
-    await this.#call('set', () => this.#services.store.set(keys.storeKey, bytes, this.ttlOf(record)))
+    await this.#call('set', () => this.#services.options.store.set(keys.storeKey, bytes, this.ttlOf(record)))
   }
 
   async delete(storeKey: string): Promise<void> {
-    await this.#call('delete', () => this.#services.store.delete(storeKey))
+    await this.#call('delete', () => this.#services.options.store.delete(storeKey))
   }
 
-  /** Whole seconds, never 0 (which is for ever to memcached): the idle timeout or what is left of the absolute one. */
+  /** Whole seconds: the idle timeout or what is left of the absolute one. */
   ttlOf(record: LiveRecord | Tombstone): number {
     if ('ended' in record) return TOMBSTONE_TTL_SECONDS
     const { idleTimeout: managers, now } = this.#services.options
     const { idleTimeout = managers, deadline } = record
-    const left = Math.max(1, Math.ceil((deadline - now()) / 1000))
+    const left = secondsUntil(deadline, now())
     return idleTimeout === false ? left : Math.min(idleTimeout, left)
   }
 
@@ -99,12 +100,13 @@ export class RecordIO {
   }
 
   async #seal(keys: Keys, record: LiveRecord | Tombstone): Promise<Uint8Array> {
-    const { keyring, store } = this.#services
+    const { keyring, options } = this.#services
+    const { maxBytes = Infinity } = options.store
     const bytes = await keyring.seal(keys.token, keys.storeKey, encodeRecord(record))
-    if (store.maxBytes === undefined || bytes.length <= store.maxBytes) return bytes
+    if (bytes.length <= maxBytes) return bytes
     throw new SessionDataError(
       'ERR_SESSION_TOO_LARGE',
-      `expected at most ${store.maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
+      `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
     )
   }
 

@@ -52,6 +52,11 @@ export function nextRecord(
   return { ...record, generation: record.generation + 1, writtenAt: now, writeIds, texts }
 }
 
+/** Rounded up, and never 0, which is for ever to memcached. */
+export function secondsUntil(deadline: number, now: number): number {
+  return Math.max(1, Math.ceil((deadline - now) / 1000))
+}
+
 const utf8 = new TextEncoder()
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
 

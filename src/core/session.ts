@@ -61,14 +61,12 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
 
   /** Keeps the value, not a copy: what counts is what it is at the commit. `undefined` deletes. */
   set<Key extends keyof Data & string>(key: Key, value: Data[Key] | undefined): void {
-    checkKey(key)
-    this.#writable().copy.write(key, value)
+    this.#writableAt(key).copy.write(key, value)
   }
 
   /** Removes the key. */
   delete(key: keyof Data & string): void {
-    checkKey(key)
-    this.#writable().copy.write(key, undefined)
+    this.#writableAt(key).copy.write(key, undefined)
   }
 
   /** Removes every key, those that other requests add until the commit included. The session goes on. */
@@ -85,8 +83,7 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
     key: Key,
     fn: (current: Data[Key] | undefined) => Data[Key],
   ): Promise<Data[Key]> {
-    checkKey(key)
-    const { copy } = this.#writable()
+    const { copy } = this.#writableAt(key)
     return this.#afterLoad(() => copy.update(key, fn)) as Promise<Data[Key]>
   }
 
@@ -95,8 +92,7 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
    * once: the `save` of every other request that took it rejects with `SessionConflictError`.
    */
   take<Key extends keyof Data & string>(key: Key): Promise<Data[Key] | undefined> {
-    checkKey(key)
-    const { copy } = this.#writable()
+    const { copy } = this.#writableAt(key)
     return this.#afterLoad(() => copy.take(key)) as Promise<Data[Key] | undefined>
   }
 
@@ -176,6 +172,12 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
     return state
   }
 
+  /** A key that is not a string would not be found again. */
+  #writableAt(key: unknown): SessionState {
+    if (typeof key !== 'string') throw new TypeError(`key: expected a string, got ${kindOf(key)}`)
+    return this.#writable()
+  }
+
   /** `begin` records the intent at once; it is carried out when the session is loaded. */
   #afterLoad(begin: () => Begun): Promise<unknown> {
     const work = async () => {
@@ -188,9 +190,4 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
     }
     return this.#state.track(work())
   }
-}
-
-/** A key of another type would not be found again. */
-function checkKey(key: unknown): void {
-  if (typeof key !== 'string') throw new TypeError(`key: expected a string, got ${kindOf(key)}`)
 }

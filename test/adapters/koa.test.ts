@@ -99,6 +99,19 @@ describe('Koa', () => {
     expect(response.headers.get('etag')).toBeNull()
   })
 
+  it.each([undefined, null])('D3: a thrown %s is a 500, and changes are dropped', async (nothing) => {
+    const { manager, store, cookie } = await signedIn()
+    const app = new Koa()
+    app.use(session(manager)).use(async (ctx) => {
+      expect(await ctx.session.get('user')).toBe('u1')
+      ctx.session.set('user', 'u2')
+      throw nothing
+    })
+    store.forget()
+    expect((await request(app, '/', { cookie })).status).toBe(500)
+    expect(store.operations).toEqual(['get'])
+  })
+
   it('S23: one error object for many visitors carries nobody’s cookie to the next', async () => {
     const DENIED = Object.assign(new Error('denied'), { status: 401, expose: true })
     const app = new Koa()

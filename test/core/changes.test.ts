@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Changes, runUpdate, type Step } from '../../src/core/changes.ts'
+import { Changes, type Step } from '../../src/core/changes.ts'
 import { SessionDataError } from '../../src/core/errors.ts'
 
 type Texts = Record<string, string>
@@ -265,14 +265,18 @@ describe('a batch of changes', () => {
   })
 })
 
-describe('runUpdate', () => {
+describe('running an update', () => {
+  /** Its result as JSON text. */
+  const run = (fn: (current: any) => unknown, current: unknown) =>
+    changesOf(update('a', fn)).textAfter('a', JSON.stringify(current))
+
   it('E1: passes the value in and out, and throws what the function throws', () => {
-    expect(runUpdate((n: number) => n + 1, 1)).toBe(2)
+    expect(run((n: number) => n + 1, 1)).toBe('2')
     const failure = { not: 'an Error' }
     const fail = () => {
       throw failure
     }
-    expect(() => runUpdate(fail, 1)).toThrow(expect.toSatisfy((thrown) => thrown === failure))
+    expect(() => run(fail, 1)).toThrow(expect.toSatisfy((thrown) => thrown === failure))
   })
 
   it('E1: refuses a function that returns a promise, or anything that can be awaited', () => {
@@ -285,12 +289,12 @@ describe('runUpdate', () => {
           thenable(() => {}),
         ),
     ]) {
-      expect(() => runUpdate(fn, 1)).toThrow(
+      expect(() => run(fn, 1)).toThrow(
         new TypeError('update: expected a synchronous function, got one that returns a promise'),
       )
     }
     for (const value of [null, undefined, 0, '', thenable('later')]) {
-      expect(runUpdate(() => value, 1)).toBe(value)
+      expect(run(() => value, 1)).toBe(JSON.stringify(value))
     }
   })
 
@@ -300,7 +304,7 @@ describe('runUpdate', () => {
       isHandled ||= typeof rejected === 'function'
       return Promise.resolve()
     })
-    expect(() => runUpdate(() => promise, 1)).toThrow(TypeError)
+    expect(() => run(() => promise, 1)).toThrow(TypeError)
     await Promise.resolve()
     expect(isHandled).toBe(true)
   })

@@ -20,9 +20,10 @@ describe('Turns', () => {
 
   it('E2: other records do not wait', async () => {
     const turns = new Turns<number>()
-    const hangs = turns.take('a', () => new Promise<never>(() => {}))
+    void turns.take('a', () => new Promise<never>(() => {}))
+    const startedAt = performance.now()
     await turns.take('b', async () => undefined)
-    expect(hangs).toBeInstanceOf(Promise)
+    expect(performance.now() - startedAt).toBeLessThan(50)
   })
 
   it('E2: one that fails makes room for the next', async () => {

@@ -32,7 +32,7 @@ export class Keyring {
 
   /**
    * `secrets` is asked at the first use: workerd forbids drawing random bytes at start-up. Native crypto is preferred
-   * where the runtime has it, since its price is paid on every read: a quarter of WebCrypto's on Node 20.
+   * where the runtime has it: it answers at once, and its price is paid on every read.
    */
   constructor(
     cookieName: string,

@@ -1,20 +1,12 @@
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { parseServers, serverName } from '../../../src/core/memcached/address.ts'
 import { expiry, MemcachedClient } from '../../../src/core/memcached/client.ts'
 import { rendezvous } from '../../../src/core/memcached/placement.ts'
-import {
-  foundReply,
-  replyTo,
-  startFakeServer,
-  type FakeRequest,
-  type FakeServer,
-} from '../../support/fake-server.ts'
+import { foundReply, replyTo } from '../../support/fake-server.ts'
 import { startMemcached, type Memcached } from '../../support/memcached.ts'
+import { useServers } from '../../support/servers.ts'
 
-const cleanups: (() => unknown)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
-})
+const { onEnd, memcached, fake } = useServers()
 
 function open(
   ports: number | readonly number[],
@@ -24,20 +16,8 @@ function open(
   const { servers } = parseServers([ports].flat().map((port) => `127.0.0.1:${port}`))
   const limits = { operationTimeoutMs: timeoutMs, connectTimeoutMs: timeoutMs, maxBytes: 1_000_000 }
   const client = new MemcachedClient(servers, limits, firstSequence)
-  cleanups.push(() => client.close())
+  onEnd(() => client.close())
   return client
-}
-
-async function memcached(...args: string[]): Promise<Memcached> {
-  const server = await startMemcached({ args })
-  cleanups.push(() => server.stop())
-  return server
-}
-
-async function fake(onRequest: (request: FakeRequest) => void): Promise<FakeServer> {
-  const server = await startFakeServer(onRequest)
-  cleanups.push(() => server.close())
-  return server
 }
 
 async function fails(work: Promise<unknown>): Promise<string> {
@@ -189,7 +169,7 @@ describe('MemcachedClient', () => {
       vi.spyOn(process.stdout, 'write'),
       vi.spyOn(process.stderr, 'write'),
     ]
-    cleanups.push(() => output.forEach((spy) => spy.mockRestore()))
+    onEnd(() => output.forEach((spy) => spy.mockRestore()))
     const server = await fake((request) => {
       if (request.connection > 1) request.socket.write(replyTo(request, { status: 0x84 }))
       else request.socket.destroy()
@@ -224,7 +204,7 @@ describe('MemcachedClient', () => {
     const version = (await client.add('key', apples, 100))!
     await server.stop()
     const restarted = await startMemcached({ port: server.port })
-    cleanups.push(() => restarted.stop())
+    onEnd(() => restarted.stop())
     expect(await client.compareAndSwap('key', pears, 100, version)).toEqual({ outcome: 'missing' })
     expect(await client.getAndTouch('key', 100)).toBeUndefined()
     // Why a key is never used twice: what is added there now has the very version of what was lost.
@@ -274,7 +254,7 @@ describe('MemcachedClient', () => {
     const client = open(server.port)
     await client.add('key', Buffer.alloc(1_000_000), 100)
     const concat = vi.spyOn(Buffer, 'concat')
-    cleanups.push(() => concat.mockRestore())
+    onEnd(() => concat.mockRestore())
     expect((await client.getAndTouch('key', 100))!.bytes).toHaveLength(1_000_000)
     expect(concat.mock.calls.length).toBeLessThanOrEqual(2)
   })

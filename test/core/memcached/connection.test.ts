@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { connect, Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, Server, Utils, type Response } from 'memjs'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { Connection, type ConnectionLimits } from '../../../src/core/memcached/connection.ts'
 import {
   foundReply,
@@ -11,17 +11,13 @@ import {
   startFakeServer,
   type FakeReply,
   type FakeRequest,
-  type FakeServer,
 } from '../../support/fake-server.ts'
-import { startMemcached } from '../../support/memcached.ts'
+import { useServers } from '../../support/servers.ts'
 
 const GET_AND_TOUCH = 0x1d
 const NOOP = 0x0a
 
-const cleanups: (() => unknown)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
-})
+const { onEnd, memcached, fake } = useServers()
 
 /** A deadline that only a hang would reach, where the deadline is not what is tested. */
 function open(port: number, limits: Partial<ConnectionLimits> = {}): Connection {
@@ -29,20 +25,8 @@ function open(port: number, limits: Partial<ConnectionLimits> = {}): Connection 
     { host: '127.0.0.1', port },
     { operationTimeoutMs: 5000, connectTimeoutMs: 5000, maxBytes: 1_000_000, ...limits },
   )
-  cleanups.push(() => connection.close())
+  onEnd(() => connection.close())
   return connection
-}
-
-async function fake(onRequest: (request: FakeRequest) => void): Promise<FakeServer> {
-  const server = await startFakeServer(onRequest)
-  cleanups.push(() => server.close())
-  return server
-}
-
-async function memcached(args: string[] = []): ReturnType<typeof startMemcached> {
-  const server = await startMemcached({ args })
-  cleanups.push(() => server.stop())
-  return server
 }
 
 /** One operation, exactly as `Client.perform` does it. */
@@ -213,7 +197,7 @@ describe('Connection', () => {
     })
     const connection = open(server.port, { operationTimeoutMs: 100 })
     const stream = setInterval(() => void ask(connection, 'other').catch(() => {}), 5)
-    cleanups.push(() => clearInterval(stream))
+    onEnd(() => clearInterval(stream))
     await ask(connection, 'first')
     const stuck = ask(connection, 'stuck')
     expect(await elapsed(expect(stuck).rejects.toThrow(Error))).toBeLessThan(400)
@@ -233,11 +217,11 @@ describe('Connection', () => {
   })
 
   it('F2: the deadline includes connecting, which has its own as well', async () => {
-    const server = await memcached(['-b', '1'])
+    const server = await memcached('-b', '1')
     process.kill(server.pid, 'SIGSTOP')
     // A full backlog: the kernel lets further connections wait.
     const waiting = Array.from({ length: 4 }, () => connect(server.port, '127.0.0.1').on('error', () => {}))
-    cleanups.push(() => waiting.forEach((socket) => socket.destroy()))
+    onEnd(() => waiting.forEach((socket) => socket.destroy()))
     await Promise.all(waiting.slice(0, 2).map((socket) => once(socket, 'connect')))
 
     for (const limits of [{ connectTimeoutMs: 50 }, { operationTimeoutMs: 50 }]) {
@@ -399,7 +383,7 @@ describe('Connection', () => {
   it('M11: takes no credentials from the environment, and sends none', async () => {
     vi.stubEnv('MEMCACHIER_USERNAME', 'hunter').stubEnv('MEMCACHIER_PASSWORD', 'hunter2')
     vi.stubEnv('MEMCACHE_USERNAME', 'hunter').stubEnv('MEMCACHE_PASSWORD', 'hunter2')
-    cleanups.push(() => vi.unstubAllEnvs())
+    onEnd(() => vi.unstubAllEnvs())
     const server = await fake(honest)
     const connection = open(server.port)
     expect([connection.username, connection.password].join()).not.toContain('hunter')
@@ -410,7 +394,7 @@ describe('Connection', () => {
   it('M12: the requests of one event-loop turn are one write, connecting or connected', async () => {
     const server = await memcached()
     const write = vi.spyOn(Socket.prototype, 'write')
-    cleanups.push(() => write.mockRestore())
+    onEnd(() => write.mockRestore())
     const connection = open(server.port)
     for (const state of ['connecting', 'connected']) {
       write.mockClear()

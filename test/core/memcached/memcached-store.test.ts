@@ -4,33 +4,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { SessionDataError, StoreUnavailableError } from '../../../src/core/errors.ts'
 import { MemcachedStore, type MemcachedStoreOptions } from '../../../src/core/memcached/memcached-store.ts'
-import { replyTo, startFakeServer, type FakeRequest, type FakeServer } from '../../support/fake-server.ts'
-import { startMemcached, type Memcached } from '../../support/memcached.ts'
+import { replyTo } from '../../support/fake-server.ts'
+import { useServers } from '../../support/servers.ts'
 
-const cleanups: (() => unknown)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
-})
+const { onEnd, memcached, fake } = useServers()
 
 function open(addressOrOptions: string | MemcachedStoreOptions): MemcachedStore {
   const store = new MemcachedStore(addressOrOptions)
-  cleanups.push(() => store.close())
+  onEnd(() => store.close())
   return store
-}
-
-async function memcached(): Promise<Memcached> {
-  const server = await startMemcached()
-  cleanups.push(() => server.stop())
-  return server
-}
-
-async function fake(onRequest: (request: FakeRequest) => void): Promise<FakeServer> {
-  const server = await startFakeServer(onRequest)
-  cleanups.push(() => server.close())
-  return server
 }
 
 const key = 'k'.repeat(43)
@@ -300,7 +285,7 @@ store.get(key, 100).then(() => console.log('answered'))`,
   ])('a script that never closes it ends by itself, %s', async (_, script, output) => {
     const server = await memcached()
     const folder = await mkdtemp(join(tmpdir(), 'holdfast-script-'))
-    cleanups.push(() => rm(folder, { recursive: true }))
+    onEnd(() => rm(folder, { recursive: true }))
     const file = join(folder, 'script.mts')
     await writeFile(
       file,

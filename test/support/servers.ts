@@ -1,0 +1,31 @@
+import { afterEach } from 'vitest'
+import { startFakeServer, type FakeRequest, type FakeServer } from './fake-server.ts'
+import { startMemcached, type Memcached } from './memcached.ts'
+
+export interface Servers {
+  /** Ends something when the test is over, the last one first. */
+  onEnd(cleanup: () => unknown): void
+  memcached(...args: string[]): Promise<Memcached>
+  fake(onRequest: (request: FakeRequest) => void): Promise<FakeServer>
+}
+
+/** Servers that end with the test that started them. */
+export function useServers(): Servers {
+  const cleanups: (() => unknown)[] = []
+  afterEach(async () => {
+    for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
+  })
+  return {
+    onEnd: (cleanup) => void cleanups.push(cleanup),
+    async memcached(...args) {
+      const server = await startMemcached({ args })
+      cleanups.push(() => server.stop())
+      return server
+    },
+    async fake(onRequest) {
+      const server = await startFakeServer(onRequest)
+      cleanups.push(() => server.close())
+      return server
+    },
+  }
+}
