@@ -12,6 +12,9 @@ import type { SessionState } from './session-state.ts'
 import { swap, type Swapped } from './swap.ts'
 import { generateToken } from './token.ts'
 
+/** Kept back from the conflicts of a sign-out, for the write that ends them. */
+const LAST_RESORT_MS = 250
+
 /** What became of a batch: kept in a session, whose token the response is to carry or not, or lost with it. */
 type Outcome =
   | { kept: LiveSession; isHandedOut: boolean; event?: 'created' | 'saved' | 'regenerated' }
@@ -150,11 +153,11 @@ export class Commit {
         },
       )
     } catch (error) {
-      this.#discard(successor)
+      this.#io.discard(successor.storeKey)
       throw error
     }
     if (swapped.outcome === 'written') return { kept: successor, isHandedOut: true, event: 'regenerated' }
-    this.#discard(successor)
+    this.#io.discard(successor.storeKey)
     if (swapped.outcome === 'exhausted') {
       throw new SessionConflictError('other requests kept writing the same session; its token was kept')
     }
@@ -192,11 +195,6 @@ export class Commit {
     throw new StoreUnavailableError('replace', new Error(`the new record is ${reply.outcome}`))
   }
 
-  /** Not waited for: the new token never left the process, so a record that stays is known to nobody and runs out. */
-  #discard(successor: LiveSession): void {
-    void this.#io.delete(successor.storeKey).catch(() => {})
-  }
-
   /** Adds under a fresh token; once more under another, which may live on another server, before giving up. */
   async #add(record: LiveRecord): Promise<LiveSession> {
     for (let attempt = 0; ; attempt++) {
@@ -230,6 +228,7 @@ export class Commit {
       session,
       { writeId: tombstone.writeId },
       () => tombstone,
+      LAST_RESORT_MS,
     )
     if (swapped.outcome === 'exhausted') return this.#io.set(session, tombstone)
     // This request held the session live, so the end it asked for is meant for what became of it too.

@@ -5,6 +5,7 @@ import type { CheckedOptions } from './options.ts'
 import { decodeRecord, encodeRecord, secondsUntil, type LiveRecord, type Tombstone } from './record.ts'
 import type { ReplaceOutcome, Version } from './store.ts'
 import type { Turns } from './turns.ts'
+import { within } from './within.ts'
 
 /** A token and the store key derived from it. */
 export interface Keys {
@@ -26,14 +27,24 @@ export interface Services {
   emit(type: SessionEventType, details?: Pick<SessionEvent, 'durationMs' | 'roundTrips' | 'error'>): void
 }
 
-/** Sealed records on the store, for one load or one commit: it counts the round trips and the time. */
+/** How long a load, and a commit, may keep its request waiting for the store, in milliseconds. */
+const BUDGET_MS = 600
+
+/** Sealed records on the store, for one load or one commit: it counts the round trips and bounds the time. */
 export class RecordIO {
   readonly #services: Services
-  readonly #startedAt = performance.now()
+  #startedAt: number | undefined
   #roundTrips = 0
 
   constructor(services: Services) {
     this.#services = services
+  }
+
+  /** Milliseconds left of the budget, which runs from the first question for it. */
+  timeLeft(): number {
+    const now = performance.now()
+    this.#startedAt ??= now
+    return this.#startedAt + BUDGET_MS - now
   }
 
   async keysOf(token: string): Promise<Keys> {
@@ -83,6 +94,11 @@ export class RecordIO {
     await this.#call('delete', () => this.#services.options.store.delete(storeKey))
   }
 
+  /** Not waited for: the record's token never left the process, so one that stays is known to nobody and runs out. */
+  discard(storeKey: string): void {
+    void this.#services.options.store.delete(storeKey).catch(() => {})
+  }
+
   /** Whole seconds: the idle timeout or what is left of the absolute one. */
   ttlOf(record: LiveRecord | Tombstone): number {
     if ('ended' in record) return TOMBSTONE_TTL_SECONDS
@@ -94,7 +110,7 @@ export class RecordIO {
 
   report(type: SessionEventType): void {
     this.#services.emit(type, {
-      durationMs: performance.now() - this.#startedAt,
+      durationMs: BUDGET_MS - this.timeLeft(),
       roundTrips: this.#roundTrips,
     })
   }
@@ -113,7 +129,9 @@ export class RecordIO {
   async #call<Result>(operation: string, run: () => Promise<Result>): Promise<Result> {
     this.#roundTrips++
     try {
-      return await run()
+      const timeLeft = this.timeLeft()
+      if (timeLeft <= 0) throw new Error('no time is left to ask')
+      return await within(timeLeft, run())
     } catch (cause) {
       const error = cause instanceof SessionError ? cause : new StoreUnavailableError(operation, cause)
       this.#services.emit('store-error', { error })

@@ -16,13 +16,12 @@ export interface Write {
   unanswered?: number | undefined
 }
 
-const BUDGET_MS = 600
 const LONGEST_PAUSE_MS = 64
 
 /**
  * Writes what `next` makes of a session by compare-and-swap, again and again on the newest record while others write
- * first. A write whose reply was lost is settled by reading: its id is in the record or it was not applied. Then it is
- * tried once more.
+ * first, until no more than `reserveMs` is left of the time. A write whose reply was lost is settled by reading: its id
+ * is in the record or it was not applied. Then it is tried once more.
  */
 export async function swap(
   services: Services,
@@ -30,14 +29,19 @@ export async function swap(
   loaded: LiveSession,
   write: Write,
   next: (newest: LiveSession) => Eventually<LiveRecord | Tombstone | undefined>,
+  reserveMs = 0,
 ): Promise<Swapped> {
-  const startedAt = performance.now()
-  const isLate = () => performance.now() - startedAt > BUDGET_MS
   let session = loaded
   const failures: StoreUnavailableError[] = []
+  const isExhausted = () => {
+    if (io.timeLeft() > reserveMs) return false
+    if (failures[0]) throw failures[0]
+    return true
+  }
   for (let attempt = 0; ; attempt++) {
     if (session.record.writeIds.includes(write.writeId)) return { outcome: 'written', session }
     if (failures.length > 1) throw failures[1]
+    if (attempt > 0 && isExhausted()) return { outcome: 'exhausted' }
     const record = await next(session)
     if (!record) return { outcome: 'unchanged', session }
     const reply = await replace(io, session, record)
@@ -52,11 +56,10 @@ export async function swap(
       case 'unanswered':
         write.unanswered ??= session.record.generation
         failures.push(reply.error)
-        if (isLate()) throw reply.error
     }
-    if (isLate()) return { outcome: 'exhausted' }
     // Wait, then read, then swap with nothing waited for in between: the other order loses to every other writer.
     if (attempt > 0) await pause(attempt)
+    if (isExhausted()) return { outcome: 'exhausted' }
     const found = await io.read(session, io.ttlOf(session.record))
     if (!found) return { outcome: 'missing' }
     session = withRecord(session, found.record, found.version)

@@ -1,4 +1,7 @@
+import { within } from './within.ts'
+
 const LONGEST_STANDSTILL_MS = 100
+const LONGEST_WAIT_MS = 2_000
 
 interface Queue<Baton> {
   last: Promise<Baton | undefined> | undefined
@@ -9,7 +12,7 @@ interface Queue<Baton> {
 /**
  * Lets commits to one record within this process take turns, each handing the newest record on to the next, so that
  * they do not make each other retry. Only a courtesy: correctness comes from compare-and-swap, so nobody stays in a
- * queue that stands still, because a store call hangs.
+ * queue that stands still, because a store call hangs, or that moves too slowly.
  */
 export class Turns<Baton> {
   readonly #queues = new Map<string, Queue<Baton>>()
@@ -37,17 +40,17 @@ export class Turns<Baton> {
   }
 }
 
-/** `undefined`, too, once the queue has stood still for too long. */
+/** `undefined`, too, once the queue has stood still for too long, or moved too slowly. */
 async function waitFor<Baton>(before: Promise<Baton>, queue: { done: number }): Promise<Baton | undefined> {
-  for (let done = -1; done !== queue.done;) {
+  const latest = performance.now() + LONGEST_WAIT_MS
+  for (let done = -1; done !== queue.done && performance.now() < latest;) {
     done = queue.done
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const standstill = new Promise<undefined>((resolve) => {
-      timer = setTimeout(() => resolve(undefined), LONGEST_STANDSTILL_MS)
-    })
-    const arrived = await Promise.race([before.then((baton) => ({ baton })), standstill])
-    clearTimeout(timer)
-    if (arrived) return arrived.baton
+    const pauseMs = Math.min(LONGEST_STANDSTILL_MS, latest - performance.now())
+    try {
+      return await within(pauseMs, before)
+    } catch {
+      // Not yet: a turn never rejects.
+    }
   }
   return undefined
 }

@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net'
+import type { Credentials } from './link.ts'
 
 /** One memcached, validated. `host` is lower case, an IPv6 address without its brackets. */
 export interface ServerAddress {
@@ -6,19 +7,21 @@ export interface ServerAddress {
   port: number
 }
 
-/** What a list of servers comes down to; `keyPrefix` only where an address names one. */
+/** What a list of servers comes down to; all but the servers only where an address says it. */
 export interface ParsedServers {
   servers: ServerAddress[]
   keyPrefix?: string
+  credentials?: Credentials
+  isTls?: true
 }
 
 const DEFAULT_PORT = 11211
-const SCHEME = 'memcached://'
-const EXPECTED = `servers: expected '${SCHEME}host[:port][,host[:port]...][/prefix]' or 'host[:port]'`
+const EXPECTED =
+  "servers: expected 'memcached[s]://[user:password@]host[:port][,host[:port]...][/prefix]' or 'host[:port]'"
 
 /**
- * Reads one `host[:port]`, a list of them, or a whole `memcached://host:11211,host2:11211/prefix`, which `URL` cannot:
- * it knows no list of hosts. The prefix is percent-decoded.
+ * Reads one `host[:port]`, a list of them, or a whole `memcached://user:password@host:11211,host2:11211/prefix`, which
+ * `URL` cannot: it knows no list of hosts. User, password and prefix are percent-decoded; `memcacheds://` asks for TLS.
  *
  * Throws `TypeError` or `RangeError` that say what was expected and what came, but never repeat what may be a password.
  */
@@ -29,21 +32,36 @@ export function parseServers(servers: string | readonly string[]): ParsedServers
 }
 
 function parseAddress(address: string): ParsedServers {
-  refuseCredentials(address)
-  const [, scheme = 'an unknown scheme', hosts = '', prefix, rest] =
-    /^([a-z]+:\/\/)([^/?#]*)(?:\/([^?#]*))?(.*)$/is.exec(address) ?? []
-  if (scheme.toLowerCase() === 'memcacheds://') throw new TypeError(`${EXPECTED}: TLS is not supported yet`)
-  if (scheme.toLowerCase() !== SCHEME) throw new TypeError(`${EXPECTED}, got ${scheme}`)
+  const [, scheme = '', userInfo, hosts = '', prefix, rest] =
+    /^([a-z]+):\/\/(?:([^@,/?#]*)@)?([^@/?#]*)(?:\/([^@?#]*))?(.*)$/is.exec(address) ?? []
+  // A password may hold any of these bare: then no part of the text is safe to repeat.
+  if (rest?.includes('@'))
+    throw new TypeError(`${EXPECTED}, with @ : , / ? # and % in user, password and prefix percent-encoded`)
+  if (!/^memcacheds?$/i.test(scheme)) throw new TypeError(`${EXPECTED}, got ${scheme || 'no scheme'}://`)
   if (rest) throw new TypeError(`${EXPECTED}, got a query or a fragment`)
-  const servers = distinct(hosts.split(',').map(parseServer))
-  return prefix ? { servers, keyPrefix: decodePrefix(prefix) } : { servers }
+  return {
+    servers: distinct(hosts.split(',').map(parseServer)),
+    ...(prefix && { keyPrefix: decode('a prefix', prefix) }),
+    ...(userInfo !== undefined && { credentials: parseUserInfo(userInfo) }),
+    ...(scheme.toLowerCase() === 'memcacheds' && { isTls: true }),
+  }
+}
+
+function parseUserInfo(userInfo: string): Credentials {
+  const [username, password, ...rest] = userInfo.split(':').map((part) => decode('credentials', part))
+  if (!username || !password || rest.length > 0) {
+    throw new TypeError(`${EXPECTED}, got credentials that are not user:password`)
+  }
+  return { username, password }
 }
 
 function parseServer(server: string): ServerAddress {
   if (typeof server !== 'string') {
     throw new TypeError(`${EXPECTED}, got ${server === null ? 'null' : typeof server}`)
   }
-  refuseCredentials(server)
+  if (server.includes('@')) {
+    throw new TypeError(`${EXPECTED}, got credentials in a list; they are username and password`)
+  }
   const [, ipv6, name, port = DEFAULT_PORT] = /^(?:\[([^\]]*)\]|([\w.-]+))(?::(\d+))?$/.exec(server) ?? []
   const host = ipv6 ?? name
   if (host === undefined || (ipv6 !== undefined && !isIPv6(ipv6))) {
@@ -60,20 +78,11 @@ export function serverName({ host, port }: ServerAddress): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** By the bare `@`, wherever it is: a password may hold a slash, and then no part of the text is safe to repeat. */
-function refuseCredentials(text: string): void {
-  if (text.includes('@')) {
-    throw new TypeError(
-      `${EXPECTED} without credentials (SASL is not supported yet; write an @ in the prefix as %40)`,
-    )
-  }
-}
-
-function decodePrefix(prefix: string): string {
+function decode(what: string, text: string): string {
   try {
-    return decodeURIComponent(prefix)
+    return decodeURIComponent(text)
   } catch {
-    throw new TypeError(`${EXPECTED}, got a prefix that is not percent-encoded UTF-8`)
+    throw new TypeError(`${EXPECTED}, got ${what} not in percent-encoded UTF-8`)
   }
 }
 

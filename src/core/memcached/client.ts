@@ -1,27 +1,32 @@
 import { Client, Utils, type Response } from 'memjs'
 import type { ReplaceOutcome, StoredRecord } from '../store.ts'
+import { within } from '../within.ts'
 import { serverName, type ServerAddress } from './address.ts'
-import { Connection, type ConnectionLimits } from './connection.ts'
+import { Connection } from './connection.ts'
+import { ConnectionLostError, Opcode, Status, type ConnectionOptions } from './link.ts'
 import { rendezvous } from './placement.ts'
 
 /**
  * The few operations of memcached that sessions need, over its binary protocol and memjs. A port: another client could
- * stand behind the same methods. Nothing is sent twice and no other server steps in for one that fails (M8).
+ * stand behind the same methods. No other server steps in for one that fails, and nothing is sent twice that must happen
+ * once (M8): when a connection is lost, only what may be repeated is, within the same deadline.
  *
  * Rejects when the server cannot be asked, refuses, or does not keep versions. A version is the 8 bytes of memcached's
  * CAS, never a number: it does not fit one.
  */
 export class MemcachedClient {
   readonly #memjs: Client
+  readonly #timeoutMs: number
   #sequence: number
 
   /** @param firstSequence - the number of the first request; for the test that passes 2^31 and 2^32 (M4) */
-  constructor(servers: readonly ServerAddress[], limits: ConnectionLimits, firstSequence = 0) {
-    const connections = servers.map((server) => new Connection(server, limits))
+  constructor(servers: readonly ServerAddress[], options: ConnectionOptions, firstSequence = 0) {
+    const connections = servers.map((server) => new Connection(server, options))
     // For memjs, one try is one retry; its logger would print hosts to the console (M10).
     this.#memjs = new Client(connections, { retries: 1, failover: false, logger: { log() {} } })
     const place = rendezvous(servers.map(serverName))
     this.#memjs.getServer = (key) => String(place(key))
+    this.#timeoutMs = options.operationTimeoutMs
     this.#sequence = firstSequence
   }
 
@@ -70,27 +75,55 @@ export class MemcachedClient {
     this.#memjs.close()
   }
 
+  /** What the server says of itself, by name; of a client with one server. `group`: `settings`, `items`, `slabs`. */
+  async stats(group = ''): Promise<Map<string, string>> {
+    const stats = new Map<string, string>()
+    await this.#ask(Opcode.stat, group, [], {}, ({ key, val }) => void stats.set(String(key), String(val)))
+    stats.delete('')
+    return stats
+  }
+
   /** Rejects with memcached's refusal for every status but success and those `expected` besides. */
   async #ask(
     opcode: number,
     key: string,
     expected: readonly number[],
+    body: Body,
+    onReply?: (reply: Response) => void,
+  ): Promise<Response> {
+    const startedAt = performance.now()
+    let reply: Response
+    try {
+      reply = await this.#exchange(opcode, key, body, onReply)
+    } catch (error) {
+      if (!(error instanceof ConnectionLostError) || !REPEATABLE.has(opcode)) throw error
+      const left = this.#timeoutMs - (performance.now() - startedAt)
+      reply = await within(left, this.#exchange(opcode, key, body, onReply))
+    }
+    const { status } = reply.header
+    if (status === Status.ok || expected.includes(status)) return reply
+    throw new Error(`memcached refused: ${REFUSALS[status] ?? `status 0x${status.toString(16)}`}`)
+  }
+
+  /** Resolves with the last reply, of which only {@link stats} has more than one. */
+  #exchange(
+    opcode: number,
+    key: string,
     { extras = EMPTY, bytes = EMPTY, version }: Body,
+    onReply?: (reply: Response) => void,
   ): Promise<Response> {
     // Unsigned: memjs's own counter turns negative after 2^31 operations, and then every call throws (M4).
     const sequence = (this.#sequence = (this.#sequence + 1) >>> 0)
     const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const request = Utils.makeRequestBuffer(opcode, key, extras, value, sequence)
     if (version) request.set(version, VERSION_OFFSET)
-    const reply = await new Promise<Response>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       this.#memjs.perform(key, request, sequence, (error, response: Response) => {
-        if (error) reject(error)
-        else resolve(response)
+        if (error) return reject(error)
+        onReply?.(response)
+        if (!onReply || response.key.length === 0) resolve(response)
       })
     })
-    const { status } = reply.header
-    if (status === Status.ok || expected.includes(status)) return reply
-    throw new Error(`memcached refused: ${REFUSALS[status] ?? `status 0x${status.toString(16)}`}`)
   }
 }
 
@@ -113,9 +146,8 @@ export function expiry(ttl: number, nowSeconds: number = Math.ceil(Date.now() / 
   return ttl <= LONGEST_RELATIVE_EXPIRY ? ttl : Math.min(nowSeconds + ttl, LATEST_EXPIRY)
 }
 
-const Opcode = { set: 0x01, add: 0x02, replace: 0x03, delete: 0x04, getAndTouch: 0x1d } as const
-
-const Status = { ok: 0, missing: 1, taken: 2 } as const
+/** What does no harm when it happens twice; a swap is recognised by its write id instead, an addition begins anew. */
+const REPEATABLE: ReadonlySet<number> = new Set([Opcode.getAndTouch, Opcode.set, Opcode.delete])
 
 const REFUSALS: Record<number, string> = {
   0x03: 'value too large',

@@ -1,26 +1,11 @@
-import { checkNames, checkWhole, wrong } from '../check.ts'
+import { checkWhole } from '../check.ts'
 import { SessionDataError, StoreUnavailableError } from '../errors.ts'
 import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from '../store.ts'
-import { parseServers, type ServerAddress } from './address.ts'
 import { MemcachedClient } from './client.ts'
-import type { ConnectionLimits } from './connection.ts'
+import { readSettings, type MemcachedStoreOptions } from './settings.ts'
 
-/** Options of {@link MemcachedStore}. */
-export interface MemcachedStoreOptions {
-  /**
-   * `'host[:port]'` (port 11211 unless given, IPv6 in brackets), a list of them, or a whole `memcached://` address.
-   * The order does not matter; a server that is added, removed or written differently moves its share of the sessions.
-   */
-  servers: string | readonly string[]
-  /** Put before every key: printable ASCII without spaces, at most 207 characters. Default `'session:'`. */
-  keyPrefix?: string | undefined
-  /** Milliseconds for one operation, from the call to the answer, connecting included. Default 250. */
-  operationTimeoutMs?: number | undefined
-  /** Milliseconds for connecting; more than `operationTimeoutMs` has no effect. Default 250. */
-  connectTimeoutMs?: number | undefined
-  /** The largest record in bytes; keep it below memcached's item size (`-I`, 1 MiB unless set). Default 1 000 000. */
-  maxBytes?: number | undefined
-}
+export type { TlsOptions } from './link.ts'
+export type { MemcachedStoreOptions } from './settings.ts'
 
 /**
  * A {@link SessionStore} in memcached, meant for an instance of its own: sessions next to a cache vanish when
@@ -42,10 +27,10 @@ export class MemcachedStore implements SessionStore {
   readonly #client: MemcachedClient
 
   constructor(addressOrOptions: string | MemcachedStoreOptions) {
-    const { servers, keyPrefix, limits } = readOptions(addressOrOptions)
-    this.maxBytes = limits.maxBytes
+    const { servers, keyPrefix, connection } = readSettings(addressOrOptions)
+    this.maxBytes = connection.maxBytes
     this.#keyPrefix = keyPrefix
-    this.#client = new MemcachedClient(servers, limits)
+    this.#client = new MemcachedClient(servers, connection)
   }
 
   async get(key: string, ttl: number): Promise<StoredRecord | undefined> {
@@ -103,52 +88,4 @@ async function orUnavailable<Result>(operation: string, answer: Promise<Result>)
 
 function checkTtl(ttl: number): void {
   checkWhole('ttl', ttl, 'whole seconds of 1 or more')
-}
-
-/** memcached's own bound is 250 bytes, and it hangs up on a longer key, with everybody's requests in flight (M5). */
-const LONGEST_PREFIX = 250 - 43
-const LONGEST_TIMER = 2 ** 31 - 1
-/** Of memcached's `-I`. */
-const LARGEST_ITEM = 2 ** 30
-
-const OPTION_NAMES = ['servers', 'keyPrefix', 'operationTimeoutMs', 'connectTimeoutMs', 'maxBytes']
-
-interface Settings {
-  servers: ServerAddress[]
-  keyPrefix: string
-  limits: ConnectionLimits
-}
-
-function readOptions(given: string | MemcachedStoreOptions): Settings {
-  const options = typeof given === 'string' ? { servers: given } : given
-  checkNames('MemcachedStore', options, OPTION_NAMES, 'a memcached:// address or options')
-  const { servers, keyPrefix: prefixOfAddress } = parseServers(options.servers)
-  if (prefixOfAddress !== undefined && options.keyPrefix !== undefined) {
-    throw new TypeError('keyPrefix: expected here or in the address, got both')
-  }
-  const {
-    keyPrefix = prefixOfAddress ?? 'session:',
-    operationTimeoutMs = 250,
-    connectTimeoutMs = 250,
-    maxBytes = 1_000_000,
-  } = options
-  checkPrefix(keyPrefix)
-  checkWhole(
-    'operationTimeoutMs',
-    operationTimeoutMs,
-    `a whole number from 1 to ${LONGEST_TIMER}`,
-    LONGEST_TIMER,
-  )
-  checkWhole('connectTimeoutMs', connectTimeoutMs, `a whole number from 1 to ${LONGEST_TIMER}`, LONGEST_TIMER)
-  checkWhole('maxBytes', maxBytes, `a whole number from 1 to ${LARGEST_ITEM}`, LARGEST_ITEM)
-  return { servers, keyPrefix, limits: { operationTimeoutMs, connectTimeoutMs, maxBytes } }
-}
-
-function checkPrefix(keyPrefix: unknown): void {
-  if (typeof keyPrefix !== 'string' || !/^[!-~]*$/.test(keyPrefix)) {
-    throw wrong('keyPrefix', 'printable ASCII without spaces', keyPrefix)
-  }
-  if (keyPrefix.length > LONGEST_PREFIX) {
-    throw new RangeError(`keyPrefix: expected at most ${LONGEST_PREFIX} characters, got ${keyPrefix.length}`)
-  }
 }

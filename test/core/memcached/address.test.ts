@@ -77,25 +77,40 @@ describe('parseServers', () => {
     expect(refusal.message).toMatch(/^servers: expected .+, got /)
   })
 
-  it('refuses TLS, which is not there yet, by name', () => {
-    expect(refusalOf('memcacheds://localhost')).toBeInstanceOf(TypeError)
-    expect(refusalOf('memcacheds://localhost').message).toMatch(
-      /^servers: expected .+TLS is not supported yet/,
-    )
+  it('reads user and password, percent-encoded, and the wish for TLS', () => {
+    expect(parseServers('memcached://hunter:p%3A%40%2C%2F%25%C3%BC@10.0.0.1,10.0.0.2/prefix')).toEqual({
+      servers: [
+        { host: '10.0.0.1', port: 11211 },
+        { host: '10.0.0.2', port: 11211 },
+      ],
+      credentials: { username: 'hunter', password: 'p:@,/%ü' },
+      keyPrefix: 'prefix',
+    })
+    expect(parseServers('MEMCACHEDS://[::1]:11200')).toEqual({
+      servers: [{ host: '::1', port: 11200 }],
+      isTls: true,
+    })
   })
 
   it.each([
-    'memcached://hunter:hunter2@localhost',
-    'memcached://hunter:hunter2/x@localhost',
-    'memcached://localhost,hunter:hunter2@10.0.0.1/prefix',
-    'memcacheds://hunter:hunter2@localhost',
-    'redis://hunter:hunter2@localhost',
-    'hunter:hunter2@localhost',
-    ['localhost', 'hunter:hunter2@10.0.0.1:0'],
-  ])('refuses credentials without repeating them (%#)', (servers) => {
+    ['a password with a bare /', 'memcached://hunter:hunter2/x@localhost'],
+    ['a password with a bare @', 'memcached://hunter:hunter2@x@localhost'],
+    ['a password with a bare :', 'memcached://hunter:hunter2:x@localhost'],
+    ['a password with a bare ?', 'memcached://hunter:hunter2?x@localhost'],
+    ['a password with a bare #', 'memcached://hunter:hunter2#x@localhost'],
+    ['a broken percent-encoding', 'memcached://hunter:hunter2%zz@localhost'],
+    ['a user alone', 'memcached://hunter@localhost'],
+    ['no password', 'memcached://hunter:@localhost'],
+    ['no user', 'memcached://:hunter2@localhost'],
+    ['credentials behind the first host', 'memcached://localhost,hunter:hunter2@10.0.0.1/prefix'],
+    ['credentials behind another scheme', 'redis://hunter:hunter2@localhost'],
+    ['credentials of a single server', 'hunter:hunter2@localhost'],
+    ['credentials in a list', ['localhost', 'hunter:hunter2@10.0.0.1:0']],
+    ['a bare @ in the prefix', 'memcached://localhost/hunter@x'],
+  ])('refuses %s without repeating it', (_, servers) => {
     const refusal = refusalOf(servers)
     expect(refusal).toBeInstanceOf(TypeError)
-    expect(refusal.message).toMatch(/^servers: expected .+ without credentials/)
+    expect(refusal.message).toMatch(/^servers: expected .+/)
     expect(refusal.message + refusal.stack).not.toContain('hunter')
   })
 })

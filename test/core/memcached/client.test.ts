@@ -14,8 +14,12 @@ function open(
 ) {
   const { timeoutMs = 5000, firstSequence } = options
   const { servers } = parseServers([ports].flat().map((port) => `127.0.0.1:${port}`))
-  const limits = { operationTimeoutMs: timeoutMs, connectTimeoutMs: timeoutMs, maxBytes: 1_000_000 }
-  const client = new MemcachedClient(servers, limits, firstSequence)
+  const bounds = { maxInFlight: 1024, maxBytes: 1_000_000 }
+  const client = new MemcachedClient(
+    servers,
+    { operationTimeoutMs: timeoutMs, connectTimeoutMs: timeoutMs, ...bounds },
+    firstSequence,
+  )
   onEnd(() => client.close())
   return client
 }
@@ -117,12 +121,55 @@ describe('MemcachedClient', () => {
     await lasts()
   })
 
-  it.each(operations)('M8: %s is sent once, whatever becomes of it', async (_, operate) => {
-    const server = await fake(({ socket }) => socket.destroy())
-    const client = open(server.port)
-    // memjs sends again, 200 ms later, before it gives up.
-    await fails(operate(client))
+  it.each(operations)(
+    'M8, F2: %s is sent again only if that does no harm, and once',
+    async (name, operate) => {
+      const server = await fake(({ socket }) => socket.destroy())
+      const client = open(server.port)
+      // memjs sends again, 200 ms later, before it gives up.
+      await fails(operate(client))
+      expect(server.requests).toHaveLength(['add', 'compareAndSwap'].includes(name) ? 1 : 2)
+    },
+  )
+
+  it('F2: what is sent again has what is left of the deadline', async () => {
+    const server = await fake(({ connection, socket }) => {
+      if (connection === 1) setTimeout(() => socket.destroy(), 150)
+    })
+    const client = open(server.port, { timeoutMs: 300 })
+    const startedAt = performance.now()
+    expect(await fails(client.getAndTouch('key', 100))).toBe('no answer in time')
+    expect(performance.now() - startedAt).toBeGreaterThan(290)
+    expect(performance.now() - startedAt).toBeLessThan(440)
+    expect(server.requests).toHaveLength(2)
+  })
+
+  it('F2: what was not answered in time is not sent again', async () => {
+    const server = await fake(() => {})
+    expect(await fails(open(server.port, { timeoutMs: 50 }).getAndTouch('key', 100))).toBe(
+      'no answer in time',
+    )
     expect(server.requests).toHaveLength(1)
+  })
+
+  it('F2: a connection that is lost once is not noticed by who reads', async () => {
+    const server = await fake((request) => {
+      if (request.connection === 1) request.socket.destroy()
+      else request.socket.write(foundReply(request, apples))
+    })
+    const found = await open(server.port).getAndTouch('key', 100)
+    expect(Buffer.from(found!.bytes).toString()).toBe('apples')
+  })
+
+  it('reads what the server says of itself, in as many replies as it takes', async () => {
+    const server = await memcached('-m', '100')
+    const client = open(server.port)
+    const [stats, settings] = await Promise.all([client.stats(), client.stats('settings')])
+    expect(stats.get('pid')).toBe(String(server.pid))
+    expect(settings.get('maxbytes')).toBe(String(100 * 1024 * 1024))
+    await client.add('key', apples, 100)
+    expect((await client.stats('items')).size).toBeGreaterThan(5)
+    expect([...stats.keys()]).not.toContain('')
   })
 
   it('M8, I2: no server steps in for one that is down, then or later', async () => {

@@ -4,13 +4,15 @@ import { connect, Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, Server, Utils, type Response } from 'memjs'
 import { describe, expect, it, vi } from 'vitest'
-import { Connection, type ConnectionLimits } from '../../../src/core/memcached/connection.ts'
+import { Connection } from '../../../src/core/memcached/connection.ts'
+import type { ConnectionOptions } from '../../../src/core/memcached/link.ts'
 import {
   foundReply,
   replyTo,
   startFakeServer,
   type FakeReply,
   type FakeRequest,
+  type FakeServer,
 } from '../../support/fake-server.ts'
 import { useServers } from '../../support/servers.ts'
 
@@ -20,10 +22,10 @@ const NOOP = 0x0a
 const { onEnd, memcached, fake } = useServers()
 
 /** A deadline that only a hang would reach, where the deadline is not what is tested. */
-function open(port: number, limits: Partial<ConnectionLimits> = {}): Connection {
+function open(port: number, options: Partial<ConnectionOptions> = {}): Connection {
   const connection = new Connection(
     { host: '127.0.0.1', port },
-    { operationTimeoutMs: 5000, connectTimeoutMs: 5000, maxBytes: 1_000_000, ...limits },
+    { operationTimeoutMs: 5000, connectTimeoutMs: 5000, maxInFlight: 1024, maxBytes: 1_000_000, ...options },
   )
   onEnd(() => connection.close())
   return connection
@@ -182,13 +184,11 @@ describe('Connection', () => {
     const times: Promise<number>[] = []
     // 20 ms apart: each write would put memjs's idle timer off once more.
     for (let index = 0; index < 25; index++) {
-      times.push(elapsed(expect(ask(connection, `key ${index}`)).rejects.toThrow('no answer in time')))
+      times.push(elapsed(expect(ask(connection, `key ${index}`)).rejects.toThrow(/no answer in time$/)))
       await sleep(20)
     }
     // An operation may go earlier than its own deadline, together with the one that it waited behind.
     for (const time of await Promise.all(times)) expect(time).toBeLessThan(300)
-    process.kill(server.pid, 'SIGCONT')
-    await expect(ask(connection, 'thawed')).resolves.toMatchObject({ header: { status: 1 } })
   })
 
   it('M2: answers that keep coming do not put off the deadline of one that does not', async () => {
@@ -378,6 +378,144 @@ describe('Connection', () => {
     expect(await valueOf(ask(connection, 'a'))).toBe('value of a')
     expect(await valueOf(ask(connection, 'b'))).toBe('value of b')
     expect(server.connections).toBe(2)
+  })
+
+  it('F4: above maxInFlight operations fail at once, and are not sent', async () => {
+    const held: FakeRequest[] = []
+    const server = await fake((request) => {
+      if (held.push(request) >= 3) for (const each of held.splice(0)) honest(each)
+    })
+    const connection = open(server.port, { maxInFlight: 3 })
+    const replies = ['a', 'b', 'c'].map((key) => ask(connection, key))
+    const refused = expect(ask(connection, 'd')).rejects.toThrow('maxInFlight: 3 operations are waiting')
+    expect(await elapsed(refused)).toBeLessThan(100)
+    expect(await Promise.all(replies.map(valueOf))).toEqual(['value of a', 'value of b', 'value of c'])
+    expect(server.requests.map(({ key }) => key)).toEqual(['a', 'b', 'c'])
+    // And there is room again.
+    const more = ['e', 'f', 'g'].map((key) => valueOf(ask(connection, key)))
+    expect(await Promise.all(more)).toEqual(['value of e', 'value of f', 'value of g'])
+  })
+
+  it('F4: being full is no failure of the server', async () => {
+    const server = await fake((request) => {
+      if (request.key !== 'held') honest(request)
+    })
+    const connection = open(server.port, { maxInFlight: 1 })
+    const held = ask(connection, 'held')
+    const refused = await Promise.allSettled(Array.from({ length: 10 }, () => ask(connection, 'more')))
+    expect(refused.map(({ status }) => status)).toEqual(Array(10).fill('rejected'))
+    while (server.requests.length === 0) await sleep(1)
+    honest(server.requests[0]!)
+    expect(await valueOf(held)).toBe('value of held')
+    expect(await valueOf(ask(connection, 'more'))).toBe('value of more')
+  })
+
+  describe('F4: after five failures in a row', () => {
+    /** Fails until `heal` is called. */
+    async function failing(): Promise<{ server: FakeServer; connection: Connection; heal(): void }> {
+      let isHealed = false
+      const server = await fake((request) => {
+        if (isHealed) honest(request)
+        else request.socket.destroy()
+      })
+      return { server, connection: open(server.port), heal: () => void (isHealed = true) }
+    }
+
+    async function fail(connection: Connection, times: number): Promise<void> {
+      for (let index = 0; index < times; index++) {
+        await expect(ask(connection, `visitor ${index}`)).rejects.toThrow(Error)
+      }
+    }
+
+    it('operations fail at once, saying why, and none is sent', async () => {
+      const { server, connection } = await failing()
+      await fail(connection, 5)
+      expect(server.requests).toHaveLength(5)
+      const startedAt = performance.now()
+      for (let index = 0; index < 100; index++) {
+        await expect(ask(connection, 'more')).rejects.toThrow('the server keeps failing and is not asked')
+      }
+      expect(performance.now() - startedAt).toBeLessThan(400)
+      expect(server.requests.filter(({ opcode }) => opcode !== NOOP)).toHaveLength(5)
+    })
+
+    it('it probes with no operation of a visitor, about once a second, and goes on when that is answered', async () => {
+      const { server, connection, heal } = await failing()
+      await fail(connection, 5)
+      const openedAt = performance.now()
+      while (server.requests.length < 7) await sleep(10)
+      // Two probes of half a second to one second each.
+      expect(performance.now() - openedAt).toBeGreaterThan(990)
+      expect(performance.now() - openedAt).toBeLessThan(2600)
+      heal()
+      let value: string | undefined
+      while (value === undefined) {
+        value = await valueOf(ask(connection, 'again')).catch(() => undefined)
+        await sleep(10)
+      }
+      expect(value).toBe('value of again')
+      expect(server.requests.slice(5).map(({ opcode, key }) => [opcode, key])).toEqual([
+        [NOOP, ''],
+        [NOOP, ''],
+        [NOOP, ''],
+        [GET_AND_TOUCH, 'again'],
+      ])
+    })
+
+    it('one answer in between begins the count anew', async () => {
+      const server = await fake((request) => {
+        if (request.key === 'good') honest(request)
+        else request.socket.destroy()
+      })
+      const connection = open(server.port)
+      for (let round = 0; round < 3; round++) {
+        await fail(connection, 4)
+        expect(await valueOf(ask(connection, 'good'))).toBe('value of good')
+      }
+    })
+
+    it('a lost connection counts once, however many operations it takes along', async () => {
+      const server = await fake((request) => {
+        if (request.key === 'last') request.socket.destroy()
+        else if (request.key === 'good') honest(request)
+      })
+      const connection = open(server.port)
+      const lost = Array.from({ length: 20 }, (_, index) => ask(connection, index < 19 ? 'held' : 'last'))
+      expect((await Promise.allSettled(lost)).map(({ status }) => status)).toEqual(Array(20).fill('rejected'))
+      expect(await valueOf(ask(connection, 'good'))).toBe('value of good')
+    })
+
+    it('refusals of a healthy server and closing an idle connection do not count', async () => {
+      const server = await fake((request) => {
+        request.socket.write(replyTo(request, { status: 0x82 }))
+        if (request.key === 'idle') request.socket.end()
+      })
+      const connection = open(server.port)
+      for (let index = 0; index < 10; index++) {
+        expect((await ask(connection, index < 5 ? 'full' : 'idle')).header.status).toBe(0x82)
+        const [socket] = server.sockets
+        if (index >= 5 && socket) await once(socket, 'close')
+      }
+    })
+
+    it('closing the store ends the probes', async () => {
+      const { server, connection } = await failing()
+      await fail(connection, 5)
+      connection.close()
+      await sleep(1100)
+      expect(server.requests).toHaveLength(5)
+      await expect(ask(connection, 'more')).rejects.toThrow('the store has been closed')
+    })
+  })
+
+  it('F2: time that the handler itself spent before the event loop went on does not count', async () => {
+    const server = await memcached()
+    const connection = open(server.port, { operationTimeoutMs: 50 })
+    await ask(connection, 'warm')
+    const reply = ask(connection, 'key')
+    const blockedUntil = performance.now() + 100
+    while (performance.now() < blockedUntil);
+    await expect(reply).resolves.toMatchObject({ header: { status: 1 } })
   })
 
   it('M11: takes no credentials from the environment, and sends none', async () => {

@@ -188,7 +188,75 @@ describe('MemcachedStore', () => {
       "servers: expected a port from 1 to 65535, got 'a:70000'",
     ],
     ['an unknown option', { servers: 'a', timeout: 1 }, TypeError, '; got timeout'],
-    ['an option of a later version', { servers: 'a', password: 'hunter2' }, TypeError, '; got password'],
+    ['a password alone', { servers: 'a', password: 'hunter2' }, TypeError, 'username: expected a string'],
+    ['a user alone', { servers: 'a', username: 'hunter' }, TypeError, 'password: expected a string'],
+    [
+      'an empty password',
+      { servers: 'a', username: 'hunter', password: '' },
+      TypeError,
+      'password: expected a string that is not empty',
+    ],
+    [
+      'a password with a NUL',
+      { servers: 'a', username: 'hunter', password: 'hunter\0' },
+      TypeError,
+      'password: expected a string that is not empty and holds no NUL, got a string',
+    ],
+    ['a NUL in the address', 'memcached://hunter:hunter%00@a', TypeError, 'password: expected a string'],
+    [
+      'two users',
+      { servers: 'memcached://hunter:hunter2@a', username: 'hunter', password: 'hunter2' },
+      TypeError,
+      'username: expected here or in the address, got both',
+    ],
+    [
+      'tls as a string',
+      { servers: 'a', tls: 'yes' },
+      TypeError,
+      'tls: expected true or options, got a string',
+    ],
+    [
+      'an unknown tls option',
+      { servers: 'a', tls: { rejectUnauthorized: false } },
+      TypeError,
+      'tls: expected ca',
+    ],
+    [
+      'a certificate without its key',
+      { servers: 'a', tls: { cert: 'x' } },
+      TypeError,
+      'tls: expected cert and key',
+    ],
+    [
+      'a key that is no PEM',
+      { servers: 'a', tls: { cert: 'x', key: 'hunter2' } },
+      TypeError,
+      'tls: expected ca, cert and key in PEM',
+    ],
+    [
+      'a ca that is a number',
+      { servers: 'a', tls: { ca: [1] } },
+      TypeError,
+      'tls: expected ca, cert and key in PEM, as strings or bytes, got a number',
+    ],
+    [
+      'a servername that is a number',
+      { servers: 'a', tls: { servername: 1 } },
+      TypeError,
+      'tls.servername: expected a host name, got 1',
+    ],
+    [
+      'no TLS with memcacheds://',
+      { servers: 'memcacheds://a', tls: false },
+      TypeError,
+      'tls: expected true with memcacheds://',
+    ],
+    [
+      'maxInFlight 0',
+      { servers: 'a', maxInFlight: 0 },
+      RangeError,
+      'maxInFlight: expected a whole number from 1 to 1048576, got 0',
+    ],
     [
       'a prefix with a space',
       { servers: 'a', keyPrefix: 'a b' },
@@ -247,8 +315,10 @@ describe('MemcachedStore', () => {
   })
 
   it.each([
-    'memcached://hunter:hunter2@localhost',
+    'memcached://hunter:hunter2/@localhost',
     { servers: ['hunter:hunter2@localhost'] },
+    { servers: 'localhost', username: 'hunter', password: 'hunter2\0' },
+    { servers: 'localhost', tls: { cert: 'hunter', key: 'hunter2' } },
     { servers: 'localhost', password: 'hunter2' },
   ])('never repeats a password (%#)', (options) => {
     expect(() => new MemcachedStore(options)).toThrow(TypeError)

@@ -1,0 +1,288 @@
+import { connect, isIP, type Socket } from 'node:net'
+import { connect as connectSecurely } from 'node:tls'
+import { Header, Utils, type Response } from 'memjs'
+import type { ServerAddress } from './address.ts'
+
+/** How a server is reached, and what bounds its answers. */
+export interface ConnectionOptions {
+  /** Milliseconds from the call to the answer, connecting included. */
+  operationTimeoutMs: number
+  /** Milliseconds for connecting, TLS and authentication included. */
+  connectTimeoutMs: number
+  /** Operations that wait for an answer at one time; beyond it they fail at once. */
+  maxInFlight: number
+  /** The largest value that a reply may carry. */
+  maxBytes: number
+  credentials?: Credentials | undefined
+  tls?: TlsOptions | undefined
+}
+
+/** For SASL PLAIN (RFC 4616). */
+export interface Credentials {
+  username: string
+  password: string
+}
+
+/** TLS to memcached; certificates and keys in PEM. The server's certificate is always verified. */
+export interface TlsOptions {
+  /** Who may have signed the server's certificate. Default: the runtime's own list. */
+  ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined
+  /** A certificate of this client's own, for a server that asks for one; with `key`. */
+  cert?: string | Uint8Array | undefined
+  key?: string | Uint8Array | undefined
+  /** The name that the server's certificate must hold. Default: the host of the address. */
+  servername?: string | undefined
+}
+
+/** One request, and who waits for what becomes of it. */
+export interface Exchange {
+  request: Buffer
+  answer: (response: Response) => void
+  fail: (error: Error) => void
+  /** When it must be answered; set at the end of its event-loop turn. */
+  deadline?: number
+}
+
+/** What a {@link Link} tells its owner. */
+export interface LinkListener {
+  answered(): void
+  /** Something in flight failed; told once, however much it is, and before those who wait. */
+  failed(reason: Error): void
+}
+
+/** The connection ended with a request in flight, which may or may not have been carried out. */
+export class ConnectionLostError extends Error {}
+
+/** The server does not let us in; asking again does not help. */
+export class AuthenticationError extends Error {}
+
+export const Opcode = {
+  set: 0x01,
+  add: 0x02,
+  replace: 0x03,
+  delete: 0x04,
+  noop: 0x0a,
+  stat: 0x10,
+  getAndTouch: 0x1d,
+  authenticate: 0x21,
+} as const
+
+/** Of replies. */
+export const Status = { ok: 0, missing: 1, taken: 2, authenticationFailed: 0x20, unknown: 0x81 } as const
+
+const HEADER_BYTES = 24
+/** What a reply may hold besides the value: flags, or the text of an error. */
+const REPLY_OVERHEAD_BYTES = 1024
+const KEEP_ALIVE_MS = 30_000
+
+/**
+ * One socket and all that belongs to it: its receive buffer (M3), its requests in flight, its timer. It fails once,
+ * as a whole, and is then thrown away, so nothing of an old socket can reach a new one.
+ */
+export class Link {
+  readonly #options: ConnectionOptions
+  readonly #listener: LinkListener
+  readonly #socket: Socket
+  #stage: 'connecting' | 'securing' | 'authenticating' | 'ready' | 'ended' = 'connecting'
+  readonly #connectDeadline: number
+  #isTurnEnding = false
+  #outgoing: Exchange[] = []
+  #authentication: Pick<Exchange, 'request' | 'answer'> | undefined
+  /** Oldest first, the order in which memcached answers. */
+  readonly #inFlight: Exchange[] = []
+  #received: Buffer[] = []
+  #receivedBytes = 0
+  #awaitedBytes = HEADER_BYTES
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(address: ServerAddress, options: ConnectionOptions, listener: LinkListener) {
+    this.#options = options
+    this.#listener = listener
+    this.#connectDeadline = performance.now() + options.connectTimeoutMs
+    this.#socket = this.#open(address)
+      .setNoDelay()
+      .setKeepAlive(true, KEEP_ALIVE_MS)
+      .on('data', (chunk: Buffer) => this.#receive(chunk))
+      .on('error', (error) => this.#lose(error.message, error))
+      // A server that closes in peace leaves requests behind just like one that breaks (M1).
+      .on('end', () => this.#lose('the server closed the connection'))
+      .on('close', () => this.#lose('the connection was lost'))
+  }
+
+  get hasEnded(): boolean {
+    return this.#stage === 'ended'
+  }
+
+  /** Requests that wait for an answer. */
+  get load(): number {
+    return this.#inFlight.length
+  }
+
+  send(exchange: Exchange): void {
+    this.#inFlight.push(exchange)
+    this.#outgoing.push(exchange)
+    if (this.#isTurnEnding) return
+    this.#isTurnEnding = true
+    setImmediate(() => this.#endTurn())
+  }
+
+  end(reason: Error): void {
+    if (this.#stage === 'ended') return
+    this.#stage = 'ended'
+    clearTimeout(this.#timer)
+    this.#socket.destroy()
+    this.#outgoing = []
+    this.#received = []
+    const failed = this.#inFlight.splice(0)
+    if (failed.length > 0) this.#listener.failed(reason)
+    for (const { fail } of failed) fail(reason)
+  }
+
+  #open({ host, port }: ServerAddress): Socket {
+    const { tls } = this.#options
+    if (!tls) return connect({ host, port }).on('connect', () => this.#authenticate())
+    const { ca, cert, key, servername = isIP(host) ? undefined : host } = tls
+    const secured = {
+      host,
+      port,
+      ...(ca !== undefined && { ca: [ca].flat() as (string | Buffer)[] }),
+      ...(cert !== undefined && { cert: cert as string | Buffer, key: key as string | Buffer }),
+      ...(servername !== undefined && { servername }),
+    }
+    return connectSecurely(secured)
+      .on('connect', () => {
+        if (this.#stage === 'connecting') this.#stage = 'securing'
+      })
+      .on('secureConnect', () => this.#authenticate())
+  }
+
+  /** SASL PLAIN, where there are credentials: `authcid` and `passwd` behind NULs (RFC 4616 §2). */
+  #authenticate(): void {
+    const { credentials } = this.#options
+    if (!credentials) return this.#begin()
+    this.#stage = 'authenticating'
+    const { username, password } = credentials
+    const message = `\0${username}\0${password}`
+    const request = Utils.makeRequestBuffer(Opcode.authenticate, 'PLAIN', '', message, 0)
+    this.#authentication = {
+      request,
+      answer: ({ header: { status } }) => {
+        this.#authentication = undefined
+        if (status === Status.ok) this.#begin()
+        else this.end(new AuthenticationError(authenticationRefusal(status)))
+      },
+    }
+    this.#socket.write(request)
+  }
+
+  #begin(): void {
+    this.#stage = 'ready'
+    // What keeps the process alive is the timer, which runs exactly while something is in flight.
+    this.#socket.unref()
+    if (!this.#isTurnEnding) this.#flush()
+  }
+
+  /** Deadlines count from here: what the handler computes before it lets the event loop go on is no fault of the server. */
+  #endTurn(): void {
+    this.#isTurnEnding = false
+    const now = performance.now()
+    for (const exchange of this.#outgoing) exchange.deadline ??= now + this.#options.operationTimeoutMs
+    this.#flush()
+    if (this.#timer === undefined) this.#watch()
+  }
+
+  /** One write for all requests of an event-loop turn: a system call costs more than the rest of an operation (M12). */
+  #flush(): void {
+    const requests = this.#outgoing.map(({ request }) => request)
+    if (this.#stage !== 'ready' || requests.length === 0) return
+    this.#outgoing = []
+    this.#socket.write(requests.length === 1 ? requests[0]! : Buffer.concat(requests))
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#stage === 'ended') return
+    this.#received.push(chunk)
+    this.#receivedBytes += chunk.length
+    while (this.#receivedBytes > 0) {
+      const oldest = this.#authentication ?? this.#inFlight[0]
+      if (!oldest) return this.#lose('the server sent bytes that nobody had asked for')
+      // Joined only once a header or a reply is complete: a reply in a thousand pieces is copied twice, not a thousand times.
+      if (this.#receivedBytes < this.#awaitedBytes) return
+      const bytes = this.#received.length > 1 ? Buffer.concat(this.#received) : this.#received[0]!
+      const mismatch = findMismatch(bytes, oldest.request, this.#options.maxBytes)
+      if (mismatch) return this.#lose(`the reply does not fit the request: ${mismatch}`)
+      const replyBytes = HEADER_BYTES + bytes.readUInt32BE(8)
+      if (bytes.length < replyBytes) {
+        this.#received = [bytes]
+        this.#awaitedBytes = replyBytes
+        return
+      }
+      this.#received = [bytes.subarray(replyBytes)]
+      this.#receivedBytes = bytes.length - replyBytes
+      this.#awaitedBytes = HEADER_BYTES
+      const reply = Utils.parseMessage(bytes.subarray(0, replyBytes)) as Response
+      if (!this.#authentication && isLast(reply)) this.#inFlight.shift()
+      oldest.answer(reply)
+      if (this.hasEnded) return
+      this.#listener.answered()
+    }
+    this.#received = []
+    if (this.#inFlight.length > 0) return
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  /**
+   * Replies come in order, so watching the oldest request is watching all (M2), and a server that owes it an answer has
+   * stalled: later ones would only wait behind it. The timer is not moved with each reply but set again when it fires.
+   */
+  #watch(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const deadline = this.#inFlight[0]?.deadline
+    if (deadline === undefined || this.#stage === 'ended') return
+    const isReady = this.#stage === 'ready'
+    const remaining = (isReady ? deadline : Math.min(deadline, this.#connectDeadline)) - performance.now()
+    if (remaining > 0) {
+      this.#timer = setTimeout(() => {
+        // After a blocked event loop timers run before the sockets are read, and the answer may be there already.
+        setImmediate(() => this.#watch())
+      }, remaining)
+    } else {
+      this.end(new Error(isReady ? 'no answer in time' : 'no connection in time'))
+    }
+  }
+
+  #lose(what: string, cause?: Error): void {
+    if (this.#stage === 'ready') this.end(new ConnectionLostError(what, { cause }))
+    else if (this.#stage === 'securing') this.end(new Error(`the TLS handshake failed: ${what}`, { cause }))
+    else this.end(cause ?? new Error(what))
+  }
+}
+
+/** STAT alone is answered in many replies; the last one has no key. */
+function isLast({ header: { opcode, keyLength } }: Response): boolean {
+  return opcode !== Opcode.stat || keyLength === 0
+}
+
+/** Says what is wrong with a reply's header (M3); memjs's `parseMessage` would wait for ever for impossible lengths. */
+function findMismatch(reply: Buffer, request: Buffer, maxBytes: number): string | undefined {
+  const { magic, opcode, opaque, extrasLength, keyLength, totalBodyLength } = Header.fromBuffer(reply)
+  if (magic !== 0x81) return 'magic'
+  if (opcode !== request[1]) return 'opcode'
+  if (opaque !== request.readUInt32BE(12)) return 'opaque'
+  if (extrasLength + keyLength > totalBodyLength) return 'lengths'
+  if (totalBodyLength > maxBytes + REPLY_OVERHEAD_BYTES) return 'too long'
+  return undefined
+}
+
+function authenticationRefusal(status: number): string {
+  switch (status) {
+    case Status.authenticationFailed:
+      return 'memcached refused the username or the password'
+    case Status.unknown:
+      return 'memcached takes no username and password: it was started without -S'
+    default:
+      return `memcached refused to authenticate: status 0x${status.toString(16)}`
+  }
+}
