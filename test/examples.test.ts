@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Browser, type Answer } from './support/browser.ts'
 import { startMemcached, type Memcached } from './support/memcached.ts'
-import { startExample, type Example, type Runtime } from './support/process.ts'
+import { startExample, type Runtime, type ServerProcess } from './support/process.ts'
 
 const SECRET = 'a secret of the examples, and of nobody else'
 const SERVERS: Record<Runtime, string> = { Node: 'examples/node/server.ts', Bun: 'examples/bun/server.ts' }
@@ -12,7 +12,7 @@ describe.each(['Node', 'Bun'] as const)('the shop on %s', (runtime) => {
     ['over two memcacheds', () => Promise.all([startMemcached(), startMemcached()])],
   ])('%s', (_, startServices) => {
     let services: Memcached[]
-    let shop: Example
+    let shop: ServerProcess
     let browser: Browser
 
     beforeAll(async () => {
@@ -154,7 +154,7 @@ describe.each(['Node', 'Bun'] as const)('the shop on %s', (runtime) => {
   describe('when a memcached loses everything or goes away', () => {
     let sessions: Memcached
     let objects: Memcached
-    let shop: Example
+    let shop: ServerProcess
     let browser: Browser
 
     beforeEach(async () => {
@@ -232,8 +232,8 @@ describe('the shop whose sessions live in the object cache', () => {
 
 describe.each(['Node', 'Bun'] as const)('Koa beside the shop on %s', (runtime) => {
   let services: Memcached[]
-  let shop: Example
-  let koa: Example
+  let shop: ServerProcess
+  let koa: ServerProcess
 
   beforeAll(async () => {
     services = await Promise.all([startMemcached(), startMemcached()])
@@ -286,7 +286,7 @@ async function stopAll(services: Memcached[] | undefined): Promise<void> {
   await Promise.all((services ?? []).map((service) => service.stop()))
 }
 
-function signIn(browser: Browser, shop: Example, name: string): Promise<Answer> {
+function signIn(browser: Browser, shop: ServerProcess, name: string): Promise<Answer> {
   return browser.submit(`${shop.url}/sign-in`, { name })
 }
 

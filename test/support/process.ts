@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-/** A server of the examples, running. */
-export interface Example {
+/** A server in a process of its own, running. */
+export interface ServerProcess {
   /** `http://localhost:port` */
   url: string
   /** All it has said so far. */
@@ -14,20 +14,32 @@ export interface Example {
 
 export type Runtime = 'Node' | 'Bun'
 
-/** Starts an example on a free port and waits for the line that names its URL. */
+/** Starts an example, which runs the built package. */
 export async function startExample(
   runtime: Runtime,
   file: string,
   env: Record<string, string> = {},
-): Promise<Example> {
-  const { command, args } = commands[runtime]
+): Promise<ServerProcess> {
   if (!existsSync(inProject('dist'))) {
     throw new Error('the examples run the built package; run first: npm run build')
   }
+  return startServer(runtime, file, { TSX_TSCONFIG_PATH: 'examples/tsconfig.json', ...env })
+}
+
+/** The runtime that runs the tests. */
+export const ownRuntime: Runtime = process.versions['bun'] ? 'Bun' : 'Node'
+
+/** Starts a server on a free port and waits for the line that names its URL. */
+export async function startServer(
+  runtime: Runtime,
+  file: string,
+  env: Record<string, string> = {},
+): Promise<ServerProcess> {
+  const { command, args } = commands[runtime]
   if (!existsSync(command)) throw new Error(`${command} is missing; run first: npm ci --prefix test/runtimes`)
   const child = spawn(command, [...args, file], {
     cwd: inProject('.'),
-    env: { ...process.env, ...unset, TSX_TSCONFIG_PATH: 'examples/tsconfig.json', PORT: '0', ...env },
+    env: { ...process.env, ...unset, PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.add(child)
