@@ -6,17 +6,31 @@ import { join } from 'node:path'
 
 const report = join(mkdtempSync(join(tmpdir(), 'holdfast-')), 'report.json')
 const run = (command, ...args) => spawnSync(command, args, { stdio: 'inherit' }).status === 0
-const isOnPath = (program) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
+const isHere = (check) => spawnSync('sh', ['-c', check]).status === 0
 
-if (!isOnPath('memcached')) {
-  console.log('installing memcached with apt-get')
-  const isInstalled =
-    process.getuid?.() === 0 &&
-    run('apt-get', 'update', '-qq') &&
-    run('apt-get', 'install', '-y', '-qq', 'memcached')
-  if (!isInstalled) {
+// What the tests need of Debian, and how each shows that it is there; not every user's PATH holds /usr/sbin.
+const packages = {
+  memcached: 'command -v memcached',
+  'sasl2-bin': 'PATH="$PATH:/usr/sbin" command -v saslpasswd2',
+  'libsasl2-modules': 'ls /usr/lib*/sasl2/libplain.so* /usr/lib/*/sasl2/libplain.so* 2>/dev/null | grep -q .',
+  faketime: 'command -v faketime',
+  openssl: 'command -v openssl',
+}
+const findMissing = () => Object.keys(packages).filter((name) => !isHere(packages[name]))
+const missing = findMissing()
+if (missing.length > 0) {
+  if (process.getuid?.() === 0) {
+    console.log(`installing ${missing.join(', ')} with apt-get`)
+    // A fresh machine is often at its first upgrade, which holds the lock.
+    const options = ['-qq', '-o', 'DPkg::Lock::Timeout=120']
+    const apt = (...args) => run('env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', ...options, ...args)
+    apt('update')
+    apt('install', '-y', ...missing)
+  }
+  const stillMissing = findMissing().join(' ')
+  if (stillMissing) {
     console.error(
-      'memcached is missing; install it with: sudo apt-get update && sudo apt-get install -y memcached',
+      `missing: ${stillMissing}; install with: sudo apt-get update && sudo apt-get install -y ${stillMissing}`,
     )
     process.exit(1)
   }

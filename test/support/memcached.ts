@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { connect } from 'node:net'
+import { connect, isIPv6 } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** A real memcached of a test's own, on a free port of the loopback. */
 export interface Memcached {
   port: number
-  /** `memcached://127.0.0.1:port` */
+  /** `memcached://host:port` */
   address: string
   pid: number
   /** Ends it, frozen or not, and waits until it is gone. Default `SIGKILL`: there is nothing to keep. */
@@ -19,22 +19,26 @@ export interface Memcached {
 }
 
 /** Starts memcached and waits until it accepts; `port` is for starting one again where it was. */
-export async function startMemcached({ args = [], port = -1 }: StartOptions = {}): Promise<Memcached> {
+export async function startMemcached({
+  args = [],
+  env = {},
+  host = '127.0.0.1',
+  port = -1,
+}: StartOptions = {}): Promise<Memcached> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-memcached-'))
   const portFile = join(folder, 'port')
   try {
     // Port -1 lets the kernel choose, so that two tests never race for one.
-    const child = spawn(
-      'memcached',
-      ['-l', '127.0.0.1', '-p', String(port), '-U', '0', ...asRoot(), ...args],
-      { env: { ...process.env, MEMCACHED_PORT_FILENAME: portFile }, stdio: ['ignore', 'ignore', 'pipe'] },
-    )
+    const child = spawn('memcached', ['-l', host, '-p', String(port), '-U', '0', ...asRoot(), ...args], {
+      env: { ...process.env, ...env, MEMCACHED_PORT_FILENAME: portFile },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
     running.add(child)
     child.once('exit', () => running.delete(child))
     const actualPort = await listeningPort(child, portFile)
     return {
       port: actualPort,
-      address: `memcached://127.0.0.1:${actualPort}`,
+      address: `memcached://${isIPv6(host) ? `[${host}]` : host}:${actualPort}`,
       pid: child.pid!,
       async stop(signal = 'SIGKILL') {
         if (child.exitCode !== null || child.signalCode !== null) return
@@ -42,15 +46,18 @@ export async function startMemcached({ args = [], port = -1 }: StartOptions = {}
         child.kill(signal)
         await exited
       },
-      text: (command) => askInText(actualPort, command),
+      text: (command) => askInText(host, actualPort, command),
     }
   } finally {
     await rm(folder, { recursive: true })
   }
 }
 
-interface StartOptions {
+export interface StartOptions {
   args?: readonly string[]
+  env?: Record<string, string>
+  /** Default 127.0.0.1. */
+  host?: string
   port?: number
 }
 
@@ -71,7 +78,7 @@ async function listeningPort(child: ChildProcess, portFile: string): Promise<num
   child.once('error', (error) => (failure = error))
   for (let tries = 0; tries < 1000; tries++) {
     // memcached moves the file into place after it listens.
-    const port = /^TCP INET: (\d+)$/m.exec(await readFile(portFile, 'utf8').catch(() => ''))?.[1]
+    const port = /^TCP INET6?: (\d+)$/m.exec(await readFile(portFile, 'utf8').catch(() => ''))?.[1]
     if (port) return Number(port)
     if (failure || child.exitCode !== null) break
     await sleep(5)
@@ -80,8 +87,8 @@ async function listeningPort(child: ChildProcess, portFile: string): Promise<num
   throw new Error(`memcached did not start: ${complaints || String(failure ?? 'no port within 5 s')}`)
 }
 
-async function askInText(port: number, command: string): Promise<string> {
-  const socket = connect({ port, host: '127.0.0.1' })
+async function askInText(host: string, port: number, command: string): Promise<string> {
+  const socket = connect({ host, port })
   socket.write(`${command}\r\nquit\r\n`)
   const chunks: Buffer[] = []
   for await (const chunk of socket) chunks.push(chunk as Buffer)

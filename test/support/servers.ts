@@ -1,5 +1,6 @@
 import { afterEach } from 'vitest'
 import { startFakeServer, type FakeRequest, type FakeServer } from './fake-server.ts'
+import { startFaultProxy, type FaultProxy } from './fault-proxy.ts'
 import { startMemcached, type Memcached } from './memcached.ts'
 
 export interface Servers {
@@ -7,6 +8,7 @@ export interface Servers {
   onEnd(cleanup: () => unknown): void
   memcached(...args: string[]): Promise<Memcached>
   fake(onRequest: (request: FakeRequest) => void): Promise<FakeServer>
+  proxy(target: { port: number }): Promise<FaultProxy>
 }
 
 /** Servers that end with the test that started them. */
@@ -26,6 +28,11 @@ export function useServers(): Servers {
       const server = await startFakeServer(onRequest)
       cleanups.push(() => server.close())
       return server
+    },
+    async proxy(target) {
+      const proxy = await startFaultProxy(target)
+      cleanups.push(() => proxy.close())
+      return proxy
     },
   }
 }

@@ -153,7 +153,6 @@ const REFUSALS: Record<number, string> = {
   0x03: 'value too large',
   0x04: 'invalid arguments',
   0x05: 'not stored',
-  0x20: 'authentication required',
   0x81: 'unknown command',
   0x82: 'out of memory',
   0x83: 'not supported',

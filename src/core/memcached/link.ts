@@ -103,7 +103,7 @@ export class Link {
       .setNoDelay()
       .setKeepAlive(true, KEEP_ALIVE_MS)
       .on('data', (chunk: Buffer) => this.#receive(chunk))
-      .on('error', (error) => this.#lose(error.message, error))
+      .on('error', (error) => this.#lose(reasonOf(error), error))
       // A server that closes in peace leaves requests behind just like one that breaks (M1).
       .on('end', () => this.#lose('the server closed the connection'))
       .on('close', () => this.#lose('the connection was lost'))
@@ -145,6 +145,8 @@ export class Link {
     const secured = {
       host,
       port,
+      // Not left to the default, which NODE_TLS_REJECT_UNAUTHORIZED changes.
+      rejectUnauthorized: true,
       ...(ca !== undefined && { ca: [ca].flat() as (string | Buffer)[] }),
       ...(cert !== undefined && { cert: cert as string | Buffer, key: key as string | Buffer }),
       ...(servername !== undefined && { servername }),
@@ -221,7 +223,12 @@ export class Link {
       this.#receivedBytes = bytes.length - replyBytes
       this.#awaitedBytes = HEADER_BYTES
       const reply = Utils.parseMessage(bytes.subarray(0, replyBytes)) as Response
-      if (!this.#authentication && isLast(reply)) this.#inFlight.shift()
+      if (!this.#authentication) {
+        if (reply.header.status === Status.authenticationFailed) {
+          return this.end(new AuthenticationError('memcached wants a username and a password'))
+        }
+        if (isLast(reply)) this.#inFlight.shift()
+      }
       oldest.answer(reply)
       if (this.hasEnded) return
       this.#listener.answered()
@@ -258,6 +265,11 @@ export class Link {
     else if (this.#stage === 'securing') this.end(new Error(`the TLS handshake failed: ${what}`, { cause }))
     else this.end(cause ?? new Error(what))
   }
+}
+
+/** OpenSSL's own word where it has one: its message names addresses and source lines. */
+function reasonOf(error: Error & { reason?: string }): string {
+  return error.reason ?? error.message
 }
 
 /** STAT alone is answered in many replies; the last one has no key. */

@@ -1,3 +1,5 @@
+import { X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { checkNames, checkWhole, kindOf, wrong } from '../check.ts'
 import { parseServers, type ServerAddress } from './address.ts'
@@ -110,13 +112,16 @@ function checkTls(tls: unknown): TlsOptions | undefined {
   const { ca, cert, key, servername } = tls as TlsOptions
   if ((cert === undefined) !== (key === undefined))
     throw new TypeError('tls: expected cert and key together, got one')
-  if (servername !== undefined && typeof servername !== 'string')
+  if (servername !== undefined && (typeof servername !== 'string' || isIP(servername)))
     throw wrong('tls.servername', 'a host name', servername)
   for (const pem of [ca, cert, key].flat()) {
     if (pem === undefined || typeof pem === 'string' || pem instanceof Uint8Array) continue
     throw new TypeError(`tls: expected ca, cert and key in PEM, as strings or bytes, got ${kindOf(pem)}`)
   }
   try {
+    // For its own part it takes what is no certificate, and later finds the server's not to be signed by it.
+    for (const certificate of [ca, cert].flat())
+      if (certificate !== undefined) new X509Certificate(certificate)
     createSecureContext({ ca: ca as string, cert: cert as string, key: key as string })
   } catch (error) {
     throw new TypeError('tls: expected ca, cert and key in PEM, got what cannot be read', { cause: error })

@@ -309,7 +309,6 @@ describe('MemcachedClient', () => {
   it.each([
     [0x03, 'value too large'],
     [0x04, 'invalid arguments'],
-    [0x20, 'authentication required'],
     [0x81, 'unknown command'],
     [0x82, 'out of memory'],
     [0x84, 'internal error'],
@@ -323,6 +322,21 @@ describe('MemcachedClient', () => {
     const client = open(server.port)
     for (const [, operate] of operations)
       expect(await fails(operate(client))).toBe(`memcached refused: ${name}`)
+    expect(server.connections).toBe(1)
+  })
+})
+
+describe('A server that wants credentials and gets none', () => {
+  it('is left alone at once, and is not asked anew with every operation', async () => {
+    const server = await fake((request) => void request.socket.end(replyTo(request, { status: 0x20 })))
+    const client = open(server.port)
+    const outcomes = await Promise.allSettled(operations.map(([, operate]) => operate(client)))
+    for (const outcome of outcomes) {
+      expect(outcome).toMatchObject({ reason: new Error('memcached wants a username and a password') })
+    }
+    for (const [, operate] of operations) {
+      expect(await fails(operate(client))).toContain('memcached wants a username and a password')
+    }
     expect(server.connections).toBe(1)
   })
 })

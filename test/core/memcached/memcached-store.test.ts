@@ -240,6 +240,18 @@ describe('MemcachedStore', () => {
       'tls: expected ca, cert and key in PEM, as strings or bytes, got a number',
     ],
     [
+      'a servername that is an address',
+      { servers: 'a', tls: { servername: '10.0.0.1' } },
+      TypeError,
+      'tls.servername: expected a host name, got "10.0.0.1"',
+    ],
+    [
+      'a ca that is a path',
+      { servers: 'a', tls: { ca: '/etc/ssl/ca.pem' } },
+      TypeError,
+      'tls: expected ca, cert and key in PEM, got what cannot be read',
+    ],
+    [
       'a servername that is a number',
       { servers: 'a', tls: { servername: 1 } },
       TypeError,
