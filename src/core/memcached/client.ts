@@ -3,8 +3,9 @@ import type { ReplaceOutcome, StoredRecord } from '../store.ts'
 import { within } from '../within.ts'
 import { serverName, type ServerAddress } from './address.ts'
 import { Connection } from './connection.ts'
-import { ConnectionLostError, Opcode, Status, type ConnectionOptions } from './link.ts'
+import { ConnectionLostError, type ConnectionOptions } from './link.ts'
 import { rendezvous } from './placement.ts'
+import { Opcode, refusal, Status, VERSION_OFFSET } from './protocol.ts'
 
 /**
  * The few operations of memcached that sessions need, over its binary protocol and memjs. A port: another client could
@@ -102,7 +103,7 @@ export class MemcachedClient {
     }
     const { status } = reply.header
     if (status === Status.ok || expected.includes(status)) return reply
-    throw new Error(`memcached refused: ${REFUSALS[status] ?? `status 0x${status.toString(16)}`}`)
+    throw new Error(`memcached refused: ${refusal(status)}`)
   }
 
   /** Resolves with the last reply, of which only {@link stats} has more than one. */
@@ -148,20 +149,6 @@ export function expiry(ttl: number, nowSeconds: number = Math.ceil(Date.now() / 
 
 /** What does no harm when it happens twice; a swap is recognised by its write id instead, an addition begins anew. */
 const REPEATABLE: ReadonlySet<number> = new Set([Opcode.getAndTouch, Opcode.set, Opcode.delete])
-
-const REFUSALS: Record<number, string> = {
-  0x03: 'value too large',
-  0x04: 'invalid arguments',
-  0x05: 'not stored',
-  0x81: 'unknown command',
-  0x82: 'out of memory',
-  0x83: 'not supported',
-  0x84: 'internal error',
-  0x85: 'busy',
-  0x86: 'temporary failure',
-}
-
-const VERSION_OFFSET = 16
 
 const WITHOUT_VERSIONS =
   'memcached keeps no versions, so parallel writes cannot be told apart: start it without -C (--disable-cas)'

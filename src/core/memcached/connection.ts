@@ -1,7 +1,8 @@
 import { Server, Utils, type Response } from 'memjs'
 import type { ServerAddress } from './address.ts'
 import { Breaker } from './breaker.ts'
-import { AuthenticationError, Link, Opcode, type ConnectionOptions, type Exchange } from './link.ts'
+import { AuthenticationError, Link, type ConnectionOptions, type Exchange } from './link.ts'
+import { Opcode } from './protocol.ts'
 
 /**
  * memjs's `Server` with its network half replaced: `Client.perform` calls `onResponse`, `onError` and `write`, in this

@@ -1,7 +1,8 @@
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
-import { Header, Utils, type Response } from 'memjs'
+import { Utils, type Response } from 'memjs'
 import type { ServerAddress } from './address.ts'
+import { findMismatch, HEADER_BYTES, isLast, Opcode, refusal, Status } from './protocol.ts'
 
 /** How a server is reached, and what bounds its answers. */
 export interface ConnectionOptions {
@@ -56,23 +57,6 @@ export class ConnectionLostError extends Error {}
 /** The server does not let us in; asking again does not help. */
 export class AuthenticationError extends Error {}
 
-export const Opcode = {
-  set: 0x01,
-  add: 0x02,
-  replace: 0x03,
-  delete: 0x04,
-  noop: 0x0a,
-  stat: 0x10,
-  getAndTouch: 0x1d,
-  authenticate: 0x21,
-} as const
-
-/** Of replies. */
-export const Status = { ok: 0, missing: 1, taken: 2, authenticationFailed: 0x20, unknown: 0x81 } as const
-
-const HEADER_BYTES = 24
-/** What a reply may hold besides the value: flags, or the text of an error. */
-const REPLY_OVERHEAD_BYTES = 1024
 const KEEP_ALIVE_MS = 30_000
 
 /**
@@ -272,22 +256,6 @@ function reasonOf(error: Error & { reason?: string }): string {
   return error.reason ?? error.message
 }
 
-/** STAT alone is answered in many replies; the last one has no key. */
-function isLast({ header: { opcode, keyLength } }: Response): boolean {
-  return opcode !== Opcode.stat || keyLength === 0
-}
-
-/** Says what is wrong with a reply's header (M3); memjs's `parseMessage` would wait for ever for impossible lengths. */
-function findMismatch(reply: Buffer, request: Buffer, maxBytes: number): string | undefined {
-  const { magic, opcode, opaque, extrasLength, keyLength, totalBodyLength } = Header.fromBuffer(reply)
-  if (magic !== 0x81) return 'magic'
-  if (opcode !== request[1]) return 'opcode'
-  if (opaque !== request.readUInt32BE(12)) return 'opaque'
-  if (extrasLength + keyLength > totalBodyLength) return 'lengths'
-  if (totalBodyLength > maxBytes + REPLY_OVERHEAD_BYTES) return 'too long'
-  return undefined
-}
-
 function authenticationRefusal(status: number): string {
   switch (status) {
     case Status.authenticationFailed:
@@ -295,6 +263,6 @@ function authenticationRefusal(status: number): string {
     case Status.unknown:
       return 'memcached takes no username and password: it was started without -S'
     default:
-      return `memcached refused to authenticate: status 0x${status.toString(16)}`
+      return `memcached refused to authenticate: ${refusal(status)}`
   }
 }

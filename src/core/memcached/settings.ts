@@ -121,7 +121,7 @@ function checkTls(tls: unknown): TlsOptions | undefined {
   try {
     // For its own part it takes what is no certificate, and later finds the server's not to be signed by it.
     for (const certificate of [ca, cert].flat())
-      if (certificate !== undefined) new X509Certificate(certificate)
+      if (certificate !== undefined) void new X509Certificate(certificate)
     createSecureContext({ ca: ca as string, cert: cert as string, key: key as string })
   } catch (error) {
     throw new TypeError('tls: expected ca, cert and key in PEM, got what cannot be read', { cause: error })
