@@ -54,22 +54,20 @@ for (const [name, ...command] of checks) {
   else failed++
 }
 
-const isGreen = run(
-  'npx',
-  'vitest',
-  'run',
-  '--reporter=default',
-  '--reporter=json',
-  `--outputFile.json=${report}`,
-)
-try {
-  const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'))
-  passed += numPassedTests
-  failed += Math.max(numFailedTests, isGreen ? 0 : 1)
-} catch {
-  failed++
-} finally {
-  rmSync(join(report, '..'), { recursive: true, force: true })
+const bun = ['test/runtimes/node_modules/.bin/bun', '--bun', 'node_modules/vitest/vitest.mjs']
+for (const vitest of [['npx', 'vitest'], bun]) {
+  const options = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  const isGreen = run(...vitest, 'run', ...options)
+  try {
+    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'))
+    passed += numPassedTests
+    failed += Math.max(numFailedTests, isGreen ? 0 : 1)
+  } catch {
+    failed++
+  } finally {
+    rmSync(report, { force: true })
+  }
 }
+rmSync(join(report, '..'), { recursive: true })
 console.log(`${passed} passed, ${failed} failed`)
 process.exit(failed === 0 ? 0 : 1)

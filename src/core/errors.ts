@@ -34,7 +34,9 @@ class RetryLaterError extends SessionError {
 
   /** A plain 503 with `Retry-After` (seconds, RFC 9110 §10.2.3) and `Cache-Control: no-store`. */
   getResponse(): Response {
-    return new Response('Service Unavailable', { status: this.status, headers: this.headers })
+    // Said outright: Bun leaves the type of a string to whoever sends it.
+    const headers = { ...this.headers, 'Content-Type': 'text/plain;charset=UTF-8' }
+    return new Response('Service Unavailable', { status: this.status, headers })
   }
 }
 
