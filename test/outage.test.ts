@@ -79,9 +79,9 @@ describe('A memcached that is frozen', { timeout: 60_000 }, () => {
       const before = await load(server, await signIn(server), 1)
       const plainBefore = before.filter(({ path }) => path === '/plain')
 
-      process.kill(memcached.pid, 'SIGSTOP')
+      await memcached.freeze()
       const during = await load(server, cookie, 5)
-      process.kill(memcached.pid, 'SIGCONT')
+      memcached.thaw()
       const thawedAt = performance.now()
       while ((await get(server, '/read', cookie)).body !== 'u1') await sleep(20)
       const recoveredMs = performance.now() - thawedAt
@@ -114,7 +114,7 @@ describe('A memcached that is frozen', { timeout: 60_000 }, () => {
   it('F6: 5 000 requests leave the heap as it was, and nothing unhandled', async () => {
     const { server, memcached } = await start('Hono')
     const cookie = await signIn(server)
-    process.kill(memcached.pid, 'SIGSTOP')
+    await memcached.freeze()
     const paths = ['/read', '/write', '/sign-out', '/sign-in']
     const statuses = new Set<number>()
     const run = async (count: number) => {
@@ -134,7 +134,7 @@ describe('A memcached that is frozen', { timeout: 60_000 }, () => {
     expect(statuses).toEqual(new Set([503]))
     expect(growth).toBeLessThan(0.2)
     expect(after.uncaught).toBe(0)
-    process.kill(memcached.pid, 'SIGCONT')
+    memcached.thaw()
     while ((await get(server, '/read', cookie)).body !== 'u1') await sleep(20)
   })
 })

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { connect, isIPv6 } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +14,9 @@ export interface Memcached {
   pid: number
   /** Ends it, frozen or not, and waits until it is gone. Default `SIGKILL`: there is nothing to keep. */
   stop(signal?: NodeJS.Signals): Promise<void>
+  /** Stops it in its tracks, connections open; resolves once every thread of it stands still. */
+  freeze(): Promise<void>
+  thaw(): void
   /** Sends a command of the text protocol on a socket of its own and gives back all that came. */
   text(command: string): Promise<string>
 }
@@ -46,6 +49,11 @@ export async function startMemcached({
         child.kill(signal)
         await exited
       },
+      async freeze() {
+        child.kill('SIGSTOP')
+        while (!(await standsStill(child.pid!))) await sleep(1)
+      },
+      thaw: () => void child.kill('SIGCONT'),
       text: (command) => askInText(host, actualPort, command),
     }
   } finally {
@@ -85,6 +93,15 @@ async function listeningPort(child: ChildProcess, portFile: string): Promise<num
   }
   child.kill('SIGKILL')
   throw new Error(`memcached did not start: ${complaints || String(failure ?? 'no port within 5 s')}`)
+}
+
+/** The state of a thread follows its name, which is in parentheses (proc(5)). */
+async function standsStill(pid: number): Promise<boolean> {
+  const threads = await readdir(`/proc/${pid}/task`)
+  const states = await Promise.all(
+    threads.map(async (thread) => readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8')),
+  )
+  return states.every((state) => /\) T /.test(state))
 }
 
 async function askInText(host: string, port: number, command: string): Promise<string> {

@@ -348,12 +348,12 @@ describe('MemcachedStore and a real memcached in trouble', () => {
     const server = await memcached()
     const store = open(server, 300)
     const questions = await prepareAll(store, mixed)
-    await freeze(server)
+    await server.freeze()
     const start = performance.now()
     const answers = await askAll(questions)
     expect(performance.now() - start).toBeGreaterThan(295)
     expect(performance.now() - start).toBeLessThan(700)
-    process.kill(server.pid, 'SIGCONT')
+    server.thaw()
     expect(await judgeAll(questions, answers)).toEqual(mixed.map(() => 'error'))
     expect(await askAndJudge(questions[0]!)).toBe('exact')
   })
@@ -384,7 +384,7 @@ describe('MemcachedStore and a real memcached in trouble', () => {
     const server = await memcached()
     const store = open(server)
     const questions = await prepareAll(store, mixed)
-    await freeze(server)
+    await server.freeze()
     const start = performance.now()
     const answers = askAll(questions)
     await nextTurn()
@@ -424,18 +424,6 @@ describe('MemcachedStore and a real memcached in trouble', () => {
     const large = Buffer.alloc(600_000)
     await expectRefused(store, key, large, before, { cause: new Error('memcached refused: value too large') })
   })
-
-  async function freeze(server: Memcached): Promise<void> {
-    process.kill(server.pid, 'SIGSTOP')
-    // The signal takes a moment to reach every thread.
-    const store = open(server, 100)
-    const isAnswered = () =>
-      store.get(newKey(), 100).then(
-        () => true,
-        () => false,
-      )
-    while (await isAnswered());
-  }
 
   /** More often than a breaker would bear with: the server is well. */
   async function expectRefused(
