@@ -65,7 +65,8 @@ function parseServer(server: string): ServerAddress {
   const [, ipv6, name, port = DEFAULT_PORT] = /^(?:\[([^\]]*)\]|([\w.-]+))(?::(\d+))?$/.exec(server) ?? []
   const host = ipv6 ?? name
   if (host === undefined || (ipv6 !== undefined && !isIPv6(ipv6))) {
-    throw new TypeError(`${EXPECTED} with IPv6 in brackets, got '${server}'`)
+    // Not repeated: it may be user:password of an address that forgot the host.
+    throw new TypeError(`${EXPECTED} with IPv6 in brackets, got a server that is not written so`)
   }
   if (Number(port) < 1 || Number(port) > 65_535) {
     throw new RangeError(`servers: expected a port from 1 to 65535, got '${server}'`)

@@ -247,12 +247,13 @@ export class Link {
   #lose(what: string, cause?: Error): void {
     if (this.#stage === 'ready') this.end(new ConnectionLostError(what, { cause }))
     else if (this.#stage === 'securing') this.end(new Error(`the TLS handshake failed: ${what}`, { cause }))
-    else this.end(cause ?? new Error(what))
+    else this.end(cause?.message === what ? cause : new Error(what, { cause }))
   }
 }
 
-/** OpenSSL's own word where it has one: its message names addresses and source lines. */
+/** OpenSSL's own word where it has one, without addresses and source lines; that of each address of a name. */
 function reasonOf(error: Error & { reason?: string }): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ')
   return error.reason ?? error.message
 }
 

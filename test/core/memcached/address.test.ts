@@ -106,6 +106,7 @@ describe('parseServers', () => {
     ['credentials behind another scheme', 'redis://hunter:hunter2@localhost'],
     ['credentials of a single server', 'hunter:hunter2@localhost'],
     ['credentials in a list', ['localhost', 'hunter:hunter2@10.0.0.1:0']],
+    ['credentials without a host', 'memcached://hunter:hunter2'],
     ['a bare @ in the prefix', 'memcached://localhost/hunter@x'],
   ])('refuses %s without repeating it', (_, servers) => {
     const refusal = refusalOf(servers)

@@ -1,0 +1,45 @@
+import type { CanaryOutcome } from './canary.ts'
+import type { KeySample } from './key-sample.ts'
+
+/** One thing that the doctor says of a server. */
+export interface Finding {
+  /** `unfit`: sessions cannot live there. `skipped`: could not be looked at. */
+  level: 'unfit' | 'warning' | 'skipped' | 'ok'
+  /** What it is about, for machines. */
+  topic: string
+  /** What the server does, or is; a sentence without its subject. */
+  message: string
+  /** What to do about it. */
+  advice?: string
+}
+
+/** All that was read of one server. */
+export interface Reading {
+  stats: ReadonlyMap<string, string>
+  /** Empty where the server does not tell. */
+  settings: ReadonlyMap<string, string>
+  /** This host's clock when the server told its own, in milliseconds. */
+  readAt: number
+  canary: CanaryOutcome
+  keys: KeySample | { omitted: string }
+  keyPrefix: string
+  /** The limits of the store. */
+  maxBytes: number
+  operationTimeoutMs: number
+}
+
+export function ok(topic: string, message: string): Finding {
+  return { level: 'ok', topic, message }
+}
+
+export function skipped(topic: string, message: string): Finding {
+  return { level: 'skipped', topic, message }
+}
+
+export function warning(topic: string, message: string, advice: string): Finding {
+  return { level: 'warning', topic, message, advice }
+}
+
+export function unfit(topic: string, message: string, advice: string): Finding {
+  return { level: 'unfit', topic, message, advice }
+}

@@ -1,0 +1,152 @@
+import { explain } from './failure.ts'
+import { ok, skipped, unfit, warning, type Finding, type Reading } from './finding.ts'
+
+/** What is found in how the server is doing and what was done to it; of one level, what matters most comes first. */
+export function findingsInUse(reading: Reading): Finding[] {
+  if (reading.stats.size === 0) {
+    const message =
+      'does not tell how it is doing: flushes, evictions, memory and its clock were not looked at'
+    return [checkOperations(reading), skipped('stats', message)]
+  }
+  return [
+    checkUptime(reading),
+    checkOperations(reading),
+    checkFlushes(reading),
+    checkEvictions(reading),
+    checkMemory(reading),
+    checkSharing(reading),
+    checkClock(reading),
+  ]
+}
+
+/** A request that writes its session waits twice. */
+const SLOW_MS = 20
+
+function checkOperations({ canary, operationTimeoutMs }: Reading): Finding {
+  if (canary.failure) return explain('operations', canary.failure)
+  const median = canary.durations.toSorted((a, b) => a - b)[canary.durations.length >> 1]!
+  const speed = `answers in ${median.toFixed(median < 10 ? 2 : 0)} ms (median of ${canary.durations.length})`
+  const advice = 'Look at the network between here and there, and at the load of that host'
+  if (median >= operationTimeoutMs) {
+    return unfit('operations', `${speed}, but sessions wait ${operationTimeoutMs} ms only`, advice)
+  }
+  if (median >= SLOW_MS) return warning('operations', `is slow: ${speed}`, advice)
+  return ok('operations', `${speed}: add, get-and-touch, compare-and-swap, delete`)
+}
+
+function checkFlushes({ stats, settings }: Reading): Finding {
+  const flushes = numberOf(stats, 'cmd_flush')
+  if (flushes === 0) return ok('flushes', 'was never flushed since its start')
+  const often = flushes === 1 ? 'once' : `${flushes} times`
+  // memcached counts what it refuses, too.
+  if (settings.get('flush_enabled') === 'no') {
+    return ok('flushes', `refused to be flushed ${often} since its start (-F)`)
+  }
+  return warning(
+    'flushes',
+    `was flushed ${often} since its start, and everybody signed out`,
+    'Find who did it: is it shared with an object cache? With -F (--disable-flush-all) it refuses',
+  )
+}
+
+function checkEvictions({ stats }: Reading): Finding {
+  const evictions = numberOf(stats, 'evictions')
+  if (evictions === 0) return ok('evictions', 'evicted nothing')
+  const unread = numberOf(stats, 'evicted_unfetched')
+  return warning(
+    'evictions',
+    `was full and evicted records (${evictions}, of them never read ${unread}): their owners were signed out`,
+    'Give it more memory (-m); where most were never read, look for what begins sessions and does not come back',
+  )
+}
+
+/** Measured with -m 64 and records from 300 bytes to 100 kB: evictions begin at 85 to 87 % of the limit. */
+const NEARLY_FULL = 0.75
+
+function checkMemory({ stats }: Reading): Finding {
+  const bytes = numberOf(stats, 'bytes')
+  const limit = numberOf(stats, 'limit_maxbytes')
+  const refusals = numberOf(stats, 'store_no_memory')
+  const used = `uses ${mebibytes(bytes)} of ${mebibytes(limit)} MiB`
+  if (refusals > 0) {
+    return warning('memory', `refused writes for want of memory (${refusals}); ${used}`, MORE_MEMORY)
+  }
+  if (bytes < limit * NEARLY_FULL) return ok('memory', used)
+  return warning('memory', `is nearly full: ${used}`, MORE_MEMORY)
+}
+
+const MORE_MEMORY = 'Give it more memory (-m) before sessions are evicted or refused'
+
+/** Holdfast reads by get-and-touch, which counts as a touch, and counts nothing in memcached. */
+const NOT_OURS = ['cmd_get', 'incr_hits', 'incr_misses', 'decr_hits', 'decr_misses']
+
+function checkSharing({ stats, keys, keyPrefix }: Reading): Finding {
+  const items = numberOf(stats, 'curr_items')
+  const foreign = NOT_OURS.reduce((sum, name) => sum + numberOf(stats, name), 0)
+  const signs: string[] = []
+  if ('looked' in keys && keys.foreign > 0) {
+    const of = keys.isComplete ? 'of' : 'of the first'
+    signs.push(`keys not under '${keyPrefix}' (${keys.foreign} ${of} ${keys.looked})`)
+  }
+  // What somebody looks up by hand in a busy instance is no traffic.
+  if (foreign > numberOf(stats, 'cmd_touch') / 100) signs.push(`reads not by Holdfast (${foreign})`)
+  if (signs.length > 0) {
+    return warning(
+      'sharing',
+      `is shared: ${signs.join(', ')}`,
+      'Who fills or flushes it signs everybody out: give sessions their own (memcached -l 127.0.0.1 -p 11200 -m 256 -U 0)',
+    )
+  }
+  if ('omitted' in keys) {
+    return skipped('sharing', `holds ${items} items; whose they are cannot be seen: ${keys.omitted}`)
+  }
+  if (keys.isComplete) return ok('sharing', `holds sessions alone: ${keys.looked} keys under '${keyPrefix}'`)
+  return ok('sharing', `holds ${items} items; the first ${keys.looked} are all sessions under '${keyPrefix}'`)
+}
+
+const CLOCK_TOLERANCE_SECONDS = 5
+
+/** More than 30 days to live are sent as a date, which the server goes by with its own clock (M7). */
+function checkClock({ stats, readAt }: Reading): Finding {
+  const ahead = Math.round(numberOf(stats, 'time') - readAt / 1000)
+  if (Math.abs(ahead) <= CLOCK_TOLERANCE_SECONDS) return ok('clock', "has the same time as this host's clock")
+  const [where, outcome] = ahead > 0 ? ['ahead of', 'early'] : ['behind', 'late']
+  return warning(
+    'clock',
+    `has a clock ${Math.abs(ahead)} seconds ${where} this host's: sessions kept for over 30 days end so much too ${outcome}`,
+    'Set both clocks, then restart it: memcached looks at the clock once, at its start',
+  )
+}
+
+function checkUptime({ stats, settings, readAt }: Reading): Finding {
+  const uptime = Math.min(numberOf(stats, 'uptime'), readAt / 1000)
+  const since = new Date(readAt - uptime * 1000).toISOString().replace('T', ' ').slice(0, 19)
+  const isWarm = (settings.get('memory_file') ?? '(null)') !== '(null)'
+  const lost = isWarm ? '' : '; what was signed in before is gone'
+  return ok(
+    'uptime',
+    `is memcached ${stats.get('version') ?? 'of a version that it does not tell'}, started ${since} UTC, ${duration(uptime)} ago${lost}`,
+  )
+}
+
+function duration(seconds: number): string {
+  const [unit, size] = UNITS.find(([, size]) => seconds >= 2 * size) ?? (['second', 1] as const)
+  const count = Math.floor(seconds / size)
+  return count === 1 ? `${count} ${unit}` : `${count} ${unit}s`
+}
+
+const UNITS = [
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+] as const
+
+function mebibytes(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(1)
+}
+
+/** No server may make a figure that later fails to be a date. */
+function numberOf(stats: ReadonlyMap<string, string>, name: string): number {
+  const text = stats.get(name) ?? ''
+  return /^\d{1,15}$/.test(text) ? Number(text) : 0
+}
