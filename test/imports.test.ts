@@ -20,7 +20,7 @@ const show = ({ from, to, isType }: Import) => `${from} imports ${isType ? 'type
 const LAYERS = [
   /^core\/(crypto\/[\w-]+|events|errors|check|store|within)\.ts$/,
   /^core\/(changes|record|cookie|token|json|working-copy|turns|memory-store|memcached\/(doctor\/)?[\w-]+)\.ts$/,
-  /^core\/(session|session-state|options|load|commit|swap|record-io|response-headers)\.ts$/,
+  /^core\/(session|session-state|options|load|commit|marks|swap|record-io|response-headers)\.ts$/,
   /^core\/manager\.ts$/,
   /^core\/index\.ts$/,
   /^((adapters|testing)\/[\w-]+|cli)\.ts$/,

@@ -1,5 +1,5 @@
 import { toJsonText } from './json.ts'
-import { generateWriteId, type SessionTexts } from './record.ts'
+import { generateWriteId, type LiveRecord, type SessionTexts, type Subject } from './record.ts'
 
 /** What {@link Session.setTimeouts} asked for; `deadline` in milliseconds since the epoch. */
 export interface TimeoutChanges {
@@ -31,6 +31,9 @@ export class Changes {
   readonly writeId: string = generateWriteId()
   regenerate = false
   timeouts: TimeoutChanges | undefined
+  /** The id that {@link Session.setSubject} was given, and the mark that the commit found for it. */
+  subject: string | undefined
+  mark: Subject | undefined
   /** On its way to the store, so that it may have been applied: later changes go into another batch. */
   sent = false
   /** The generation on which a write went out whose reply never came. */
@@ -40,7 +43,19 @@ export class Changes {
   readonly #steps = new Map<string, Step[]>()
 
   get isEmpty(): boolean {
-    return this.#steps.size === 0 && !this.#cleared && !this.regenerate && !this.timeouts
+    return (
+      this.#steps.size === 0 &&
+      !this.#cleared &&
+      !this.regenerate &&
+      !this.timeouts &&
+      this.subject === undefined
+    )
+  }
+
+  /** What is changed besides the data. */
+  get envelope(): Partial<LiveRecord> | undefined {
+    if (!this.timeouts && !this.mark) return undefined
+    return { ...this.timeouts, ...(this.mark && { subject: this.mark }) }
   }
 
   get keys(): Iterable<string> {

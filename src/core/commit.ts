@@ -6,6 +6,7 @@ import {
   StoreUnavailableError,
   type SessionError,
 } from './errors.ts'
+import { tieToSubject } from './marks.ts'
 import { RecordIO, type LiveSession, type Services } from './record-io.ts'
 import { generateWriteId, nextRecord, secondsUntil, type LiveRecord, type Tombstone } from './record.ts'
 import type { SessionState } from './session-state.ts'
@@ -82,6 +83,7 @@ export class Commit {
     const state = this.#state
     if (state.loaded?.state === 'live') {
       const { session } = state.loaded
+      await this.#tie(batch)
       return this.#services.turns.take(session.storeKey, (handedOn) => {
         if (batch.regenerate) return this.#regenerate(batch, session)
         return this.#save(batch, isNewer(handedOn, session) ? handedOn : session)
@@ -102,7 +104,13 @@ export class Commit {
     const { record } = this.#replay(batch, nothing)
     if (record.texts.size === 0) return undefined
     batch.sent = true
-    return { kept: await this.#add(record), isHandedOut: true, event: 'created' }
+    await this.#tie(batch)
+    return { kept: await this.#add({ ...record, ...batch.envelope }), isHandedOut: true, event: 'created' }
+  }
+
+  async #tie(batch: Changes): Promise<void> {
+    if (batch.subject === undefined) return
+    batch.mark = await tieToSubject(this.#services, this.#io, batch.subject)
   }
 
   async #save(batch: Changes, loaded: LiveSession): Promise<Outcome> {
@@ -179,7 +187,7 @@ export class Commit {
       )
     }
     const next = nextRecord(record, batch.writeId, this.#services.options.now(), texts)
-    return { record: { ...next, ...batch.timeouts }, changed: changed || batch.timeouts !== undefined }
+    return { record: { ...next, ...batch.envelope }, changed: changed || batch.envelope !== undefined }
   }
 
   #refuseToGuess(batch: Changes, { generation, writeIds }: LiveRecord): void {

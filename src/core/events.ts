@@ -3,7 +3,7 @@
  *
  * - `created`, `loaded`, `saved`, `regenerated`, `destroyed`: as named, by this request.
  * - `expired`: the cookie names a session past its absolute timeout.
- * - `ended`: the cookie names a session that was signed out or regenerated moments ago.
+ * - `ended`: the cookie names a session that was signed out or regenerated moments ago, or revoked with all of its user's.
  * - `missing`: a session that this request had loaded was gone when it committed; nothing was written.
  * - `invalid`: a stored record could not be opened or understood; the visitor counts as unknown.
  * - `dropped`: changes were not written, because the handler failed or the session had ended.

@@ -1,4 +1,5 @@
 import { readSessionTokens } from './cookie.ts'
+import { isCurrent } from './marks.ts'
 import { RecordIO, type LiveSession, type Services } from './record-io.ts'
 
 /**
@@ -40,10 +41,11 @@ export async function loadSession(services: Services, cookieHeader: string): Pro
 }
 
 async function loadToken(
-  { options, emit }: Services,
+  services: Services,
   io: RecordIO,
   token: string,
 ): Promise<LiveSession | 'ended' | undefined> {
+  const { options, emit } = services
   const keys = await io.keysOf(token)
   const found = await io.read(keys, options.loadTtl)
   if (!found) return undefined
@@ -56,5 +58,9 @@ async function loadToken(
   // The read restarted the manager's time to live; a session with timeouts of its own needs its own one.
   const ttl = io.ttlOf(record)
   if (record.idleTimeout !== undefined || ttl > options.loadTtl) await io.touch(keys, ttl)
+  if (record.subject && !(await isCurrent(services, io, record.subject))) {
+    emit('ended')
+    return undefined
+  }
   return { ...keys, record, version }
 }

@@ -2,7 +2,8 @@ import { Commit } from './commit.ts'
 import { Keyring } from './crypto/keyring.ts'
 import { SessionStateError } from './errors.ts'
 import { loadSession } from './load.ts'
-import { checkOptions, type SessionOptions } from './options.ts'
+import { revokeAll } from './marks.ts'
+import { checkOptions, checkSubject, type SessionOptions } from './options.ts'
 import type { Services } from './record-io.ts'
 import { addCacheHeaders, addSessionCookie, isInsecure, takeBackAnswer } from './response-headers.ts'
 import type { ResponseHeaders } from './response-headers.ts'
@@ -106,6 +107,18 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
     if (failure) takeBackAnswer(headers)
     this.#addHeaders(state, headers, response, failure !== undefined)
     if (failure) throw failure.reason
+  }
+
+  /**
+   * Ends every session of a user that was tied to this id by `setSubject` (ASVS 7.4.2, 7.4.3), this request's own
+   * included, by the next time each is loaded. A sign-in afterwards begins anew. May be repeated.
+   *
+   * Throws `TypeError` for anything but a string that is not empty, and `StoreUnavailableError` when the store cannot be
+   * asked: then some of them may have ended.
+   */
+  async revokeAll(subject: string): Promise<void> {
+    checkSubject(subject)
+    await revokeAll(this.#services, subject)
   }
 
   /** Closes the store, where it can be closed; operations in flight reject. */

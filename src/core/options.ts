@@ -206,6 +206,14 @@ function checkContradictions({ name, path, domain, secure, sameSite, partitioned
   if (partitioned && !secure) throw contradiction('partitioned needs secure: true')
 }
 
+/** Not repeated: it names a user. */
+export function checkSubject(id: unknown): void {
+  if (typeof id === 'string' && id !== '') return
+  throw new TypeError(
+    `subject: expected a string that is not empty, got ${id === '' ? 'an empty one' : kindOf(id)}`,
+  )
+}
+
 export function checkBoolean<Fallback>(
   option: string,
   value: unknown,

@@ -57,7 +57,7 @@ export class RecordIO {
     ttl: number,
   ): Promise<{ record: LiveRecord | Tombstone; version: Version } | undefined> {
     const { options, keyring, emit } = this.#services
-    const stored = await this.#call('get', () => options.store.get(keys.storeKey, ttl))
+    const stored = await this.ask('get', () => options.store.get(keys.storeKey, ttl))
     if (!stored) return undefined
     const plaintext = await keyring.open(keys.token, keys.storeKey, stored.bytes)
     const record = plaintext && decodeRecord(plaintext)
@@ -68,30 +68,28 @@ export class RecordIO {
 
   /** Restarts the time to live. */
   async touch(keys: Keys, ttl: number): Promise<void> {
-    await this.#call('get', () => this.#services.options.store.get(keys.storeKey, ttl))
+    await this.ask('get', () => this.#services.options.store.get(keys.storeKey, ttl))
   }
 
   /** `undefined` when the key is taken. */
   async add(keys: Keys, record: LiveRecord): Promise<Version | undefined> {
     const bytes = await this.#seal(keys, record)
-    return this.#call('add', () => this.#services.options.store.add(keys.storeKey, bytes, this.ttlOf(record)))
+    return this.ask('add', () => this.#services.options.store.add(keys.storeKey, bytes, this.ttlOf(record)))
   }
 
   async replace(keys: Keys, record: LiveRecord | Tombstone, version: Version): Promise<ReplaceOutcome> {
     const bytes = await this.#seal(keys, record)
     const ttl = this.ttlOf(record)
-    return this.#call('replace', () =>
-      this.#services.options.store.replace(keys.storeKey, bytes, ttl, version),
-    )
+    return this.ask('replace', () => this.#services.options.store.replace(keys.storeKey, bytes, ttl, version))
   }
 
   async set(keys: Keys, record: Tombstone): Promise<void> {
     const bytes = await this.#seal(keys, record)
-    await this.#call('set', () => this.#services.options.store.set(keys.storeKey, bytes, this.ttlOf(record)))
+    await this.ask('set', () => this.#services.options.store.set(keys.storeKey, bytes, this.ttlOf(record)))
   }
 
   async delete(storeKey: string): Promise<void> {
-    await this.#call('delete', () => this.#services.options.store.delete(storeKey))
+    await this.ask('delete', () => this.#services.options.store.delete(storeKey))
   }
 
   /** Not waited for: the record's token never left the process, so one that stays is known to nobody and runs out. */
@@ -126,7 +124,8 @@ export class RecordIO {
     )
   }
 
-  async #call<Result>(operation: string, run: () => Promise<Result>): Promise<Result> {
+  /** Any operation of the store, counted and bounded like the others. */
+  async ask<Result>(operation: string, run: () => Promise<Result>): Promise<Result> {
     this.#roundTrips++
     try {
       const timeLeft = this.timeLeft()

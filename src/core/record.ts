@@ -11,12 +11,21 @@ export interface LiveRecord {
   idleTimeout?: number | false
   /** Present where the session overrides the manager's. */
   persistent?: boolean
+  /** Whose session it is, by `setSubject`. */
+  subject?: Subject
   /** How many times the record was written. */
   generation: number
   writtenAt: number
   /** The ids of the last writes, newest first; the first one made this generation. */
   writeIds: readonly string[]
   texts: SessionTexts
+}
+
+/** A user's mark as a session knows it: it lives as long as the mark holds the same epoch. */
+export interface Subject {
+  storeKey: string
+  sealKey: string
+  epoch: string
 }
 
 /** What stays, for a while, of a session that was ended. */

@@ -1,7 +1,7 @@
 import { checkNames, kindOf } from './check.ts'
 import { SessionStateError } from './errors.ts'
 import type { Json } from './json.ts'
-import { checkAbsoluteTimeout, checkBoolean, checkIdleTimeout } from './options.ts'
+import { checkAbsoluteTimeout, checkBoolean, checkIdleTimeout, checkSubject } from './options.ts'
 import type { SessionState } from './session-state.ts'
 import type { Begun } from './working-copy.ts'
 
@@ -139,6 +139,17 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
       ...(absolute !== undefined && { deadline: source.now() + absolute * 1000 }),
       ...(persistent !== undefined && { persistent }),
     }
+  }
+
+  /**
+   * Ties the session to a user, so that `manager.revokeAll(id)` ends it with all others of that user (ASVS 7.4.2). Kept
+   * through `regenerateId`; costs one more round trip a load. It makes no session by itself: that takes data.
+   *
+   * Throws `TypeError` for anything but a string that is not empty.
+   */
+  setSubject(id: string): void {
+    checkSubject(id)
+    this.#writable().copy.current.subject = id
   }
 
   /**

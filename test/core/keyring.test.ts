@@ -212,6 +212,31 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
     expect(await left.storeKey('c')).not.toBe(await right.storeKey('bc'))
   })
 
+  it('G1: the keys of a mark are the halves of HMAC-SHA-512, by each secret in turn', async () => {
+    const expected = [SECRET, OTHER_SECRET].map((secret) => {
+      const derived = createHmac('sha512', secret).update('holdfast subject\0u1').digest()
+      return {
+        storeKey: derived.subarray(0, 32).toString('base64url'),
+        sealKey: derived.subarray(32).toString('base64url'),
+      }
+    })
+    expect(await keyring([SECRET, OTHER_SECRET], using).markKeys('u1')).toEqual(expected)
+  })
+
+  it('G2: a mark opens under its own keys alone, and not once it was altered', async () => {
+    const [[mine], [others]] = await Promise.all([ring.markKeys('u1'), ring.markKeys('u2')])
+    const bytes = await ring.sealMark(mine!, PLAINTEXT)
+    expect(text(await ring.openMark(mine!, bytes))).toBe('{"hello":"world"}')
+    expect(await ring.openMark(others!, bytes)).toBeUndefined()
+    expect(await ring.openMark({ ...mine!, storeKey: others!.storeKey }, bytes)).toBeUndefined()
+    expect(await ring.openMark({ ...mine!, sealKey: others!.sealKey }, bytes)).toBeUndefined()
+    for (let index = 0; index < bytes.length; index++) {
+      const altered = bytes.map((byte, at) => (at === index ? byte ^ 1 : byte))
+      expect(await ring.openMark(mine!, altered)).toBeUndefined()
+      expect(await ring.openMark(mine!, bytes.subarray(0, index))).toBeUndefined()
+    }
+  })
+
   it('G1: asks for the secrets at first use, once', async () => {
     let asked = 0
     const lazy = new Keyring(NAME, () => [[SECRET], []][asked++] ?? [], using)
@@ -232,6 +257,7 @@ describe('native and web primitives', () => {
         hex(await using.sha256(data)),
         hex(await using.hmac(key, data)),
         hex(await using.hmac(Buffer.alloc(32 + length, 4), key)),
+        hex(await using.hmac512(key, data)),
         hex(await using.encrypt(key, nonce, data, associated)),
       ])
       expect(await bytes[0]).toEqual(await bytes[1])

@@ -1,4 +1,4 @@
-import { base64url } from './base64url.ts'
+import { base64url, fromBase64url } from './base64url.ts'
 import { nativePrimitives } from './native.ts'
 import { TAG_BYTES, type Primitives } from './primitives.ts'
 import { webPrimitives } from './web.ts'
@@ -9,6 +9,12 @@ const NONCE_BYTES = 12
 const HEADER_BYTES = 1 + KEY_ID_BYTES + NONCE_BYTES
 
 const utf8 = new TextEncoder()
+
+/** Of a subject's mark: where it lives, and what seals it (32 bytes in base64url). */
+export interface MarkKeys {
+  storeKey: string
+  sealKey: string
+}
 
 interface Secret {
   bytes: Uint8Array
@@ -51,30 +57,62 @@ export class Keyring {
 
   /** Seals with the first secret and a fresh random nonce. */
   async seal(token: string, storeKey: string, plaintext: Uint8Array): Promise<Uint8Array> {
-    const [secret] = await this.#ready()
-    if (!secret) throw new TypeError('secret: expected at least one')
-    const recordKey = await this.#recordKey(secret, token)
+    const secret = await this.#first()
+    return this.#encrypt(await this.#recordKey(secret, token), secret.keyId, storeKey, plaintext)
+  }
+
+  /** The plaintext, or `undefined` for anything that was not sealed for this very token with a listed secret. */
+  async open(token: string, storeKey: string, bytes: Uint8Array): Promise<Uint8Array | undefined> {
+    if (!isSealed(bytes)) return undefined
+    const secrets = await this.#ready()
+    const secret = secrets.find(({ keyId }) => keyId.every((byte, index) => byte === bytes[1 + index]))
+    return secret && this.#decrypt(await this.#recordKey(secret, token), storeKey, bytes)
+  }
+
+  /**
+   * Where a subject's mark lives and what seals it, by each secret, the first one first. Keyed, since the ids of users
+   * can be guessed; a session keeps both, so that its mark is found after the secrets have changed.
+   */
+  async markKeys(subject: string): Promise<MarkKeys[]> {
+    const label = utf8.encode(`holdfast subject\0${subject}`)
+    return Promise.all(
+      (await this.#ready()).map(async ({ bytes }) => {
+        const derived = await this.#primitives.hmac512(bytes, label)
+        return { storeKey: base64url(derived.subarray(0, 32)), sealKey: base64url(derived.subarray(32)) }
+      }),
+    )
+  }
+
+  async sealMark({ storeKey, sealKey }: MarkKeys, plaintext: Uint8Array): Promise<Uint8Array> {
+    const { keyId } = await this.#first()
+    return this.#encrypt(fromBase64url(sealKey), keyId, storeKey, plaintext)
+  }
+
+  /** The plaintext, or `undefined` for anything that was not sealed with these keys. */
+  async openMark({ storeKey, sealKey }: MarkKeys, bytes: Uint8Array): Promise<Uint8Array | undefined> {
+    return isSealed(bytes) ? this.#decrypt(fromBase64url(sealKey), storeKey, bytes) : undefined
+  }
+
+  async #encrypt(
+    key: Uint8Array,
+    keyId: Uint8Array,
+    storeKey: string,
+    plaintext: Uint8Array,
+  ): Promise<Uint8Array> {
     const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES))
-    const associated = associatedData(secret.keyId, storeKey)
-    const sealed = await this.#primitives.encrypt(recordKey, nonce, plaintext, associated)
+    const sealed = await this.#primitives.encrypt(key, nonce, plaintext, associatedData(keyId, storeKey))
     const bytes = new Uint8Array(HEADER_BYTES + sealed.length)
     bytes[0] = FORMAT
-    bytes.set(secret.keyId, 1)
+    bytes.set(keyId, 1)
     bytes.set(nonce, 1 + KEY_ID_BYTES)
     bytes.set(sealed, HEADER_BYTES)
     return bytes
   }
 
-  /** The plaintext, or `undefined` for anything that was not sealed for this very token with a listed secret. */
-  async open(token: string, storeKey: string, bytes: Uint8Array): Promise<Uint8Array | undefined> {
-    if (bytes.length < HEADER_BYTES + TAG_BYTES || bytes[0] !== FORMAT) return undefined
-    const secrets = await this.#ready()
-    const secret = secrets.find(({ keyId }) => keyId.every((byte, index) => byte === bytes[1 + index]))
-    if (!secret) return undefined
-    const recordKey = await this.#recordKey(secret, token)
+  async #decrypt(key: Uint8Array, storeKey: string, bytes: Uint8Array): Promise<Uint8Array | undefined> {
     const nonce = bytes.subarray(1 + KEY_ID_BYTES, HEADER_BYTES)
-    const associated = associatedData(secret.keyId, storeKey)
-    return this.#primitives.decrypt(recordKey, nonce, bytes.subarray(HEADER_BYTES), associated)
+    const associated = associatedData(bytes.subarray(1, 1 + KEY_ID_BYTES), storeKey)
+    return this.#primitives.decrypt(key, nonce, bytes.subarray(HEADER_BYTES), associated)
   }
 
   #recordKey(secret: Secret, token: string): Uint8Array | Promise<Uint8Array> {
@@ -86,6 +124,12 @@ export class Keyring {
     return utf8.encode(`${label}\0${this.#cookieName}\0${token}`)
   }
 
+  async #first(): Promise<Secret> {
+    const [secret] = await this.#ready()
+    if (!secret) throw new TypeError('secret: expected at least one')
+    return secret
+  }
+
   #ready(): Promise<readonly Secret[]> {
     this.#prepared ??= Promise.all(
       this.#secrets().map(async (bytes) => {
@@ -95,6 +139,10 @@ export class Keyring {
     )
     return this.#prepared
   }
+}
+
+function isSealed(bytes: Uint8Array): boolean {
+  return bytes.length >= HEADER_BYTES + TAG_BYTES && bytes[0] === FORMAT
 }
 
 function associatedData(keyId: Uint8Array, storeKey: string): Uint8Array {

@@ -10,6 +10,7 @@ export function nativePrimitives(): Primitives | undefined {
   return {
     sha256: (data) => crypto.createHash('sha256').update(data).digest(),
     hmac: (key, data) => crypto.createHmac('sha256', key).update(data).digest(),
+    hmac512: (key, data) => crypto.createHmac('sha512', key).update(data).digest(),
 
     encrypt(key, nonce, plaintext, associated) {
       const cipher = crypto.createCipheriv('aes-256-gcm', key, nonce)

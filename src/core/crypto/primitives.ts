@@ -6,6 +6,8 @@ export interface Primitives {
   sha256(data: Uint8Array): Eventually<Uint8Array>
   /** HMAC-SHA-256 (RFC 2104). */
   hmac(key: Uint8Array, data: Uint8Array): Eventually<Uint8Array>
+  /** HMAC-SHA-512. */
+  hmac512(key: Uint8Array, data: Uint8Array): Eventually<Uint8Array>
   /** AES-256-GCM (NIST SP 800-38D): ciphertext followed by the 16-byte tag. */
   encrypt(
     key: Uint8Array,

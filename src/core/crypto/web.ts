@@ -9,11 +9,8 @@ export const webPrimitives: Primitives = {
     return new Uint8Array(await crypto.subtle.digest('SHA-256', data as Bytes))
   },
 
-  async hmac(key, data) {
-    const algorithm = { name: 'HMAC', hash: 'SHA-256' }
-    const imported = await crypto.subtle.importKey('raw', key as Bytes, algorithm, false, ['sign'])
-    return new Uint8Array(await crypto.subtle.sign('HMAC', imported, data as Bytes))
-  },
+  hmac: (key, data) => hmac('SHA-256', key, data),
+  hmac512: (key, data) => hmac('SHA-512', key, data),
 
   async encrypt(key, nonce, plaintext, associated) {
     const imported = await importAesKey(key, 'encrypt')
@@ -30,6 +27,12 @@ export const webPrimitives: Primitives = {
       return undefined
     }
   },
+}
+
+async function hmac(hash: string, key: Uint8Array, data: Uint8Array): Promise<Uint8Array> {
+  const algorithm = { name: 'HMAC', hash }
+  const imported = await crypto.subtle.importKey('raw', key as Bytes, algorithm, false, ['sign'])
+  return new Uint8Array(await crypto.subtle.sign('HMAC', imported, data as Bytes))
 }
 
 function importAesKey(key: Uint8Array, usage: 'encrypt' | 'decrypt'): Promise<CryptoKey> {

@@ -1,0 +1,59 @@
+import { base64url } from './crypto/base64url.ts'
+import type { MarkKeys } from './crypto/keyring.ts'
+import { StoreUnavailableError } from './errors.ts'
+import { RecordIO, type Services } from './record-io.ts'
+import type { Subject } from './record.ts'
+
+/** 400 days, as long as any session may live; every load of a session renews it. */
+const MARK_TTL_SECONDS = 34_560_000
+const EPOCH_BYTES = 16
+
+/**
+ * Ties to a subject: its mark's epoch as it stands, or a new one where there is no mark. What a revocation meanwhile
+ * makes of it, the next load finds.
+ */
+export async function tieToSubject(services: Services, io: RecordIO, id: string): Promise<Subject> {
+  const [keys] = await services.keyring.markKeys(id)
+  const fresh = freshEpoch()
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const found = await readMark(services, io, keys!)
+    if (found !== undefined) return { ...keys!, epoch: base64url(found) }
+    const bytes = await services.keyring.sealMark(keys!, fresh)
+    const { store } = services.options
+    const version = await io.ask('add', () => store.add(keys!.storeKey, bytes, MARK_TTL_SECONDS))
+    if (version !== undefined) return { ...keys!, epoch: base64url(fresh) }
+  }
+  throw new StoreUnavailableError('add', new Error("the subject's mark is there and cannot be read"))
+}
+
+/** Whether the subject's sessions of this epoch still live. A mark that is lost ends them: nothing revives them. */
+export async function isCurrent(services: Services, io: RecordIO, subject: Subject): Promise<boolean> {
+  const epoch = await readMark(services, io, subject)
+  return epoch !== undefined && base64url(epoch) === subject.epoch
+}
+
+/** Ends every session of the subject: they were tied to another epoch, under whichever secret. */
+export async function revokeAll(services: Services, id: string): Promise<void> {
+  const io = new RecordIO(services)
+  const fresh = freshEpoch()
+  const marks = await services.keyring.markKeys(id)
+  await Promise.all(
+    marks.map(async (keys) => {
+      const bytes = await services.keyring.sealMark(keys, fresh)
+      await io.ask('set', () => services.options.store.set(keys.storeKey, bytes, MARK_TTL_SECONDS))
+    }),
+  )
+}
+
+async function readMark(services: Services, io: RecordIO, keys: MarkKeys): Promise<Uint8Array | undefined> {
+  const { keyring, options, emit } = services
+  const stored = await io.ask('get', () => options.store.get(keys.storeKey, MARK_TTL_SECONDS))
+  if (!stored) return undefined
+  const epoch = await keyring.openMark(keys, stored.bytes)
+  if (!epoch) emit('invalid')
+  return epoch
+}
+
+function freshEpoch(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(EPOCH_BYTES))
+}
