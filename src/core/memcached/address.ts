@@ -1,10 +1,15 @@
 import { isIPv6 } from 'node:net'
-import type { Credentials } from './link.ts'
 
 /** One memcached, validated. `host` is lower case, an IPv6 address without its brackets. */
 export interface ServerAddress {
   host: string
   port: number
+}
+
+/** For SASL PLAIN (RFC 4616). */
+export interface Credentials {
+  username: string
+  password: string
 }
 
 /** What a list of servers comes down to; all but the servers only where an address says it. */

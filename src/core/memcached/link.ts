@@ -1,7 +1,7 @@
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
 import { Utils, type Response } from 'memjs'
-import type { ServerAddress } from './address.ts'
+import type { Credentials, ServerAddress } from './address.ts'
 import { findMismatch, HEADER_BYTES, isLast, Opcode, refusal, Status } from './protocol.ts'
 
 /** How a server is reached, and what bounds its answers. */
@@ -16,12 +16,6 @@ export interface ConnectionOptions {
   maxBytes: number
   credentials?: Credentials | undefined
   tls?: TlsOptions | undefined
-}
-
-/** For SASL PLAIN (RFC 4616). */
-export interface Credentials {
-  username: string
-  password: string
 }
 
 /** TLS to memcached; certificates and keys in PEM. The server's certificate is always verified. */

@@ -2,8 +2,8 @@ import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { checkNames, checkWhole, kindOf, wrong } from '../check.ts'
-import { parseServers, type ServerAddress } from './address.ts'
-import type { ConnectionOptions, Credentials, TlsOptions } from './link.ts'
+import { parseServers, type Credentials, type ServerAddress } from './address.ts'
+import type { ConnectionOptions, TlsOptions } from './link.ts'
 
 /** Options of {@link MemcachedStore}. */
 export interface MemcachedStoreOptions {
