@@ -17,6 +17,8 @@ export interface Write {
 }
 
 const LONGEST_PAUSE_MS = 64
+/** What another attempt needs to be answered. */
+const LEAST_TIME_MS = 100
 
 /**
  * Writes what `next` makes of a session by compare-and-swap, again and again on the newest record while others write
@@ -29,7 +31,7 @@ export async function swap(
   loaded: LiveSession,
   write: Write,
   next: (newest: LiveSession) => Eventually<LiveRecord | Tombstone | undefined>,
-  reserveMs = 0,
+  reserveMs = LEAST_TIME_MS,
 ): Promise<Swapped> {
   let session = loaded
   const failures: StoreUnavailableError[] = []

@@ -165,9 +165,10 @@ export class Link {
   /** Deadlines count from here: what the handler computes before it lets the event loop go on is no fault of the server. */
   #endTurn(): void {
     this.#isTurnEnding = false
-    const now = performance.now()
-    for (const exchange of this.#outgoing) exchange.deadline ??= now + this.#options.operationTimeoutMs
+    const asked = this.#outgoing
     this.#flush()
+    const deadline = performance.now() + this.#options.operationTimeoutMs
+    for (const exchange of asked) exchange.deadline ??= deadline
     if (this.#timer === undefined) this.#watch()
   }
 
