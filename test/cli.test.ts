@@ -28,7 +28,8 @@ function holdfast(args: readonly string[], env: Record<string, string> = {}): Pr
 
 async function start(options: StartOptions): Promise<Memcached> {
   const server = await startMemcached(options)
-  onEnd(() => server.stop())
+  // Killed, faketime would leave its shared memory behind.
+  onEnd(() => server.stop('SIGTERM'))
   return server
 }
 
@@ -100,7 +101,7 @@ const instances: [string, () => Promise<Memcached>, RegExp, number][] = [
     'that is frozen',
     async () => {
       const server = await memcached()
-      process.kill(server.pid, 'SIGSTOP')
+      await server.freeze()
       return server
     },
     /^unfit .+ takes connections and answers nothing.+ frozen/,
