@@ -45,6 +45,8 @@ describe('architecture', () => {
       isMemcached(from) && !isContract(to) && !isMemcached(to) && !/^(memjs|node:\w+)$/.test(to)],
     ['nothing in core imports memcached/ but itself', ({ from, to }) =>
       isCore(from) && !isMemcached(from) && isMemcached(to)],
+    ['testing imports the public core and its own parts', ({ from, to }) =>
+      from.startsWith('testing/') && to !== 'core/index.ts' && !to.startsWith('testing/')],
     ['only memcached/ and cli.ts import packages or node: (native.ts: types)', ({ from, to, isType }) =>
       !isFile(to) && !isMemcached(from) && !isAdapter(from) && from !== 'cli.ts' &&
       !(isType && from === 'core/crypto/native.ts' && to === 'node:crypto')],

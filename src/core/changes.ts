@@ -58,6 +58,10 @@ export class Changes {
     return { ...this.timeouts, ...(this.mark && { subject: this.mark }) }
   }
 
+  changesEnvelope({ subject }: LiveRecord): boolean {
+    return this.timeouts !== undefined || (this.mark !== undefined && this.mark.epoch !== subject?.epoch)
+  }
+
   get keys(): Iterable<string> {
     return this.#steps.keys()
   }

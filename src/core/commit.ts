@@ -83,10 +83,12 @@ export class Commit {
     const state = this.#state
     if (state.loaded?.state === 'live') {
       const { session } = state.loaded
-      await this.#tie(batch)
-      return this.#services.turns.take(session.storeKey, (handedOn) => {
-        if (batch.regenerate) return this.#regenerate(batch, session)
-        return this.#save(batch, isNewer(handedOn, session) ? handedOn : session)
+      return this.#services.turns.take(session.storeKey, async (handedOn) => {
+        // What is begun from here on goes into the next batch: it would miss the mark.
+        batch.sent = true
+        const newest = !batch.regenerate && isNewer(handedOn, session) ? handedOn : session
+        await this.#tie(batch, newest.record)
+        return batch.regenerate ? this.#regenerate(batch, newest) : this.#save(batch, newest)
       })
     }
     if (batch.regenerate) {
@@ -104,22 +106,20 @@ export class Commit {
     const { record } = this.#replay(batch, nothing)
     if (record.texts.size === 0) return undefined
     batch.sent = true
-    await this.#tie(batch)
+    await this.#tie(batch, record)
     return { kept: await this.#add({ ...record, ...batch.envelope }), isHandedOut: true, event: 'created' }
   }
 
-  async #tie(batch: Changes): Promise<void> {
+  async #tie(batch: Changes, record: LiveRecord): Promise<void> {
     if (batch.subject === undefined) return
-    batch.mark = await tieToSubject(this.#services, this.#io, batch.subject)
+    batch.mark = await tieToSubject(this.#services, this.#io, batch.subject, record, batch.regenerate)
   }
 
   async #save(batch: Changes, loaded: LiveSession): Promise<Outcome> {
     const swapped = await swap(this.#services, this.#io, loaded, batch, (newest) => {
       this.#refuseToGuess(batch, newest.record)
       const { record, changed } = this.#replay(batch, newest.record)
-      if (!changed) return undefined
-      batch.sent = true
-      return record
+      return changed ? record : undefined
     })
     switch (swapped.outcome) {
       case 'unchanged':
@@ -141,7 +141,6 @@ export class Commit {
    */
   async #regenerate(batch: Changes, loaded: LiveSession): Promise<Outcome> {
     const { record, changed } = this.#replay(batch, loaded.record)
-    batch.sent = true
     let successor = await this.#add(record)
     let carried = loaded.version
     const tombstone = this.#tombstone('regenerated', successor.storeKey)
@@ -187,7 +186,7 @@ export class Commit {
       )
     }
     const next = nextRecord(record, batch.writeId, this.#services.options.now(), texts)
-    return { record: { ...next, ...batch.envelope }, changed: changed || batch.envelope !== undefined }
+    return { record: { ...next, ...batch.envelope }, changed: changed || batch.changesEnvelope(record) }
   }
 
   #refuseToGuess(batch: Changes, { generation, writeIds }: LiveRecord): void {
@@ -238,10 +237,20 @@ export class Commit {
       () => tombstone,
       LAST_RESORT_MS,
     )
-    if (swapped.outcome === 'exhausted') return this.#io.set(session, tombstone)
+    if (swapped.outcome === 'exhausted') return this.#setTwice(session, tombstone)
     // This request held the session live, so the end it asked for is meant for what became of it too.
     if (swapped.outcome === 'ended' && swapped.tombstone.successor !== undefined) {
       await this.#io.delete(swapped.tombstone.successor)
+    }
+  }
+
+  /** A tombstone does no harm when it is written twice. */
+  async #setTwice(session: LiveSession, tombstone: Tombstone): Promise<void> {
+    try {
+      await this.#io.set(session, tombstone)
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) throw error
+      await this.#io.set(session, tombstone)
     }
   }
 

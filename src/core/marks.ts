@@ -1,33 +1,47 @@
+import { MAX_COOKIE_AGE_SECONDS } from './cookie.ts'
 import { base64url } from './crypto/base64url.ts'
 import type { MarkKeys } from './crypto/keyring.ts'
 import { StoreUnavailableError } from './errors.ts'
 import { RecordIO, type Services } from './record-io.ts'
-import type { Subject } from './record.ts'
+import type { LiveRecord, Subject } from './record.ts'
 
-/** 400 days, as long as any session may live; every load of a session renews it. */
-const MARK_TTL_SECONDS = 34_560_000
+/** As long as any session may live; every load of a session renews it. */
+const MARK_TTL_SECONDS = MAX_COOKIE_AGE_SECONDS
 const EPOCH_BYTES = 16
 
 /**
- * Ties to a subject: its mark's epoch as it stands, or a new one where there is no mark. What a revocation meanwhile
- * makes of it, the next load finds.
+ * The session's tie to a subject. A session of that subject keeps the one it has: it may have been revoked since it was
+ * loaded, and is not to come back. `isNew` is a sign-in under a new token, which begins with the mark as it stands, or
+ * with a new one where there is none.
  */
-export async function tieToSubject(services: Services, io: RecordIO, id: string): Promise<Subject> {
-  const [keys] = await services.keyring.markKeys(id)
+export async function tieToSubject(
+  services: Services,
+  io: RecordIO,
+  id: string,
+  { subject }: Pick<LiveRecord, 'subject'>,
+  isNew: boolean,
+): Promise<Subject> {
+  const marks = await services.keyring.markKeys(id)
+  if (!isNew && subject && marks.some(({ storeKey }) => storeKey === subject.storeKey)) return subject
+  const keys = marks[0]!
   const fresh = freshEpoch()
   for (let attempt = 0; attempt < 2; attempt++) {
-    const found = await readMark(services, io, keys!)
-    if (found !== undefined) return { ...keys!, epoch: base64url(found) }
-    const bytes = await services.keyring.sealMark(keys!, fresh)
+    const found = await readMark(services, io, keys)
+    if (found !== undefined) return { ...keys, epoch: base64url(found) }
+    const bytes = await services.keyring.sealMark(keys, fresh)
     const { store } = services.options
-    const version = await io.ask('add', () => store.add(keys!.storeKey, bytes, MARK_TTL_SECONDS))
-    if (version !== undefined) return { ...keys!, epoch: base64url(fresh) }
+    const version = await io.ask('add', () => store.add(keys.storeKey, bytes, MARK_TTL_SECONDS))
+    if (version !== undefined) return { ...keys, epoch: base64url(fresh) }
   }
   throw new StoreUnavailableError('add', new Error("the subject's mark is there and cannot be read"))
 }
 
-/** Whether the subject's sessions of this epoch still live. A mark that is lost ends them: nothing revives them. */
+/**
+ * Whether the subject's sessions of this epoch still live. A mark that is lost ends them, and so does a secret that is
+ * no longer listed, since no revocation reaches what it marked: nothing revives them.
+ */
 export async function isCurrent(services: Services, io: RecordIO, subject: Subject): Promise<boolean> {
+  if (!(await services.keyring.lists(subject.keyId))) return false
   const epoch = await readMark(services, io, subject)
   return epoch !== undefined && base64url(epoch) === subject.epoch
 }

@@ -113,18 +113,7 @@ export class RecordIO {
     })
   }
 
-  async #seal(keys: Keys, record: LiveRecord | Tombstone): Promise<Uint8Array> {
-    const { keyring, options } = this.#services
-    const { maxBytes = Infinity } = options.store
-    const bytes = await keyring.seal(keys.token, keys.storeKey, encodeRecord(record))
-    if (bytes.length <= maxBytes) return bytes
-    throw new SessionDataError(
-      'ERR_SESSION_TOO_LARGE',
-      `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
-    )
-  }
-
-  /** Any operation of the store, counted and bounded like the others. */
+  /** Counts an operation of the store, bounds its time, and tells of its failure. */
   async ask<Result>(operation: string, run: () => Promise<Result>): Promise<Result> {
     this.#roundTrips++
     try {
@@ -136,6 +125,17 @@ export class RecordIO {
       this.#services.emit('store-error', { error })
       throw error
     }
+  }
+
+  async #seal(keys: Keys, record: LiveRecord | Tombstone): Promise<Uint8Array> {
+    const { keyring, options } = this.#services
+    const { maxBytes = Infinity } = options.store
+    const bytes = await keyring.seal(keys.token, keys.storeKey, encodeRecord(record))
+    if (bytes.length <= maxBytes) return bytes
+    throw new SessionDataError(
+      'ERR_SESSION_TOO_LARGE',
+      `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
+    )
   }
 }
 

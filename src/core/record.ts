@@ -23,6 +23,8 @@ export interface LiveRecord {
 
 /** A user's mark as a session knows it: it lives as long as the mark holds the same epoch. */
 export interface Subject {
+  /** Of the secret that the mark's keys come from. */
+  keyId: string
   storeKey: string
   sealKey: string
   epoch: string

@@ -31,7 +31,7 @@ export async function swap(
   loaded: LiveSession,
   write: Write,
   next: (newest: LiveSession) => Eventually<LiveRecord | Tombstone | undefined>,
-  reserveMs = LEAST_TIME_MS,
+  reserveMs: number = LEAST_TIME_MS,
 ): Promise<Swapped> {
   let session = loaded
   const failures: StoreUnavailableError[] = []

@@ -5,6 +5,8 @@ import {
   StoreUnavailableError,
   type Session,
 } from '../../src/core/index.ts'
+import { MemcachedStore } from '../../src/core/memcached/memcached-store.ts'
+import { startMemcached } from '../support/memcached.ts'
 import { secret } from '../support/stores.ts'
 import { TamperedStore } from '../support/tampered-store.ts'
 import { visit, visitOk } from '../support/visit.ts'
@@ -113,6 +115,38 @@ describe('F2: the store may keep a request waiting 600 ms for its load and 600 m
     store.forget()
     const { result } = await visitOk(manager, cookie, (session) => session.entries())
     expect(Object.keys(result)).toEqual(expect.arrayContaining(saved))
+  })
+
+  it('an answer that arrived while the event loop was blocked counts', async () => {
+    const server = await startMemcached()
+    const manager = createSessionManager({ store: new MemcachedStore(server.address), secret })
+    const { cookie } = await visitOk(manager, undefined, (session) => session.set('user', 'u1'))
+    const { result } = await visitOk(manager, cookie, async (session) => {
+      const user = session.get('user')
+      // Asked by now, and not yet answered.
+      await new Promise((resolve) => setImmediate(resolve))
+      const blockedUntil = performance.now() + BUDGET_MS + 100
+      while (performance.now() < blockedUntil);
+      return user
+    })
+    expect(result).toBe('u1')
+    await manager.close()
+    await server.stop()
+  })
+
+  it('a commit that ties its session to a user waits its turn as long as any other', async () => {
+    const { store, manager, cookie } = await signedIn({ n: 0 })
+    const sessions = Array.from({ length: 15 }, () => manager.open(cookie))
+    await Promise.all(sessions.map((session) => session.get('n')))
+    store.before = after(70)
+    const commits = sessions.map(async (session, index) => {
+      session.set(`key ${index}`, index)
+      if (index === 14) session.setSubject('u1')
+      await manager.commit(session, { status: 200, headers: new Headers() })
+    })
+    expect((await Promise.allSettled(commits)).map(({ status }) => status)).toEqual(
+      Array(15).fill('fulfilled'),
+    )
   })
 
   it('nothing is begun once the time is up', async () => {

@@ -216,6 +216,7 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
     const expected = [SECRET, OTHER_SECRET].map((secret) => {
       const derived = createHmac('sha512', secret).update('holdfast subject\0u1').digest()
       return {
+        keyId: keyIdOf(secret).toString('base64url'),
         storeKey: derived.subarray(0, 32).toString('base64url'),
         sealKey: derived.subarray(32).toString('base64url'),
       }

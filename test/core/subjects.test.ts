@@ -223,6 +223,68 @@ describe.each(stores)('subjects on $name', ({ open }) => {
     expect((await visitOk(before, cookie, (session) => session.get('user'))).result).toBeUndefined()
   })
 
+  it('E9, G3: a session whose secret is no longer listed counts as unknown: nothing could revoke it', async () => {
+    const store = opened.current
+    const user = newUser()
+    const [older, newer] = [secret, `${secret}, the next one`]
+    const { cookie } = await visitOk(createSessionManager({ store, secret: older }), undefined, (session) => {
+      session.setSubject(user)
+      session.set('user', user)
+    })
+    // Sealed anew with the newer secret, and with its mark still under the older one.
+    const during = createSessionManager({ store, secret: [newer, older] })
+    await visitOk(during, cookie, (session) => session.setTimeouts({ absolute: DAYS_400 }))
+    expect((await visitOk(during, cookie, (session) => session.get('user'))).result).toBe(user)
+    const after = createSessionManager({ store, secret: newer })
+    expect((await visitOk(after, cookie, (session) => session.get('user'))).result).toBeUndefined()
+  })
+
+  it('E9: a request that was under way does not bring a revoked session back by tying it again', async () => {
+    const it = bench()
+    const user = newUser()
+    const cookie = await signIn(it, user)
+    await visitOk(it.manager, cookie, async (session) => {
+      await session.get('user')
+      await it.another().revokeAll(user)
+      session.setSubject(user)
+      session.set('cart', ['rope'])
+    })
+    expect(await userOf(it, cookie)).toBeUndefined()
+  })
+
+  it('D2, E9: the same subject again is no change, and costs nothing', async () => {
+    const it = bench()
+    const user = newUser()
+    const cookie = await signIn(it, user)
+    it.forget()
+    await visitOk(it.manager, cookie, (session) => session.setSubject(user))
+    expect(it.store.operations).toEqual(['get', 'get'])
+  })
+
+  it('E9: a subject that is set while a save waits its turn, or is under way, is not lost', async () => {
+    const it = bench()
+    for (const waits of [false, true]) {
+      const [first, second] = [newUser(), newUser()]
+      const { cookie } = await visitOk(it.manager, undefined, (session) => session.set('n', 0))
+      const others = Array.from({ length: waits ? 5 : 0 }, () => it.manager.open(cookie))
+      for (const other of others) await other.update('n', (n: number = 0) => n + 1)
+      await visitOk(it.manager, cookie, async (session) => {
+        await session.get('n')
+        const saved = others.map((other) => other.save())
+        session.setSubject(first)
+        session.set('a', 1)
+        const save = session.save()
+        await Promise.resolve()
+        session.setSubject(second)
+        session.set('user', second)
+        await Promise.all([...saved, save])
+      })
+      expect(await userOf(it, cookie)).toBe(second)
+      await it.manager.revokeAll(second)
+      expect(await userOf(it, cookie)).toBeUndefined()
+    }
+  })
+
   it('A4, E9: setSubject alone makes no session, no mark and no cookie', async () => {
     const it = bench()
     const { setCookie } = await visitOk(it.manager, undefined, (session) => session.setSubject(newUser()))

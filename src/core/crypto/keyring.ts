@@ -10,8 +10,9 @@ const HEADER_BYTES = 1 + KEY_ID_BYTES + NONCE_BYTES
 
 const utf8 = new TextEncoder()
 
-/** Of a subject's mark: where it lives, and what seals it (32 bytes in base64url). */
+/** Of a subject's mark: by which secret, where it lives, and what seals it; all in base64url. */
 export interface MarkKeys {
+  keyId: string
   storeKey: string
   sealKey: string
 }
@@ -57,7 +58,8 @@ export class Keyring {
 
   /** Seals with the first secret and a fresh random nonce. */
   async seal(token: string, storeKey: string, plaintext: Uint8Array): Promise<Uint8Array> {
-    const secret = await this.#first()
+    const [secret] = await this.#ready()
+    if (!secret) throw new TypeError('secret: expected at least one')
     return this.#encrypt(await this.#recordKey(secret, token), secret.keyId, storeKey, plaintext)
   }
 
@@ -76,16 +78,21 @@ export class Keyring {
   async markKeys(subject: string): Promise<MarkKeys[]> {
     const label = utf8.encode(`holdfast subject\0${subject}`)
     return Promise.all(
-      (await this.#ready()).map(async ({ bytes }) => {
+      (await this.#ready()).map(async ({ bytes, keyId }) => {
         const derived = await this.#primitives.hmac512(bytes, label)
-        return { storeKey: base64url(derived.subarray(0, 32)), sealKey: base64url(derived.subarray(32)) }
+        const [storeKey, sealKey] = [derived.subarray(0, 32), derived.subarray(32)].map(base64url)
+        return { keyId: base64url(keyId), storeKey: storeKey!, sealKey: sealKey! }
       }),
     )
   }
 
-  async sealMark({ storeKey, sealKey }: MarkKeys, plaintext: Uint8Array): Promise<Uint8Array> {
-    const { keyId } = await this.#first()
-    return this.#encrypt(fromBase64url(sealKey), keyId, storeKey, plaintext)
+  /** Whether a mark's secret is still listed. */
+  async lists(keyId: string): Promise<boolean> {
+    return (await this.#ready()).some((secret) => base64url(secret.keyId) === keyId)
+  }
+
+  async sealMark({ keyId, storeKey, sealKey }: MarkKeys, plaintext: Uint8Array): Promise<Uint8Array> {
+    return this.#encrypt(fromBase64url(sealKey), fromBase64url(keyId), storeKey, plaintext)
   }
 
   /** The plaintext, or `undefined` for anything that was not sealed with these keys. */
@@ -122,12 +129,6 @@ export class Keyring {
   /** The cookie name keeps two managers with one secret apart. */
   #labelled(label: string, token: string): Uint8Array {
     return utf8.encode(`${label}\0${this.#cookieName}\0${token}`)
-  }
-
-  async #first(): Promise<Secret> {
-    const [secret] = await this.#ready()
-    if (!secret) throw new TypeError('secret: expected at least one')
-    return secret
   }
 
   #ready(): Promise<readonly Secret[]> {

@@ -67,7 +67,7 @@ function parseServer(server: string): ServerAddress {
   if (server.includes('@')) {
     throw new TypeError(`${EXPECTED}, got credentials in a list; they are username and password`)
   }
-  const [, ipv6, name, port = DEFAULT_PORT] = /^(?:\[([^\]]*)\]|([\w.-]+))(?::(\d+))?$/.exec(server) ?? []
+  const [, ipv6, name, port = DEFAULT_PORT] = /^(?:\[([^\]]*)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(server) ?? []
   const host = ipv6 ?? name
   if (host === undefined || (ipv6 !== undefined && !isIPv6(ipv6))) {
     // Not repeated: it may be user:password of an address that forgot the host.

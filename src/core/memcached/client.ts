@@ -97,8 +97,9 @@ export class MemcachedClient {
     try {
       reply = await this.#exchange(opcode, key, body, onReply)
     } catch (error) {
-      if (!(error instanceof ConnectionLostError) || !REPEATABLE.has(opcode)) throw error
       const left = this.#timeoutMs - (performance.now() - startedAt)
+      const isRepeatable = error instanceof ConnectionLostError && REPEATABLE.has(opcode)
+      if (!isRepeatable || left <= 0) throw error
       reply = await within(left, this.#exchange(opcode, key, body, onReply))
     }
     const { status } = reply.header
@@ -147,8 +148,11 @@ export function expiry(ttl: number, nowSeconds: number = Math.ceil(Date.now() / 
   return ttl <= LONGEST_RELATIVE_EXPIRY ? ttl : Math.min(nowSeconds + ttl, LATEST_EXPIRY)
 }
 
-/** What does no harm when it happens twice; a swap is recognised by its write id instead, an addition begins anew. */
-const REPEATABLE: ReadonlySet<number> = new Set([Opcode.getAndTouch, Opcode.set, Opcode.delete])
+/**
+ * What does no harm when it happens twice, and late. A swap is recognised by its write id instead, an addition begins
+ * anew, and a SET might undo another one.
+ */
+const REPEATABLE: ReadonlySet<number> = new Set([Opcode.getAndTouch, Opcode.delete])
 
 const WITHOUT_VERSIONS =
   'memcached keeps no versions, so parallel writes cannot be told apart: start it without -C (--disable-cas)'

@@ -12,8 +12,6 @@ export interface ConnectionOptions {
   connectTimeoutMs: number
   /** Operations that wait for an answer at one time; beyond it they fail at once. */
   maxInFlight: number
-  /** The largest value that a reply may carry. */
-  maxBytes: number
   credentials?: Credentials | undefined
   tls?: TlsOptions | undefined
 }
@@ -118,11 +116,13 @@ export class Link {
 
   #open({ host, port }: ServerAddress): Socket {
     const { tls } = this.#options
-    if (!tls) return connect({ host, port }).on('connect', () => this.#authenticate())
+    // Half for the first address of a name, so that one that is dead leaves time for the next.
+    const autoSelectFamilyAttemptTimeout = Math.ceil(this.#options.connectTimeoutMs / 2)
+    const target = { host, port, autoSelectFamilyAttemptTimeout }
+    if (!tls) return connect(target).on('connect', () => this.#authenticate())
     const { ca, cert, key, servername = isIP(host) ? undefined : host } = tls
     const secured = {
-      host,
-      port,
+      ...target,
       // Not left to the default, which NODE_TLS_REJECT_UNAUTHORIZED changes.
       rejectUnauthorized: true,
       ...(ca !== undefined && { ca: [ca].flat() as (string | Buffer)[] }),
@@ -149,7 +149,7 @@ export class Link {
       answer: ({ header: { status } }) => {
         this.#authentication = undefined
         if (status === Status.ok) this.#begin()
-        else this.end(new AuthenticationError(authenticationRefusal(status)))
+        else this.end(authenticationRefusal(status))
       },
     }
     this.#socket.write(request)
@@ -185,12 +185,13 @@ export class Link {
     this.#received.push(chunk)
     this.#receivedBytes += chunk.length
     while (this.#receivedBytes > 0) {
-      const oldest = this.#authentication ?? this.#inFlight[0]
+      const authentication = this.#authentication
+      const oldest = authentication ?? this.#inFlight[0]
       if (!oldest) return this.#lose('the server sent bytes that nobody had asked for')
       // Joined only once a header or a reply is complete: a reply in a thousand pieces is copied twice, not a thousand times.
       if (this.#receivedBytes < this.#awaitedBytes) return
       const bytes = this.#received.length > 1 ? Buffer.concat(this.#received) : this.#received[0]!
-      const mismatch = findMismatch(bytes, oldest.request, this.#options.maxBytes)
+      const mismatch = findMismatch(bytes, oldest.request)
       if (mismatch) return this.#lose(`the reply does not fit the request: ${mismatch}`)
       const replyBytes = HEADER_BYTES + bytes.readUInt32BE(8)
       if (bytes.length < replyBytes) {
@@ -202,7 +203,7 @@ export class Link {
       this.#receivedBytes = bytes.length - replyBytes
       this.#awaitedBytes = HEADER_BYTES
       const reply = Utils.parseMessage(bytes.subarray(0, replyBytes)) as Response
-      if (!this.#authentication) {
+      if (!authentication) {
         if (reply.header.status === Status.authenticationFailed) {
           return this.end(new AuthenticationError('memcached wants a username and a password'))
         }
@@ -210,7 +211,8 @@ export class Link {
       }
       oldest.answer(reply)
       if (this.hasEnded) return
-      this.#listener.answered()
+      // That it lets us in does not show that it answers.
+      if (!authentication) this.#listener.answered()
     }
     this.#received = []
     if (this.#inFlight.length > 0) return
@@ -252,13 +254,13 @@ function reasonOf(error: Error & { reason?: string }): string {
   return error.reason ?? error.message
 }
 
-function authenticationRefusal(status: number): string {
+function authenticationRefusal(status: number): Error {
   switch (status) {
     case Status.authenticationFailed:
-      return 'memcached refused the username or the password'
+      return new AuthenticationError('memcached refused the username or the password')
     case Status.unknown:
-      return 'memcached takes no username and password: it was started without -S'
+      return new AuthenticationError('memcached takes no username and password: it was started without -S')
     default:
-      return `memcached refused to authenticate: ${refusal(status)}`
+      return new Error(`memcached refused to authenticate: ${refusal(status)}`)
   }
 }

@@ -27,8 +27,8 @@ export class MemcachedStore implements SessionStore {
   readonly #client: MemcachedClient
 
   constructor(addressOrOptions: string | MemcachedStoreOptions) {
-    const { servers, keyPrefix, connection } = readSettings(addressOrOptions)
-    this.maxBytes = connection.maxBytes
+    const { servers, keyPrefix, maxBytes, connection } = readSettings(addressOrOptions)
+    this.maxBytes = maxBytes
     this.#keyPrefix = keyPrefix
     this.#client = new MemcachedClient(servers, connection)
   }

@@ -4,6 +4,7 @@ import { createSecureContext } from 'node:tls'
 import { checkNames, checkWhole, kindOf, wrong } from '../check.ts'
 import { parseServers, type Credentials, type ServerAddress } from './address.ts'
 import type { ConnectionOptions, TlsOptions } from './link.ts'
+import { LARGEST_ITEM } from './protocol.ts'
 
 /** Options of {@link MemcachedStore}. */
 export interface MemcachedStoreOptions {
@@ -33,6 +34,7 @@ export interface MemcachedStoreOptions {
 export interface Settings {
   servers: ServerAddress[]
   keyPrefix: string
+  maxBytes: number
   connection: ConnectionOptions
 }
 
@@ -41,11 +43,11 @@ const OPTION_NAMES = [
 ] // prettier-ignore
 const TLS_NAMES = ['ca', 'cert', 'key', 'servername']
 
+/** Of a session's key, without the prefix. */
+export const KEY_LENGTH = 43
 /** memcached's own bound is 250 bytes, and it hangs up on a longer key, with everybody's requests in flight (M5). */
-const LONGEST_PREFIX = 250 - 43
+const LONGEST_PREFIX = 250 - KEY_LENGTH
 const LONGEST_TIMER = 2 ** 31 - 1
-/** Of memcached's `-I`. */
-const LARGEST_ITEM = 2 ** 30
 
 /** Throws `TypeError` or `RangeError` naming the option, what was expected and what came; never a password or a key. */
 export function readSettings(given: string | MemcachedStoreOptions): Settings {
@@ -53,7 +55,9 @@ export function readSettings(given: string | MemcachedStoreOptions): Settings {
   checkNames('MemcachedStore', options, OPTION_NAMES, 'a memcached:// address or options')
   const parsed = parseServers(options.servers)
   if (parsed.keyPrefix !== undefined && options.keyPrefix !== undefined) throw twice('keyPrefix')
-  if (parsed.credentials && options.username !== undefined) throw twice('username')
+  for (const option of ['username', 'password'] as const) {
+    if (parsed.credentials && options[option] !== undefined) throw twice(option)
+  }
   const { keyPrefix = parsed.keyPrefix ?? 'session:', tls = parsed.isTls } = options
   checkPrefix(keyPrefix)
   if (parsed.isTls && tls === false) throw new TypeError('tls: expected true with memcacheds://, got false')
@@ -69,11 +73,11 @@ export function readSettings(given: string | MemcachedStoreOptions): Settings {
   return {
     servers: parsed.servers,
     keyPrefix,
+    maxBytes: whole('maxBytes', 1_000_000, LARGEST_ITEM),
     connection: {
       operationTimeoutMs: whole('operationTimeoutMs', 250, LONGEST_TIMER),
       connectTimeoutMs: whole('connectTimeoutMs', 250, LONGEST_TIMER),
       maxInFlight: whole('maxInFlight', 1024, 2 ** 20),
-      maxBytes: whole('maxBytes', 1_000_000, LARGEST_ITEM),
       credentials: checkCredentials(parsed.credentials ?? options),
       tls: checkTls(tls),
     },

@@ -107,11 +107,12 @@ describe('parseServers', () => {
     ['credentials of a single server', 'hunter:hunter2@localhost'],
     ['credentials in a list', ['localhost', 'hunter:hunter2@10.0.0.1:0']],
     ['credentials without a host', 'memcached://hunter:hunter2'],
+    ['a password of digits without a host', 'memcached://hunter:84739201'],
     ['a bare @ in the prefix', 'memcached://localhost/hunter@x'],
   ])('refuses %s without repeating it', (_, servers) => {
     const refusal = refusalOf(servers)
     expect(refusal).toBeInstanceOf(TypeError)
     expect(refusal.message).toMatch(/^servers: expected .+/)
-    expect(refusal.message + refusal.stack).not.toContain('hunter')
+    expect(refusal.message + refusal.stack).not.toMatch(/hunter|84739201/)
   })
 })

@@ -25,7 +25,7 @@ const { onEnd, memcached, fake } = useServers()
 function open(port: number, options: Partial<ConnectionOptions> = {}): Connection {
   const connection = new Connection(
     { host: '127.0.0.1', port },
-    { operationTimeoutMs: 5000, connectTimeoutMs: 5000, maxInFlight: 1024, maxBytes: 1_000_000, ...options },
+    { operationTimeoutMs: 5000, connectTimeoutMs: 5000, maxInFlight: 1024, ...options },
   )
   onEnd(() => connection.close())
   return connection
@@ -327,14 +327,14 @@ describe('Connection', () => {
       'extras and key together longer than the body',
       { extras: Buffer.alloc(4), keyLength: 4, bodyLength: 7 },
     ],
-    ['a body longer than any record', { bodyLength: 1000 + 1025 }],
+    ['a body longer than any record', { bodyLength: 2 ** 30 + 1025 }],
     ['a body of 4 GiB', { bodyLength: 2 ** 32 - 1 }],
   ])('M3: a reply with %s ends the connection and all in flight', async (_, reply) => {
     const server = await fake((request) => {
       if (request.connection > 1) honest(request)
       else if (server.requests.length === 2) request.socket.write(replyTo(server.requests[0]!, reply))
     })
-    const connection = open(server.port, { maxBytes: 1000 })
+    const connection = open(server.port)
     const [first, second] = await Promise.allSettled([ask(connection, 'a'), ask(connection, 'b')])
     for (const outcome of [first, second]) {
       expect(outcome).toMatchObject({
@@ -505,6 +505,19 @@ describe('Connection', () => {
       await once(socket!, 'close')
       await fail(connection, 4)
       expect(await valueOf(ask(connection, 'good'))).toBe('value of good')
+    })
+
+    it('a server that lets us in and then does not answer is no better than one that does not', async () => {
+      const AUTHENTICATE = 0x21
+      const server = await fake((request) => {
+        if (request.opcode === AUTHENTICATE) request.socket.write(replyTo(request))
+      })
+      const credentials = { username: 'horatio', password: 'hunter2' }
+      const connection = open(server.port, { operationTimeoutMs: 30, credentials })
+      for (let index = 0; index < 5; index++) {
+        await expect(ask(connection, 'a')).rejects.toThrow('no answer in time')
+      }
+      await expect(ask(connection, 'a')).rejects.toThrow('the server keeps failing and is not asked')
     })
 
     it('closing the store ends the probes', async () => {

@@ -128,6 +128,20 @@ describe('MemcachedStore', () => {
     expect(server.connections).toBe(0)
   })
 
+  it('a record that another application server wrote with a larger maxBytes is read, and disturbs nobody', async () => {
+    const server = await memcached()
+    const servers = `127.0.0.1:${server.port}`
+    const large = new Uint8Array(5000).fill(7)
+    await open({ servers }).add(key, large, 100)
+    const other = 'o'.repeat(43)
+    await open({ servers }).add(other, bytes, 100)
+    const store = open({ servers, maxBytes: 1000 })
+    for (let round = 0; round < 7; round++) {
+      const found = await Promise.all([store.get(other, 100), store.get(key, 100), store.get(other, 100)])
+      expect(found.map((each) => each?.bytes)).toEqual([new Uint8Array(bytes), large, new Uint8Array(bytes)])
+    }
+  })
+
   it('M6: a record of exactly maxBytes, a million unless told otherwise, fits a memcached as it comes', async () => {
     const server = await memcached()
     const store = open(server.address)

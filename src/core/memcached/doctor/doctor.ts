@@ -21,7 +21,7 @@ export type LocatedFinding = { server: string } & Finding
 
 /**
  * Asks every server of a `memcached://` address whether it is fit to hold sessions: runs the store's operations on a
- * record of its own and reads what the server says of itself. Takes some seconds at most and resolves whatever the
+ * record of its own and reads what the server says of itself. Takes half a minute at most and resolves whatever the
  * servers do; a server that cannot be asked is a finding.
  *
  * Rejects with `TypeError` or `RangeError` for a wrong address.
@@ -69,7 +69,10 @@ const VERDICTS = {
 /** Longer than the store waits, to tell a slow server from a dead one. */
 const PATIENCE_MS = 2_000
 
-async function examine(server: ServerAddress, { keyPrefix, connection }: Settings): Promise<Finding[]> {
+async function examine(
+  server: ServerAddress,
+  { keyPrefix, maxBytes, connection }: Settings,
+): Promise<Finding[]> {
   const patient = { ...connection, operationTimeoutMs: PATIENCE_MS, connectTimeoutMs: PATIENCE_MS }
   const client = new MemcachedClient([server], patient)
   try {
@@ -77,7 +80,7 @@ async function examine(server: ServerAddress, { keyPrefix, connection }: Setting
     if (stats instanceof Error) return [explain('reachable', stats)]
     const readAt = Date.now()
     const settings = await client.stats('settings').catch(() => new Map<string, string>())
-    const { maxBytes, operationTimeoutMs } = connection
+    const { operationTimeoutMs } = connection
     const known = { stats, settings, readAt, keyPrefix, maxBytes, operationTimeoutMs }
     const canary = await runCanary(client, keyPrefix)
     const keys = await lookAtKeys(server, keyPrefix, connection)

@@ -1,3 +1,4 @@
+import { KEY_LENGTH } from '../settings.ts'
 import { ok, skipped, warning, type Finding, type Reading } from './finding.ts'
 
 /** What is found in how the server was started; what matters most comes first. */
@@ -27,12 +28,11 @@ function checkEvictionsOff({ settings }: Started): Finding | undefined {
 
 /** Measured with 1.6.18: what an item takes besides its key and its value. */
 const ITEM_OVERHEAD_BYTES = 59
-const KEY_BYTES = 43
 
 function checkItemSize({ settings, keyPrefix, maxBytes }: Started): Finding | undefined {
   const itemSize = settings.get('item_size_max')
   if (itemSize === undefined) return undefined
-  const largest = Number(itemSize) - ITEM_OVERHEAD_BYTES - KEY_BYTES - keyPrefix.length
+  const largest = Number(itemSize) - ITEM_OVERHEAD_BYTES - KEY_LENGTH - keyPrefix.length
   if (largest >= maxBytes) return ok('item-size', `takes sessions of ${maxBytes} bytes (maxBytes)`)
   return warning(
     'item-size',

@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import type { ServerAddress } from '../address.ts'
+import { KEY_LENGTH } from '../settings.ts'
 
 /** Some of the keys that a server holds, or all of them, counted. */
 export interface KeySample {
@@ -67,7 +68,11 @@ function isSession(line: string, keyPrefix: string): boolean {
   const [, encoded = ''] = /^key=(\S*)/.exec(line) ?? []
   try {
     const key = decodeURIComponent(encoded)
-    return key.startsWith(keyPrefix) && /^[\w-]{43}$/.test(key.slice(keyPrefix.length))
+    return (
+      key.startsWith(keyPrefix) &&
+      key.length === keyPrefix.length + KEY_LENGTH &&
+      /^[\w-]*$/.test(key.slice(keyPrefix.length))
+    )
   } catch {
     return false
   }
