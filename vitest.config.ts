@@ -8,6 +8,7 @@ export default defineConfig({
     alias: [
       { find: /^holdfast$/, replacement: source('core/index.ts') },
       { find: /^holdfast\/memcached$/, replacement: source('core/memcached/memcached-store.ts') },
+      { find: /^holdfast\/testing$/, replacement: source('testing/index.ts') },
       { find: /^holdfast\/(hono|koa|fetch)$/, replacement: source('adapters/$1.ts') },
     ],
   },
