@@ -22,7 +22,7 @@ export const HEADER_BYTES = 24
 /** Where the header holds the version, in memcached's words CAS. */
 export const VERSION_OFFSET = 16
 /** The most that memcached's `-I` can be set to. */
-export const LARGEST_ITEM = 2 ** 30
+export const LARGEST_ITEM: number = 2 ** 30
 /** What a reply may hold besides the value: flags, or the text of an error. */
 const REPLY_OVERHEAD_BYTES = 1024
 
