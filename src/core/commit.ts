@@ -87,8 +87,9 @@ export class Commit {
         // What is begun from here on goes into the next batch: it would miss the mark.
         batch.sent = true
         const newest = !batch.regenerate && isNewer(handedOn, session) ? handedOn : session
+        if (!batch.regenerate) return this.#save(batch, newest)
         await this.#tie(batch, newest.record)
-        return batch.regenerate ? this.#regenerate(batch, newest) : this.#save(batch, newest)
+        return this.#regenerate(batch, newest)
       })
     }
     if (batch.regenerate) {
@@ -106,7 +107,7 @@ export class Commit {
     const { record } = this.#replay(batch, nothing)
     if (record.texts.size === 0) return undefined
     batch.sent = true
-    await this.#tie(batch, record)
+    await this.#tie(batch, nothing)
     return { kept: await this.#add({ ...record, ...batch.envelope }), isHandedOut: true, event: 'created' }
   }
 
@@ -116,8 +117,10 @@ export class Commit {
   }
 
   async #save(batch: Changes, loaded: LiveSession): Promise<Outcome> {
-    const swapped = await swap(this.#services, this.#io, loaded, batch, (newest) => {
+    const swapped = await swap(this.#services, this.#io, loaded, batch, async (newest) => {
       this.#refuseToGuess(batch, newest.record)
+      // Another request may have tied it to the same subject since, which was revoked since.
+      await this.#tie(batch, newest.record)
       const { record, changed } = this.#replay(batch, newest.record)
       return changed ? record : undefined
     })
@@ -237,11 +240,16 @@ export class Commit {
       () => tombstone,
       LAST_RESORT_MS,
     )
-    if (swapped.outcome === 'exhausted') return this.#setTwice(session, tombstone)
-    // This request held the session live, so the end it asked for is meant for what became of it too.
-    if (swapped.outcome === 'ended' && swapped.tombstone.successor !== undefined) {
-      await this.#io.delete(swapped.tombstone.successor)
+    let end = swapped.outcome === 'ended' ? swapped.tombstone : undefined
+    if (swapped.outcome === 'exhausted') {
+      // What it lost to last may have been a regenerateId.
+      const found = await this.#io.read(session, this.#io.ttlOf(session.record))
+      if (!found) return
+      if (!('ended' in found.record)) return this.#setTwice(session, tombstone)
+      end = found.record
     }
+    // This request held the session live, so the end it asked for is meant for what became of it too.
+    if (end?.successor !== undefined) await this.#io.delete(end.successor)
   }
 
   /** A tombstone does no harm when it is written twice. */

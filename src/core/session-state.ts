@@ -102,6 +102,8 @@ export class SessionState {
   loseSession(batch: Changes): void {
     this.copy.lost(batch)
     if (this.loaded?.state === 'live') this.loaded = { state: 'ended' }
+    // Of an earlier save: it must not overwrite what a sign-in set meanwhile.
+    if (this.cookie !== 'clear') this.cookie = undefined
   }
 
   #loadOnce(): Promise<void> {

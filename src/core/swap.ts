@@ -64,8 +64,14 @@ export async function swap(
     if (isExhausted()) return { outcome: 'exhausted' }
     const found = await io.read(session, io.ttlOf(session.record))
     if (!found) return { outcome: 'missing' }
+    const stale = session.record
     session = withRecord(session, found.record, found.version)
-    if (!('ended' in found.record)) continue
+    if (!('ended' in found.record)) {
+      // The read restarted the time to live of what was known until now.
+      const ttl = io.ttlOf(session.record)
+      if (ttl !== io.ttlOf(stale)) await io.touch(session, ttl)
+      continue
+    }
     if (found.record.writeId === write.writeId) return { outcome: 'written', session }
     return { outcome: 'ended', tombstone: found.record }
   }

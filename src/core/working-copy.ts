@@ -61,7 +61,10 @@ export class WorkingCopy {
   }
 
   keys(): string[] {
-    return [...new Set([...this.#base.keys(), ...this.#held.keys()])].filter((key) => this.has(key))
+    const changed = this.#batches.flatMap((batch) => [...batch.keys])
+    return [...new Set([...this.#base.keys(), ...changed, ...this.#held.keys()])].filter((key) =>
+      this.has(key),
+    )
   }
 
   write(key: string, value: unknown): void {
@@ -108,7 +111,8 @@ export class WorkingCopy {
         this.#run(batch, key, step)
         const text = step.first?.text
         if (text === undefined) batch.remove(key, step)
-        return held ? held.value : parse(text)
+        // What the handler holds may be older than the record by now: the value is the one that is claimed.
+        return held && held.text === text ? held.value : parse(text)
       },
       cancel: () => batch.remove(key, step),
     }

@@ -288,14 +288,13 @@ describe.each(stores)('concurrency on $name', ({ open }) => {
 
     it('E4: is recognised behind the writes of others', async () => {
       const cookie = await begin({ n: 0 })
-      const drop = failing('replace')
-      bench.store.after = async (operation) => {
-        if (operation !== 'replace') return
-        bench.store.after = () => {}
+      const { error } = await visit(bench.manager, cookie, async (session) => {
+        await session.update('n', plusOne)
+        bench.store.after = failing('replace')
+        bench.store.before = failing('get')
+        await expect(session.save()).rejects.toThrow(StoreUnavailableError)
         for (let i = 0; i < 200; i++) await write(cookie, (s) => s.update('n', plusOne))
-        drop('replace')
-      }
-      const { error } = await visit(bench.manager, cookie, (s) => s.update('n', plusOne))
+      })
       expect(error).toBeUndefined()
       bench.forget()
       expect(await read(cookie)).toEqual({ n: 201 })
@@ -319,15 +318,14 @@ describe.each(stores)('concurrency on $name', ({ open }) => {
       ],
     ])('E4: is never guessed at: %s', async (_, others) => {
       const cookie = await begin({ n: 0 })
-      const drop = failing('replace')
       let expected = 0
-      bench.store.after = async (operation) => {
-        if (operation !== 'replace') return
-        bench.store.after = () => {}
+      const { error } = await visit(bench.manager, cookie, async (session) => {
+        await session.update('n', plusOne)
+        bench.store.after = failing('replace')
+        bench.store.before = failing('get')
+        await expect(session.save()).rejects.toThrow(StoreUnavailableError)
         expected = await others(cookie)
-        drop('replace')
-      }
-      const { error } = await visit(bench.manager, cookie, (s) => s.update('n', plusOne))
+      })
       expect(error).toBeInstanceOf(SessionConflictError)
       bench.forget()
       expect(await read(cookie)).toEqual({ n: expected })
