@@ -1,0 +1,59 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { commands } from './commands.ts'
+import type { Fault } from './recorded-store.ts'
+import { seed } from './seed.ts'
+import { Stage } from './stage.ts'
+
+const RUNS = 5_000
+const MAX_COMMANDS = 200
+
+const never = fc.constant<Fault | undefined>(undefined)
+const nowAndThen: fc.Arbitrary<Fault | undefined> = fc.oneof(
+  { weight: 5, arbitrary: never },
+  { weight: 1, arbitrary: fc.constant<Fault>('outage') },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      skip: fc.nat({ max: 3 }),
+      times: fc.integer({ min: 1, max: 3 }),
+      stage: fc.constantFrom('before', 'after'),
+    }),
+  },
+)
+
+/** What the stories must come to, or they prove little. */
+const endings = [
+  ...['done', 'conflict', 'ended'].flatMap((outcome) => [`save: ${outcome}`, `commit: ${outcome}`]),
+  ...['new', 'same', 'cleared', 'none'].map((cookie) => `cookie: ${cookie}`),
+  'dropped',
+  'missing',
+]
+
+describe('sessions against a simple model', () => {
+  it.each([
+    ['answers', never, endings],
+    ['fails now and then', nowAndThen, [...endings, 'save: outage', 'commit: outage']],
+  ])(
+    'A, B3, C, D2, D3, E: requests see and leave what the model says, over a store that %s',
+    async (name, faults, expected) => {
+      const stories = fc.commands([commands(faults)], { maxCommands: MAX_COMMANDS, size: 'max' })
+      const reached = new Set<string>()
+      let commandsRun = 0
+      await fc.assert(
+        fc.asyncProperty(stories, async (story) => {
+          const stage = new Stage()
+          await fc.asyncModelRun(() => ({ model: stage, real: stage }), story)
+          commandsRun += stage.commands
+          for (const each of stage.reached) reached.add(each)
+        }),
+        { numRuns: RUNS, seed },
+      )
+      console.log(
+        `model, over a store that ${name}: ${RUNS} runs, ${commandsRun} commands, seed ${seed}, which came to ${[...reached].toSorted().join(', ')}`,
+      )
+      expect([...reached]).toEqual(expect.arrayContaining(expected))
+    },
+    120_000,
+  )
+})

@@ -1,0 +1,126 @@
+import {
+  StoreUnavailableError,
+  type MemoryStore,
+  type ReplaceOutcome,
+  type SessionStore,
+} from '../../src/core/index.ts'
+
+type Operation = 'get' | 'add' | 'replace' | 'set' | 'delete'
+
+/** What was asked of the store, and what became of it. */
+interface Attempt {
+  operation: Operation
+  key: string
+  ttl: number | undefined
+  /** Carried out, whether or not the reply came. */
+  isDone: boolean
+  isAnswered: boolean
+}
+
+/**
+ * Which operations fail: all of them before they arrive, or some, counted from now, before they arrive or after they
+ * were carried out.
+ */
+export type Fault = 'outage' | { skip: number; times: number; stage: 'before' | 'after' }
+
+/** A real store that can fail, says what was asked of it, and lets an onlooker read without renewing anything. */
+export class RecordedStore implements SessionStore {
+  readonly attempts: Attempt[] = []
+  /** For an onlooker's manager. */
+  readonly quiet: SessionStore
+  #fault: Fault | undefined
+  #asked = 0
+  readonly #memory: MemoryStore
+  readonly #now: () => number
+  readonly #expiries = new Map<string, number>()
+
+  constructor(memory: MemoryStore, now: () => number) {
+    this.#memory = memory
+    this.#now = now
+    this.quiet = {
+      get: async (key) => (this.isStored(key) ? memory.get(key, this.#secondsLeft(key)) : undefined),
+      add: refuse,
+      replace: refuse,
+      set: refuse,
+      delete: refuse,
+    }
+  }
+
+  get hasFailed(): boolean {
+    return this.attempts.some(({ isAnswered }) => !isAnswered)
+  }
+
+  get hasWritten(): boolean {
+    return this.attempts.some(({ operation }) => operation !== 'get')
+  }
+
+  /** Forgets what was asked until now. */
+  begin(fault?: Fault): void {
+    this.attempts.length = 0
+    this.#fault = fault
+    this.#asked = 0
+  }
+
+  isStored(key: string): boolean {
+    return (this.#expiries.get(key) ?? 0) > this.#now()
+  }
+
+  async evict(key: string): Promise<void> {
+    this.#expiries.delete(key)
+    await this.#memory.delete(key)
+  }
+
+  get: SessionStore['get'] = (key, ttl) =>
+    this.#run('get', key, ttl, Boolean, () => this.#memory.get(key, ttl))
+  add: SessionStore['add'] = (key, bytes, ttl) =>
+    this.#run('add', key, ttl, Boolean, () => this.#memory.add(key, bytes, ttl))
+  replace: SessionStore['replace'] = (key, bytes, ttl, version) =>
+    this.#run('replace', key, ttl, isReplaced, () => this.#memory.replace(key, bytes, ttl, version))
+  set: SessionStore['set'] = (key, bytes, ttl) =>
+    this.#run('set', key, ttl, always, () => this.#memory.set(key, bytes, ttl))
+  delete: SessionStore['delete'] = (key) =>
+    this.#run('delete', key, undefined, always, () => this.#memory.delete(key))
+
+  async #run<Result>(
+    operation: Operation,
+    key: string,
+    ttl: number | undefined,
+    isDone: (result: Result) => boolean,
+    run: () => Promise<Result>,
+  ): Promise<Result> {
+    const attempt: Attempt = { operation, key, ttl, isDone: false, isAnswered: false }
+    this.attempts.push(attempt)
+    const failure = this.#nextFailure()
+    if (failure === 'before') throw new StoreUnavailableError(operation, new Error('never arrived'))
+    const result = await run()
+    attempt.isDone = isDone(result)
+    if (ttl === undefined) this.#expiries.delete(key)
+    else if (attempt.isDone) this.#expiries.set(key, this.#now() + ttl * 1000)
+    if (failure === 'after') throw new StoreUnavailableError(operation, new Error('the reply was lost'))
+    attempt.isAnswered = true
+    return result
+  }
+
+  #nextFailure(): 'before' | 'after' | undefined {
+    if (!this.#fault || this.#fault === 'outage') return this.#fault && 'before'
+    const { skip, times, stage } = this.#fault
+    const index = this.#asked++
+    return index >= skip && index < skip + times ? stage : undefined
+  }
+
+  #secondsLeft(key: string): number {
+    return Math.ceil((this.#expiries.get(key)! - this.#now()) / 1000)
+  }
+}
+
+function isReplaced({ outcome }: ReplaceOutcome): boolean {
+  return outcome === 'replaced'
+}
+
+function always(): boolean {
+  return true
+}
+
+async function refuse(): Promise<never> {
+  throw new Error('an onlooker writes nothing')
+}
