@@ -66,14 +66,13 @@ export async function swap(
     if (!found) return { outcome: 'missing' }
     const stale = session.record
     session = withRecord(session, found.record, found.version)
-    if (!('ended' in found.record)) {
-      // The read restarted the time to live of what was known until now.
-      const ttl = io.ttlOf(session.record)
-      if (ttl !== io.ttlOf(stale)) await io.touch(session, ttl)
-      continue
+    if ('ended' in found.record) {
+      if (found.record.writeId === write.writeId) return { outcome: 'written', session }
+      return { outcome: 'ended', tombstone: found.record }
     }
-    if (found.record.writeId === write.writeId) return { outcome: 'written', session }
-    return { outcome: 'ended', tombstone: found.record }
+    // The read restarted the time to live of what was known until now.
+    const ttl = io.ttlOf(session.record)
+    if (ttl !== io.ttlOf(stale)) await io.touch(session, ttl)
   }
 }
 

@@ -1,0 +1,102 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { seeded } from '../support/seeded.ts'
+import { startCluster } from './cluster.ts'
+import { findFaults } from './find-faults.ts'
+import { plant, type Fault } from './planted.ts'
+import { storm, stormWithEnd, workloads, type Storm } from './storms.ts'
+
+const MOST_RUNS = 5
+
+const mixed = workloads['sets, deletes, takes and updates of a few keys']!
+const writes: Storm = (cluster, options) => storm(cluster, mixed, { ...options, rounds: 2 })
+const signOut: Storm = (cluster, options) => stormWithEnd(cluster, 'destroy', options)
+const signIn: Storm = (cluster, options) => stormWithEnd(cluster, 'regenerate', options)
+
+interface Case {
+  fault: Fault
+  run: Storm
+  isFaulty?: boolean
+  /** What the checker is to say, among other things. */
+  found: RegExp
+}
+
+const cases: [string, Case][] = [
+  [
+    'E1: changes are not replayed on the newest record',
+    {
+      fault: {
+        file: 'src/core/commit.ts',
+        piece: 'const { record, changed } = this.#replay(batch, newest.record)',
+        replacement: 'const { record, changed } = this.#replay(batch, loaded.record)',
+      },
+      run: writes,
+      found: /it is lost$/,
+    },
+  ],
+  [
+    'E4: a write whose reply was lost is not recognised',
+    {
+      fault: {
+        file: 'src/core/swap.ts',
+        piece: 'session.record.writeIds.includes(write.writeId)',
+        replacement: 'false',
+      },
+      run: writes,
+      isFaulty: true,
+      found: / twice$/,
+    },
+  ],
+  [
+    'E5: a slower request takes a tombstone for one more conflict',
+    {
+      fault: {
+        file: 'src/core/swap.ts',
+        piece: "if ('ended' in found.record) {",
+        replacement: 'if (false) {',
+      },
+      run: signOut,
+      found: / read, though it began after /,
+    },
+  ],
+  [
+    'E6: a token that was ended counts as unknown',
+    {
+      fault: { file: 'src/core/load.ts', piece: 'ENDED_MS = 30_000', replacement: 'ENDED_MS = 0' },
+      run: signOut,
+      found: / its response set a cookie$/,
+    },
+  ],
+  [
+    'E7: what came between is not carried over to the new token',
+    {
+      fault: {
+        file: 'src/core/commit.ts',
+        piece: 'if (newest.version !== carried)',
+        replacement: 'if (false)',
+      },
+      run: signIn,
+      found: /it is lost$/,
+    },
+  ],
+]
+
+const cleanups: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
+})
+
+describe('A build with a fault is found out', { timeout: 60_000 }, () => {
+  it.each(cases)('%s', async (_, { fault, run, isFaulty = false, found }) => {
+    const { app, remove } = await plant(fault)
+    cleanups.push(remove)
+    const cluster = await startCluster({ app, isFaulty, processes: 2 })
+    cleanups.push(() => cluster.stop())
+    let evidence: string | undefined
+    for (let seed = 1; evidence === undefined && seed <= MOST_RUNS; seed++) {
+      const random = seeded(seed)
+      const faults = findFaults(await run(cluster, { random, isExplicit: () => random() < 0.5 }))
+      evidence = faults.find((each) => found.test(each))
+    }
+    expect(evidence).toMatch(found)
+  })
+})

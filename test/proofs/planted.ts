@@ -1,0 +1,37 @@
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** A promise broken on purpose: one piece of one source file, replaced. */
+export interface Fault {
+  file: string
+  piece: string
+  replacement: string
+}
+
+/** A copy of the proof's server and the sources it runs, with a fault in it. */
+export interface Planted {
+  app: string
+  remove(): Promise<void>
+}
+
+export async function plant({ file, piece, replacement }: Fault): Promise<Planted> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-planted-'))
+  for (const part of ['src', 'package.json', 'test/support/proof-app.ts']) {
+    await cp(inProject(part), join(folder, part), { recursive: true })
+  }
+  await symlink(inProject('node_modules'), join(folder, 'node_modules'))
+  const source = await readFile(join(folder, file), 'utf8')
+  const around = source.split(piece)
+  if (around.length !== 2) throw new Error(`${file} holds ${around.length - 1} times: ${piece}`)
+  await writeFile(join(folder, file), around.join(replacement))
+  return {
+    app: join(folder, 'test/support/proof-app.ts'),
+    remove: () => rm(folder, { recursive: true }),
+  }
+}
+
+function inProject(path: string): string {
+  return fileURLToPath(new URL(`../../${path}`, import.meta.url))
+}
