@@ -13,7 +13,7 @@ interface Queue<Baton> {
   last: Promise<Baton | undefined> | undefined
   /** How many have had their turn. */
   done: number
-  /** The store did not answer one of them: nobody is to wait for the others to find that out, too. */
+  /** The store did not answer the last of them: nobody is to wait for the others to find that out, too. */
   isOutage: boolean
 }
 
@@ -38,6 +38,7 @@ export class Turns<Baton> {
     let kept: Baton | undefined
     try {
       const result = await run(before && (await waitFor(before, queue)))
+      queue.isOutage = false
       kept = (result as { kept?: Baton } | undefined)?.kept
       return result
     } catch (error) {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { StoreUnavailableError } from '../../src/core/index.ts'
 import { Turns } from '../../src/core/turns.ts'
 
 describe('Turns', () => {
@@ -40,6 +41,25 @@ describe('Turns', () => {
     const startedAt = performance.now()
     await Promise.all(Array.from({ length: 20 }, () => turns.take('a', async () => undefined)))
     expect(performance.now() - startedAt).toBeLessThan(1_000)
+  })
+
+  it('E2: a queue that met an outage takes turns again once the store has answered', async () => {
+    const turns = new Turns<number>()
+    const done: string[] = []
+    const fails = turns.take('a', () => Promise.reject(new StoreUnavailableError('get', undefined)))
+    const answered = turns.take('a', async () => undefined)
+    let finish!: () => void
+    const slow = turns.take('a', async () => {
+      await new Promise<void>((resolve) => (finish = resolve))
+      done.push('slow')
+    })
+    await expect(fails).rejects.toThrow(StoreUnavailableError)
+    await answered
+    const last = turns.take('a', async () => void done.push('last'))
+    await new Promise(setImmediate)
+    finish()
+    await Promise.all([slow, last])
+    expect(done).toEqual(['slow', 'last'])
   })
 
   it('E2: nobody leaves a long queue that moves', async () => {
