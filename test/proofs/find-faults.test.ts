@@ -75,6 +75,7 @@ describe('A history is as promised when', () => {
       begin,
       wrote('a', [2, 3], [increment, append], CONFLICT),
       wrote('b', [2, 3], [set('b', 'b')], DROPPED),
+      wrote('c', [2, 3], [set('c', 'c')], { events: ['missing'] }),
       read('r', [4, 5], begun),
     ]],
     ['a value was taken by one, and a newer one left by another', [
@@ -156,6 +157,11 @@ describe('A fault is found when', () => {
     ['the session is gone', [
       begin,
       read('r', [2, 3], {}),
+    ], ['r read no user: begin is lost', 'r read no begin in order: it is lost']],
+    ['the session is gone, though its end was refused', [
+      begin,
+      signIn('end', [2, 3], { ...CONFLICT, setCookie: undefined }),
+      read('r', [4, 5], {}),
     ], ['r read no user: begin is lost', 'r read no begin in order: it is lost']],
     ['a count is too low', [
       begin,
