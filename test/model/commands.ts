@@ -70,6 +70,7 @@ const anySeconds = fc.oneof(
 export function commands(faults: Faults): fc.Arbitrary<Command> {
   return fc.oneof(
     { weight: 8, arbitrary: openings() },
+    { weight: 2, arbitrary: visits() },
     { weight: 10, arbitrary: readings(faults) },
     { weight: 12, arbitrary: writings() },
     { weight: 8, arbitrary: readingAndWriting(faults) },
@@ -320,6 +321,27 @@ function commits(faults: Faults): fc.Arbitrary<Command> {
         },
       ),
     },
+  )
+}
+
+/** Whole requests, one after the other, which the open ones meet when they commit. */
+function visits(): fc.Arbitrary<Command> {
+  return fc.tuple(anyBrowser, anyKey, fc.constantFrom([0], [0, 3], [3, 3])).map(
+    ([browser, key, pauses]) =>
+      new Command(
+        `${pauses.length} more requests of browser ${browser} set ${key}, and ${pauses.join(' and ')} s pass`,
+        () => true,
+        async (stage) => {
+          for (const [index, pause] of pauses.entries()) {
+            const request = stage.openRequest(browser)
+            request.session.set(key, index)
+            request.model.set(key, String(index))
+            await stage.commit(request, 200, undefined)
+            stage.pass(pause)
+          }
+          await stage.compareSessions()
+        },
+      ),
   )
 }
 

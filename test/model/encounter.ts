@@ -33,7 +33,7 @@ export interface Encounter {
   failures: ReadonlyMap<number, Failure>
   /** The time that each reply takes of every budget. */
   replyMs: number
-  /** Whether a commit may stop waiting for the one before it. */
+  /** Whether commits that wait for others look up in between. */
   isImpatient: boolean
 }
 
@@ -52,7 +52,8 @@ export interface Report {
   hasSpent: boolean
   /** What its commit rejected with. */
   error: unknown
-  /** The token that its response hands out. */
+  /** The token that it came with, and the one that its response hands out. */
+  came: string
   token: string | undefined
 }
 
@@ -63,10 +64,10 @@ export interface Aftermath {
   live: Record<string, unknown>[]
 }
 
-export const ORIGIN = 'origin'
+const ORIGIN = 'origin'
 const SUBJECT = 'ann'
-const LONGEST_PAUSE_MS = 64
-const STANDSTILL_MS = 100
+/** How long a commit waits for the one before it until it looks whether that is still worth it. */
+const LOOK_MS = 50
 
 const reporting = new AsyncLocalStorage<Report>()
 
@@ -93,9 +94,10 @@ export async function meet(scheduler: fc.Scheduler, encounter: Encounter): Promi
       onEvent: ({ type }) => reporting.getStore()?.events.push(type),
     }),
   )
-  const longest = isImpatient ? STANDSTILL_MS : LONGEST_PAUSE_MS
-  vi.stubGlobal('setTimeout', (act: () => void, pauseMs: number) => {
-    if (pauseMs <= longest) void scheduler.schedule(Promise.resolve(), 'a pause ends').then(act)
+  vi.stubGlobal('setTimeout', (act: () => void, timeoutMs: number) => {
+    // A pause between two attempts is of random length; all else are deadlines, which nobody is to miss.
+    const isPause = !Number.isInteger(timeoutMs) || (isImpatient && timeoutMs <= LOOK_MS)
+    if (isPause) void scheduler.schedule(Promise.resolve(), 'a pause ends').then(act)
   })
   vi.spyOn(performance, 'now').mockImplementation(() => ms)
   try {
@@ -105,8 +107,6 @@ export async function meet(scheduler: fc.Scheduler, encounter: Encounter): Promi
     })
     const reports = (await scheduler.waitFor(Promise.all(all))).flat()
     await scheduler.waitIdle()
-    vi.unstubAllGlobals()
-    vi.restoreAllMocks()
     const tokens = [tokenOf(cookie), ...reports.flatMap(({ token }) => token ?? [])]
     const live = await Promise.all([...new Set(tokens)].map((token) => lookAt(plain, token)))
     return { reports, live: live.filter((data) => data?.[ORIGIN]) as Aftermath['live'] }
@@ -132,6 +132,7 @@ async function follow(
     isAcknowledged: false,
     hasSpent: false,
     error: undefined,
+    came: tokenOf(cookie),
     token: undefined,
   }
   await reporting.run(report, () => handle(report, managers[script.manager]!, cookie))

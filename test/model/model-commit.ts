@@ -4,8 +4,8 @@ import { ABSOLUTE, type ModelSession, type Subject } from './world.ts'
 
 const TOMBSTONE_SECONDS = 60
 
-/** Why a save or commit rejects. */
-export type Rejection = 'outage' | 'conflict' | 'ended'
+/** Why a save or commit rejects; `refused` where nobody can know whether an earlier write was applied (E4). */
+export type Rejection = 'outage' | 'conflict' | 'refused' | 'ended'
 
 /** What a save or a commit comes to. */
 export interface Committed {
@@ -19,9 +19,11 @@ export interface Committed {
 export interface Facts {
   /** Nothing arrives. */
   isDown: boolean
+  /** Something did not, or its reply did not. */
+  hasFailed: boolean
   /** The request was told that the store failed: what it wrote last may have been applied. */
   isUnsettled: boolean
-  /** The request was told that nobody can know whether an earlier write was applied (E4). */
+  /** The request was refused an answer. */
   isRefused: boolean
   /** A write was not answered. */
   isInDoubt: boolean
@@ -134,7 +136,7 @@ export class ModelCommit {
     this.#reread(session)
     if (this.#isRefused(batch, session)) {
       this.#doubt(batch, session)
-      throw new Rejected('conflict')
+      throw new Rejected('refused')
     }
     if (session.end) return this.#lose(batch, 'dropped')
     if (!batch.doubt?.isApplied && this.#isChange(batch, session)) this.#apply(batch, session)
@@ -151,8 +153,8 @@ export class ModelCommit {
 
   /** E4: others wrote since, perhaps too many to tell. */
   #isRefused({ doubt }: Batch, session: ModelSession): boolean {
-    const { isRefused, isInDoubt, isWritten } = this.#facts
-    if (!isRefused || isWritten(session.key) || !(doubt || isInDoubt)) return false
+    const { isRefused, isInDoubt } = this.#facts
+    if (!isRefused || !(doubt || isInDoubt)) return false
     return session.writes > (doubt ?? this.#request.known).writes
   }
 
@@ -253,6 +255,8 @@ export class ModelCommit {
     const { world } = this.#request
     session.end = { at: world.now, how, ...(successor && { successor }) }
     world.keep(session, TOMBSTONE_SECONDS)
+    // What settles a lost reply reads it, and keeps it longer.
+    if (this.#facts.hasFailed) world.blur(session)
   }
 
   #hand(session: ModelSession): void {

@@ -8,7 +8,7 @@ import {
 type Operation = 'get' | 'add' | 'replace' | 'set' | 'delete'
 
 /** What was asked of the store, and what became of it. */
-interface Attempt {
+export interface Attempt {
   operation: Operation
   key: string
   ttl: number | undefined

@@ -9,8 +9,8 @@ import {
 } from '../../src/core/index.ts'
 import { secret } from '../support/stores.ts'
 import type { Committed, Facts } from './model-commit.ts'
-import { isEmpty, ModelRequest } from './model-request.ts'
-import { RecordedStore, type Fault } from './recorded-store.ts'
+import { isEmpty, ModelRequest, type ModelCookie } from './model-request.ts'
+import { RecordedStore, type Attempt, type Fault } from './recorded-store.ts'
 import type { Data } from './steps.ts'
 import { ABSOLUTE, IDLE, World, type ModelSession } from './world.ts'
 
@@ -43,10 +43,12 @@ export class Stage {
   readonly #jars: (string | undefined)[] = []
   readonly #marks = new Set<string>()
 
-  openRequest(browser: number, token: string | undefined = this.#jars[browser]): void {
-    const cookie = token === undefined ? undefined : `${COOKIE}=${token}`
+  openRequest(browser: number, token: string | undefined = this.#jars[browser]): OpenRequest {
+    const session = this.manager.open(token === undefined ? undefined : `${COOKIE}=${token}`)
     const model = new ModelRequest(this.world, token)
-    this.open.push({ browser, session: this.manager.open(cookie), model, values: new Map() })
+    const request = { browser, session, model, values: new Map<string, unknown>() }
+    this.open.push(request)
+    return request
   }
 
   pass(seconds: number): void {
@@ -96,7 +98,7 @@ export class Stage {
   async save(request: OpenRequest, wanted: Fault | undefined): Promise<void> {
     const fault = await this.#prepare(request, wanted)
     const { outcome } = await this.ask(fault, () => request.session.save())
-    this.#compare('save', outcome, request.model.save(this.#facts(fault, outcome)))
+    this.#compare('save', outcome, request.model.save(this.#facts(request, fault, outcome)))
   }
 
   async commit(request: OpenRequest, status: number, wanted: Fault | undefined): Promise<void> {
@@ -104,8 +106,9 @@ export class Stage {
     this.open.splice(this.open.indexOf(request), 1)
     const headers = new Headers()
     const { outcome } = await this.ask(fault, () => this.manager.commit(request.session, { status, headers }))
-    const facts = this.#facts(fault, outcome)
-    if (status >= 500) facts.isUnsettled = this.store.hasFailed && !this.#events.includes('destroyed')
+    // What the handler failed with stands, whatever became of a destroy.
+    const isSettled = status < 500 || this.#events.includes('destroyed')
+    const facts = this.#facts(request, fault, isSettled ? outcome : 'outage')
     this.#compare('commit', outcome, request.model.commit(status, facts))
     this.#takeCookie(request, headers.getSetCookie())
   }
@@ -150,16 +153,21 @@ export class Stage {
     return fault
   }
 
-  #facts(fault: Fault | undefined, outcome: string): Facts {
+  #facts({ model }: OpenRequest, fault: Fault | undefined, outcome: string): Facts {
     const { attempts } = this.store
-    const added = attempts.filter(
-      ({ operation, ttl, isDone }) => operation === 'add' && ttl !== MARK_TTL && isDone,
-    )
+    const failed = attempts.filter(({ isAnswered }) => !isAnswered)
+    const isCreation = ({ operation, ttl }: Attempt) => operation === 'add' && ttl !== MARK_TTL
+    const isSwap = ({ operation, key }: Attempt) => operation === 'replace' && key === model.session?.key
+    const added = attempts.filter((attempt) => isCreation(attempt) && attempt.isDone)
+    // B4, E4: one failure of a creation or a swap is made good.
+    const isMadeGood =
+      failed.length === 1 && failed.every((attempt) => isCreation(attempt) || isSwap(attempt))
     return {
       isDown: fault === 'outage',
-      isUnsettled: outcome === 'outage',
-      isRefused: outcome === 'conflict',
-      isInDoubt: attempts.some(({ operation, isAnswered }) => operation === 'replace' && !isAnswered),
+      hasFailed: failed.length > 0,
+      isUnsettled: outcome === 'outage' && failed.length > 0 && !isMadeGood,
+      isRefused: outcome === 'refused',
+      isInDoubt: failed.some(isSwap),
       isWritten: (key) =>
         attempts.some(
           (attempt) => attempt.key === key && attempt.isDone && !['get', 'add'].includes(attempt.operation),
@@ -179,10 +187,7 @@ export class Stage {
   #takeCookie({ browser, model }: OpenRequest, lines: string[]): void {
     const [, token, maxAge] = /^__Host-session=([^;]*);(?:.* Max-Age=(\d+);)?/.exec(lines[0] ?? '') ?? []
     const { cookie } = model
-    const isKnown = typeof cookie === 'object' && cookie.session.token !== undefined
-    this.reached.add(
-      `cookie: ${typeof cookie === 'object' ? (isKnown ? 'same' : 'new') : (cookie ?? 'none')}`,
-    )
+    this.reached.add(`cookie: ${kindOf(cookie)}`)
     if (cookie === undefined) return agree('Set-Cookie', lines, [])
     if (cookie === 'cleared') {
       agree('Set-Cookie', [lines.length, token, maxAge], [1, '', '0'])
@@ -210,6 +215,11 @@ export class Stage {
   }
 }
 
+function kindOf(cookie: ModelCookie): string {
+  if (typeof cookie !== 'object') return cookie ?? 'none'
+  return cookie.session.token === undefined ? 'new' : 'same'
+}
+
 export function objectOf(data: Data): Record<string, unknown> {
   return Object.fromEntries([...data].map(([key, text]) => [key, JSON.parse(text)]))
 }
@@ -229,7 +239,7 @@ function show(value: unknown): string {
 
 function outcomeOf(error: unknown): string {
   if (error instanceof StoreUnavailableError) return 'outage'
-  if (error instanceof SessionConflictError) return 'conflict'
+  if (error instanceof SessionConflictError) return error.message.includes('lost') ? 'refused' : 'conflict'
   if (error instanceof SessionEndedError) return 'ended'
   return String(error)
 }
