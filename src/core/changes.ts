@@ -1,3 +1,4 @@
+import { SessionDataError } from './errors.ts'
 import { toJsonText } from './json.ts'
 import { generateWriteId, type LiveRecord, type SessionTexts, type Subject } from './record.ts'
 
@@ -153,5 +154,11 @@ function runUpdate(fn: (current: never) => unknown, current: unknown): unknown {
 
 /** The value of a JSON text, freshly made; `undefined` for no text. */
 export function parse(text: string | undefined): unknown {
-  return text === undefined ? undefined : JSON.parse(text)
+  if (text === undefined) return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    // The runtime's own error would show the text. Only who has the secret can have sealed it.
+    throw new SessionDataError('ERR_SESSION_NOT_SERIALIZABLE', 'a stored value is no JSON')
+  }
 }

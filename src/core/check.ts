@@ -27,6 +27,18 @@ export function wrong(what: string, expected: string, value: unknown): TypeError
   )
 }
 
+/** A key of somebody else's choosing, fit for a message: it can neither forge a line of a log nor fill it. */
+export function shownKey(key: string): string {
+  const shown = key.length > LONGEST_SHOWN ? `${key.slice(0, LONGEST_SHOWN)}…` : key
+  return shown.replaceAll(
+    // oxlint-disable-next-line no-control-regex
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g,
+    (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
+const LONGEST_SHOWN = 200
+
 /** Says what a value is without showing what it holds: it may be a secret in the wrong place. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined || typeof value === 'boolean') return String(value)

@@ -1,19 +1,30 @@
+import { shownKey } from './check.ts'
 import { SessionDataError } from './errors.ts'
 
-/** What a session can hold, anything else readably refused at compile time; `unknown` is checked at the commit. */
+/**
+ * What a session can hold; anything else is refused at compile time by a type that says why. `unknown` and `any` are
+ * checked at the commit.
+ */
 export type Json<Value> = unknown extends Value
   ? Value
-  : Value extends string | number | boolean | null | undefined
-    ? Value
-    : Value extends bigint | symbol
-      ? 'a session holds JSON: store a string instead of a bigint or symbol'
-      : Value extends (...args: never) => unknown
-        ? 'a session holds JSON: functions cannot be stored'
-        : Value extends Date
-          ? 'a session holds JSON: store a Date as a number or an ISO string'
-          : Value extends ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
-            ? 'a session holds JSON: store a Map or Set as an array'
-            : { [Key in keyof Value]: Json<Value[Key]> }
+  : [Refusal<Value>] extends [never]
+    ? Value extends string | number | boolean | null | undefined
+      ? Value
+      : { [Key in keyof Value]: Json<Value[Key]> }
+    : Refusal<Value>
+
+/** Never, or why. Of a union the whole is refused: beside a `string`, a reason would vanish in it. */
+type Refusal<Value> = Value extends bigint | symbol
+  ? 'a session holds JSON: store a string instead of a bigint or symbol'
+  : Value extends (...args: never) => unknown
+    ? 'a session holds JSON: functions cannot be stored'
+    : Value extends Date
+      ? 'a session holds JSON: store a Date as a number or an ISO string'
+      : Value extends ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
+        ? 'a session holds JSON: store a Map or Set as an array'
+        : Value extends ArrayBufferLike | ArrayBufferView
+          ? 'a session holds JSON: store bytes as a base64 string'
+          : never
 
 /**
  * The JSON text of a value that came out of `JSON.parse` or could have; `undefined` for `undefined`. `JSON.stringify`
@@ -75,5 +86,8 @@ function className(value: object): string {
 }
 
 function unstorable(path: string, found: string): SessionDataError {
-  return new SessionDataError('ERR_SESSION_NOT_SERIALIZABLE', `${path}: expected JSON, got ${found}`)
+  return new SessionDataError(
+    'ERR_SESSION_NOT_SERIALIZABLE',
+    `${shownKey(path)}: expected JSON, got ${found}`,
+  )
 }

@@ -1,3 +1,4 @@
+import { shownKey } from './check.ts'
 import type { Keyring } from './crypto/keyring.ts'
 import { SessionDataError, SessionError, StoreUnavailableError } from './errors.ts'
 import type { SessionEvent, SessionEventType } from './events.ts'
@@ -147,6 +148,6 @@ function largestKeys(record: LiveRecord | Tombstone): string {
   return [...record.texts]
     .toSorted(([, left], [, right]) => right.length - left.length)
     .slice(0, 3)
-    .map(([key, text]) => `${key}: ${text.length} characters`)
+    .map(([key, text]) => `${shownKey(key)}: ${text.length} characters`)
     .join(', ')
 }

@@ -1,0 +1,22 @@
+// Compiled by `tsc`, never run: a line that compiles where it should not fails through its @ts-expect-error.
+import { expectTypeOf } from 'vitest'
+import { createSessionManager, type Session } from 'holdfast'
+import { withSession } from 'holdfast/fetch'
+import type { Data } from './data.ts'
+
+const manager = createSessionManager<Data>()
+
+// The handler gets the session, and whatever else the server passes on.
+export const plain = withSession<Data>({}, async (request, session) => {
+  expectTypeOf(request).toEqualTypeOf<Request>()
+  expectTypeOf(session).toEqualTypeOf<Session<Data>>()
+  return new Response(await session.get('userId'))
+})
+expectTypeOf(plain).toEqualTypeOf<(request: Request) => Promise<Response>>()
+const withServer = withSession(manager, (_request, session, server: { port: number }) => {
+  expectTypeOf(session).toEqualTypeOf<Session<Data>>()
+  return new Response(String(server.port))
+})
+expectTypeOf(withServer).toEqualTypeOf<(request: Request, server: { port: number }) => Promise<Response>>()
+// @ts-expect-error a handler that answers nothing
+withSession<Data>({}, () => {})
