@@ -1,4 +1,5 @@
 import { base64url } from './crypto/base64url.ts'
+import { isTokenShaped } from './token.ts'
 
 /** Session data as the record holds it: each top-level key with its value as JSON text. */
 export type SessionTexts = ReadonlyMap<string, string>
@@ -84,15 +85,16 @@ export function encodeRecord(record: LiveRecord | Tombstone): Uint8Array {
   return utf8.encode(text)
 }
 
-/** `undefined` for bytes that are no record. */
+/**
+ * `undefined` for bytes that are no record. The seal shows that somebody with the secret wrote them, not that this
+ * version would have: every field is what it should be, since a store refuses a time to live that is no number.
+ */
 export function decodeRecord(bytes: Uint8Array): LiveRecord | Tombstone | undefined {
   try {
     const lines = strictUtf8.decode(bytes).split('\n')
     const envelope = JSON.parse(lines[0] as string) as Tombstone | Omit<LiveRecord, 'texts'>
-    if ('ended' in envelope) return typeof envelope.endedAt === 'number' ? envelope : undefined
-    const { deadline, generation, writeIds } = envelope
-    if (!Number.isFinite(deadline + generation) || !Array.isArray(writeIds)) return undefined
-    if (lines.length % 2 === 0) return undefined
+    if ('ended' in envelope) return isTombstone(envelope) ? envelope : undefined
+    if (!isEnvelope(envelope) || lines.length % 2 === 0) return undefined
     const texts = new Map<string, string>()
     for (let line = 1; line < lines.length; line += 2) {
       const key: unknown = JSON.parse(lines[line] as string)
@@ -103,4 +105,39 @@ export function decodeRecord(bytes: Uint8Array): LiveRecord | Tombstone | undefi
   } catch {
     return undefined
   }
+}
+
+function isTombstone({ ended, endedAt, successor }: Tombstone): boolean {
+  const isEnd = ended === 'destroyed' || ended === 'regenerated'
+  return isEnd && isTime(endedAt) && (successor === undefined || isKey(successor))
+}
+
+function isEnvelope(envelope: Omit<LiveRecord, 'texts'>): boolean {
+  const { deadline, idleTimeout, persistent, subject, generation, writtenAt, writeIds } = envelope
+  return (
+    isTime(deadline) &&
+    isTime(writtenAt) &&
+    Number.isSafeInteger(generation) &&
+    Array.isArray(writeIds) &&
+    (idleTimeout === undefined || idleTimeout === false || isTimeout(idleTimeout)) &&
+    (persistent === undefined || typeof persistent === 'boolean') &&
+    (subject === undefined || isSubject(subject))
+  )
+}
+
+function isSubject({ keyId, storeKey, sealKey, epoch }: Subject): boolean {
+  return typeof keyId === 'string' && typeof epoch === 'string' && isKey(storeKey) && isKey(sealKey)
+}
+
+function isTime(value: unknown): boolean {
+  return typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER
+}
+
+function isTimeout(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 1
+}
+
+/** Like a token: 32 bytes in base64url. */
+function isKey(value: unknown): boolean {
+  return typeof value === 'string' && isTokenShaped(value)
 }

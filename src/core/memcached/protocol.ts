@@ -21,6 +21,7 @@ export const Status = { ok: 0, missing: 1, taken: 2, authenticationFailed: 0x20,
 export const HEADER_BYTES = 24
 /** Where the header holds the version, in memcached's words CAS. */
 export const VERSION_OFFSET = 16
+const FLAGS_BYTES = 4
 /** The most that memcached's `-I` can be set to. */
 export const LARGEST_ITEM: number = 2 ** 30
 /** What a reply may hold besides the value: flags, or the text of an error. */
@@ -28,12 +29,15 @@ const REPLY_OVERHEAD_BYTES = 1024
 
 /** Says what is wrong with a reply's header (M3); memjs's `parseMessage` would wait for ever for impossible lengths. */
 export function findMismatch(reply: Buffer, request: Buffer): string | undefined {
-  const { magic, opcode, opaque, extrasLength, keyLength, totalBodyLength } = Header.fromBuffer(reply)
+  const { magic, opcode, opaque, status, extrasLength, keyLength, totalBodyLength } = Header.fromBuffer(reply)
   if (magic !== 0x81) return 'magic'
   if (opcode !== request[1]) return 'opcode'
   if (opaque !== request.readUInt32BE(12)) return 'opaque'
   if (extrasLength + keyLength > totalBodyLength) return 'lengths'
   if (totalBodyLength > LARGEST_ITEM + REPLY_OVERHEAD_BYTES) return 'too long'
+  // What stands before a value must be its flags: otherwise a part of them, or all, would be given out with it.
+  const before = status === Status.ok ? FLAGS_BYTES : 0
+  if (opcode === Opcode.getAndTouch && (extrasLength !== before || keyLength > 0)) return 'extras or key'
   return undefined
 }
 

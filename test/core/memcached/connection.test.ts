@@ -329,6 +329,10 @@ describe('Connection', () => {
     ],
     ['a body longer than any record', { bodyLength: 2 ** 30 + 1025 }],
     ['a body of 4 GiB', { bodyLength: 2 ** 32 - 1 }],
+    ['a value without its flags', { value: Buffer.from('value of a') }],
+    ['flags of another length', { extras: Buffer.alloc(2), value: Buffer.from('value of a') }],
+    ['a key in front of the value', { extras: Buffer.alloc(4), keyLength: 1, value: Buffer.from('a value') }],
+    ['flags that belong to no value', { status: 1, extras: Buffer.alloc(4) }],
   ])('M3: a reply with %s ends the connection and all in flight', async (_, reply) => {
     const server = await fake((request) => {
       if (request.connection > 1) honest(request)
