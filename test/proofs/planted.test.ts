@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { plant, type Fault } from '../support/planted.ts'
 import { seeded } from '../support/seeded.ts'
 import { startCluster } from './cluster.ts'
 import { findFaults } from './find-faults.ts'
-import { plant, type Fault } from './planted.ts'
 import { storm, stormWithEnd, workloads, type Storm } from './storms.ts'
 
 const MOST_RUNS = 5

@@ -10,23 +10,27 @@ export interface Fault {
   replacement: string
 }
 
-/** A copy of the proof's server and the sources it runs, with a fault in it. */
+/** A copy of the sources, and of the proof's server on them, with faults in it. */
 export interface Planted {
+  folder: string
   app: string
   remove(): Promise<void>
 }
 
-export async function plant({ file, piece, replacement }: Fault): Promise<Planted> {
+export async function plant(...faults: Fault[]): Promise<Planted> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-planted-'))
   for (const part of ['src', 'package.json', 'test/support/proof-app.ts']) {
     await cp(inProject(part), join(folder, part), { recursive: true })
   }
   await symlink(inProject('node_modules'), join(folder, 'node_modules'))
-  const source = await readFile(join(folder, file), 'utf8')
-  const around = source.split(piece)
-  if (around.length !== 2) throw new Error(`${file} holds ${around.length - 1} times: ${piece}`)
-  await writeFile(join(folder, file), around.join(replacement))
+  for (const { file, piece, replacement } of faults) {
+    const source = await readFile(join(folder, file), 'utf8')
+    const around = source.split(piece)
+    if (around.length !== 2) throw new Error(`${file} holds ${around.length - 1} times: ${piece}`)
+    await writeFile(join(folder, file), around.join(replacement))
+  }
   return {
+    folder,
     app: join(folder, 'test/support/proof-app.ts'),
     remove: () => rm(folder, { recursive: true }),
   }
