@@ -71,6 +71,7 @@ describe.each(['Node', 'Bun'] as const)('the shop on %s', (runtime) => {
       expect(operations(cart)).toBe(1)
       expect(cart.text).toMatch(/get found [1-9]\d* bytes/)
       expect(cart.text).toContain('Written 0 bytes Cookie not set Events loaded')
+      expect(cart.headers.get('Cache-Control')).toBe('no-store')
 
       const goods = await browser.open(`${shop.url}/`)
       expect(operations(goods)).toBe(2)
@@ -250,7 +251,9 @@ describe.each(['Node', 'Bun'] as const)('Koa beside the shop on %s', (runtime) =
     const browser = new Browser()
     expect((await browser.open(`${koa.url}/`)).text).toContain('Good day, stranger.')
     await signIn(browser, shop, 'Ada')
-    expect((await browser.open(`${koa.url}/`)).text).toContain('Good day, Ada.')
+    const page = await browser.open(`${koa.url}/`)
+    expect(page.text).toContain('Good day, Ada.')
+    expect(page.headers.get('Cache-Control')).toBe('no-store')
 
     expect((await browser.submit(`${koa.url}/cart/cleat/add`)).text).toContain('1 × Bronze cleat')
     expect((await browser.open(`${shop.url}/cart`)).text).toContain('1 × Bronze cleat')

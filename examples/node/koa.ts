@@ -7,16 +7,12 @@ import { addToCart } from '../shop/cart.ts'
 import { findGood } from '../shop/goods.ts'
 import { layout } from '../shop/layout.ts'
 import { describeStart, readSettings, type Data } from '../shop/settings.ts'
+import { sameOriginOnly } from './same-origin-only.ts'
 
 const { session: options, places, notes } = readSettings()
 const app = new Koa<object, SessionContext<Data>>()
 
-// Another port of localhost is the same site, so SameSite does not keep its forms out.
-app.use((ctx, next) => {
-  if (ctx.method === 'POST' && ctx.get('Origin') !== ctx.URL.origin) ctx.throw(403)
-  return next()
-})
-
+app.use(sameOriginOnly)
 app.use(session<Data>(options))
 
 app.use(async (ctx) => {
@@ -25,6 +21,8 @@ app.use(async (ctx) => {
     case 'GET /':
       ctx.body = String(await greeting(ctx))
       ctx.type = 'html'
+      // After a sign-out, the browser's back button must ask the server again.
+      ctx.set('Cache-Control', 'no-store')
       return
     case 'POST /sign-out':
       session.destroy()
@@ -54,9 +52,13 @@ async function greeting({ session }: SessionContext<Data>) {
           : html`<form class="sign-out" method="post" action="/sign-out"><button>Sign out</button></form>`
       }
       <h2>Your cart</h2>
-      <ul>
-        ${cart.map(([id, count]) => html`<li>${count} × ${findGood(id)?.name}</li>`)}
-      </ul>
+      ${
+        cart.length === 0
+          ? html`<p>Nothing in it yet.</p>`
+          : html`<ul>
+              ${cart.map(([id, count]) => html`<li>${count} × ${findGood(id)?.name}</li>`)}
+            </ul>`
+      }
       <form method="post" action="/cart/cleat/add"><button>Add a bronze cleat</button></form>`,
   })
 }

@@ -10,12 +10,16 @@ import type { Data, Settings } from './settings.ts'
 
 const DAYS = 86_400
 
+/** For pages about one visitor: after a sign-out, the browser's back button must ask the server again. */
+const NOT_KEPT = { 'Cache-Control': 'no-store' }
+
 /** The shop: a Hono app for any runtime. */
 export function createShop({ session: options, cache, places }: Settings): Hono<{
   Variables: SessionVariables<Data>
 }> {
   const app = new Hono<{ Variables: SessionVariables<Data> }>()
   app.use(showLogbook())
+  // Another port of localhost is the same site, so SameSite does not keep its forms out. See docs/csrf.md.
   app.use(csrf())
   app.use(session<Data>(options))
 
@@ -25,10 +29,13 @@ export function createShop({ session: options, cache, places }: Settings): Hono<
     // Who only looks gets no session: no record, no cookie.
     const views = (await session.exists()) ? await session.update('views', (n = 0) => n + 1) : 0
     const catalogue = await loadCatalogue(cache)
-    return c.html(goodsPage({ ...visitor, views, catalogue, places }))
+    return c.html(goodsPage({ ...visitor, views, catalogue, places }), 200, NOT_KEPT)
   })
 
-  app.get('/cart', async (c) => c.html(cartPage({ ...(await readVisitor(c.var.session)), places })))
+  app.get('/cart', async (c) => {
+    const visitor = await readVisitor(c.var.session)
+    return c.html(cartPage({ ...visitor, places }), 200, NOT_KEPT)
+  })
 
   app.get('/about', (c) => c.html(aboutPage()))
 

@@ -14,13 +14,15 @@ export interface Layout {
 
 /** The frame of every page. */
 export function layout({ title, nav, notice, main, aside }: Layout): Html {
+  // The title is what a screen reader says of a new page; a live region speaks up only when it changes.
+  const spoken = [notice, title, 'Holdfast'].filter(Boolean).join(' · ')
   return html`<!doctype html>
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
-        <title>${title} · Holdfast</title>
+        <title>${spoken}</title>
         <link rel="icon" href="data:," />
         <style>
           ${raw(style)}

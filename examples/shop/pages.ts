@@ -41,11 +41,14 @@ export function cartPage({ name, cart, notice, places }: Visit): Html {
     nav: nav('/cart', cart),
     notice,
     main: html` <h1>${name === undefined ? 'Your cart' : `${name}’s cart`}</h1>
-      ${known.length === 0 && html`<p class="lede">Nothing in it yet. <a href="/">See the goods</a></p>`}
-      <ul class="lines">
-        ${known.map(cartLine)}
-      </ul>
-      ${known.length > 0 && html`<p class="total">Total <strong>€ ${total}</strong></p>`}`,
+      ${
+        known.length === 0
+          ? html`<p class="lede">Nothing in it yet. <a href="/">See the goods</a></p>`
+          : html`<ul class="lines">
+                ${known.map(cartLine)}
+              </ul>
+              <p class="total">Total <strong>€ ${total}</strong></p>`
+      }`,
     aside: html`${logbookPlace}${twoStores(places)}`,
   })
 }
@@ -130,10 +133,10 @@ function signInForm(): Html {
   return html`<form class="card sign-in" method="post" action="/sign-in">
     <label for="name">Your name</label>
     <input id="name" name="name" required maxlength="40" autocomplete="nickname" />
-    <button class="primary">Sign in</button>
     <label class="keep"
       ><input type="checkbox" name="keep" value="yes" /> Keep me signed in for 30 days</label
     >
+    <button class="primary">Sign in</button>
   </form>`
 }
 

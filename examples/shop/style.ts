@@ -19,7 +19,7 @@ body {
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif;
 }
 a { color: var(--magenta); text-underline-offset: .2em }
-:focus-visible { outline: 3px solid var(--magenta); outline-offset: 2px; border-radius: 4px }
+:focus-visible { outline: 3px solid var(--magenta); outline-offset: 2px }
 .skip { position: absolute; z-index: 1; left: 1rem; top: -4rem; padding: .5rem 1rem; background: var(--paper) }
 .skip:focus { top: .5rem }
 header > *, [role=status], .columns { width: min(100% - 2.5rem, 72rem); margin-inline: auto }
@@ -42,7 +42,7 @@ header .depths { position: absolute; inset: 0; width: 100%; height: 100%; fill: 
   display: flex; align-items: center; gap: .625rem; color: inherit; text-decoration: none;
   font: italic 1.5rem/1 var(--chart);
 }
-.mark small { font: 400 .875rem/1 system-ui, sans-serif; color: var(--faint); padding-top: .3em }
+.mark small { font: 400 .875rem/1 system-ui, sans-serif; padding-top: .3em }
 .mark .iron { fill: var(--ink) }
 .mark .gap, .mark .rope { fill: none; stroke-linecap: round }
 .mark .gap { stroke: var(--shallow); stroke-width: 6 }
@@ -50,7 +50,7 @@ header .depths { position: absolute; inset: 0; width: 100%; height: 100%; fill: 
 nav ul { display: flex; gap: .25rem; margin: 0 -.75rem; padding: 0; list-style: none }
 nav a { display: block; padding: .5rem .75rem; color: inherit; text-decoration: none; border-radius: 6px }
 nav a:hover { text-decoration: underline }
-nav a[aria-current] { font-weight: 600; box-shadow: inset 0 -3px var(--magenta); border-radius: 0 }
+nav a[aria-current] { font-weight: 600; text-decoration: underline 3px var(--magenta); text-underline-offset: .5em }
 nav b {
   display: inline-block; min-width: 1.5em; padding: 0 .35em; text-align: center; font-size: .8125rem;
   background: var(--magenta); color: var(--on-magenta); border-radius: 1em;
@@ -78,10 +78,9 @@ button { cursor: pointer; font-weight: 500 }
 button:hover { background: var(--shallow) }
 .primary { background: var(--magenta); border-color: var(--magenta); color: var(--on-magenta) }
 .primary:hover { background: var(--magenta); text-decoration: underline }
-.sign-in { display: grid; grid-template-columns: 1fr auto; gap: .5rem .75rem; max-width: 30rem; margin-bottom: 1.5rem }
-.sign-in label { grid-column: 1 / -1 }
+.sign-in { display: grid; gap: .5rem; max-width: 24rem; margin-bottom: 1.5rem }
 .sign-in input { min-width: 0 }
-.keep { display: flex; align-items: center; gap: .5rem; min-height: 2rem }
+.keep { display: flex; align-items: center; gap: .5rem; min-height: 2.5rem }
 .keep input { min-height: 0; width: 1.125rem; height: 1.125rem; margin: 0; accent-color: var(--magenta) }
 .sign-out { margin-bottom: 1.5rem }
 
@@ -119,7 +118,6 @@ td { font: italic 1.375rem/1 var(--chart); white-space: nowrap }
 
 @media (max-width: 30rem) {
   .mark small { display: none }
-  .sign-in { grid-template-columns: 1fr }
   .lines li { grid-template-columns: 2.5rem 1fr auto }
   .lines form { grid-column: 2 / -1 }
 }

@@ -1,0 +1,133 @@
+import axe from 'axe-core'
+import type { AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import { serve } from '@hono/node-server'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createShop } from '../../examples/shop/app.ts'
+import { readSettings } from '../../examples/shop/settings.ts'
+import { useVisitor } from './chromium.ts'
+
+const visitor = useVisitor()
+const server = serve({ fetch: createShop(readSettings({})).fetch, hostname: '127.0.0.1', port: 0 })
+let url: string
+beforeAll(async () => {
+  if (!server.listening) await once(server, 'listening')
+  url = `http://localhost:${(server.address() as AddressInfo).port}`
+})
+afterAll(() => void server.close())
+
+describe("the shop's pages", () => {
+  beforeEach(async () => {
+    await visitor.page.setViewportSize({ width: 1280, height: 900 })
+  })
+
+  it.each([
+    ['the goods, to a stranger', async () => {}, '/', 'Good day, stranger.'],
+    ['the goods, with a notice', () => post('/sign-in', 'name=Ada'), '/', 'Good day, Ada.'],
+    ['a cart', () => post('/cart/cleat/add'), '/cart', 'Your cart'],
+    ['about', async () => {}, '/about', 'Why two stores'],
+    ['an error', async () => {}, '/kraken', 'Off the chart'],
+  ])(
+    '%s: axe finds nothing, light or dark, and nothing is cut off on a phone',
+    async (_, before, path, heading) => {
+      const { page } = visitor
+      await page.goto(`${url}/about`)
+      await before()
+      await page.goto(url + path)
+      expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe(heading)
+      for (const width of [320, 390, 1280]) {
+        await page.setViewportSize({ width, height: 900 })
+        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width)
+      }
+      // Text may lie on a line of the chart anywhere, which axe cannot see: as if the header were one line all over.
+      await page.addStyleTag({ content: '.depths { display: none } header { background: var(--line) }' })
+      await page.evaluate(axe.source)
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme })
+        expect(await page.evaluate(findFaults), colorScheme).toEqual([])
+      }
+    },
+  )
+
+  it('can be used with the keyboard alone, in the order in which they are read', async () => {
+    const { page } = visitor
+    await page.goto(url)
+    const names: (string | undefined)[] = []
+    for (let tabs = 0; tabs < 15; tabs++) {
+      await page.keyboard.press('Tab')
+      const { name, outline, isInView } = await page.evaluate(describeFocus)
+      names.push(name)
+      expect([name, outline, isInView]).toEqual([name, 'solid 3px', true])
+    }
+    expect(names).toEqual([
+      'Skip to the content',
+      'Holdfast ship chandlers',
+      'Goods',
+      'Cart',
+      'About',
+      'Your name',
+      'Keep me signed in for 30 days',
+      'Sign in',
+      'Add to cart: Manila hawser',
+      'Add to cart: Bronze cleat',
+      'Add to cart: Kedge anchor',
+      'Add to cart: Snatch block',
+      'Add to cart: Anchor light',
+      'Add to cart: Marlinspike',
+      'Flush the object cache',
+    ])
+
+    await page.goto(url)
+    for (const key of ['Tab', 'Enter', 'Tab', 'A', 'd', 'a', 'Tab', 'Space', 'Tab'])
+      await page.keyboard.press(key)
+    await Promise.all([page.waitForEvent('load'), page.keyboard.press('Enter')])
+    expect(await page.getByRole('status').innerText()).toBe('You are signed in.')
+    const [cookie] = await visitor.context.cookies()
+    expect(cookie?.expires).toBeGreaterThan(0)
+  })
+
+  it('need nothing but themselves: no script, no font, no picture from elsewhere', async () => {
+    const { page } = visitor
+    const requested: string[] = []
+    page.on('request', (request) => requested.push(request.url()))
+    for (const path of ['/', '/cart', '/about']) await page.goto(url + path)
+    expect(requested.filter((each) => !each.startsWith('data:'))).toEqual([
+      `${url}/`,
+      `${url}/cart`,
+      `${url}/about`,
+    ])
+    expect(await page.locator('script').count()).toBe(0)
+  })
+})
+
+async function post(path: string, fields = ''): Promise<void> {
+  await visitor.page.evaluate(
+    async ({ path, fields }) => {
+      await fetch(path, { method: 'POST', body: new URLSearchParams(fields), redirect: 'manual' })
+    },
+    { path, fields },
+  )
+}
+
+// In the page.
+
+/** What is wrong, and what axe cannot tell. */
+async function findFaults(): Promise<string[]> {
+  const { axe } = globalThis as unknown as { axe: typeof import('axe-core') }
+  const { violations, incomplete } = await axe.run()
+  return [...violations, ...incomplete].flatMap(({ id, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')}: ${failureSummary}`),
+  )
+}
+
+function describeFocus() {
+  const focused = document.activeElement as HTMLElement & { labels?: NodeListOf<HTMLElement> }
+  const { outlineStyle, outlineWidth } = getComputedStyle(focused)
+  const { top, bottom } = focused.getBoundingClientRect()
+  const label = focused.getAttribute('aria-label') ?? focused.labels?.[0]?.innerText ?? ''
+  return {
+    name: (label || focused.innerText).replaceAll(/\s+/g, ' ').trim(),
+    outline: `${outlineStyle} ${outlineWidth}`,
+    isInView: top >= 0 && bottom <= innerHeight,
+  }
+}
