@@ -19,7 +19,7 @@ const MAX_TOKENS = 4
 
 /**
  * The distinct well-formed session tokens in a Cookie header, in its order. Linear and bounded, never throws: at most
- * the first 16 KiB are read and at most 4 tokens returned.
+ * the first 16 KiB are read, a pair that reaches beyond them not at all, and at most 4 tokens returned.
  *
  * `cookie-string = cookie-pair *( ";" SP cookie-pair )` (RFC 6265bis §4.2.1). Only space and tab are trimmed and names
  * compare byte for byte: an attacker's cookie whose name merely looks like ours, padded with other white space,
@@ -30,7 +30,9 @@ export function readSessionTokens(header: string, name: string): string[] {
   const end = Math.min(header.length, MAX_HEADER_LENGTH)
   for (let start = 0; start < end && tokens.length < MAX_TOKENS;) {
     let stop = header.indexOf(';', start)
-    if (stop === -1 || stop > end) stop = end
+    if (stop === -1) stop = header.length
+    // Cut by the bound, a longer value could pass for a token.
+    if (stop > end) break
     const token = valueOf(name, header, start, stop)
     if (token !== undefined && isTokenShaped(token) && !tokens.includes(token)) tokens.push(token)
     start = stop + 1

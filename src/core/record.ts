@@ -1,4 +1,6 @@
 import { base64url } from './crypto/base64url.ts'
+import { randomBytes } from './crypto/random.ts'
+import { isTokenShaped } from './token.ts'
 
 /** Session data as the record holds it: each top-level key with its value as JSON text. */
 export type SessionTexts = ReadonlyMap<string, string>
@@ -16,8 +18,11 @@ export interface LiveRecord {
   /** How many times the record was written. */
   generation: number
   writtenAt: number
-  /** The ids of the last writes, newest first; the first one made this generation. */
-  writeIds: readonly string[]
+  /**
+   * The ids of the last writes, newest first, each with a space behind it; the first one made this generation. One text,
+   * since a session that is written often keeps many, and parsing 100 of them as a list costs more than all the rest.
+   */
+  writeIds: string
   texts: SessionTexts
 }
 
@@ -40,12 +45,14 @@ export interface Tombstone {
 }
 
 const MAX_WRITE_IDS = 256
+/** In base64url, and a space. */
+const WRITE_ID_LENGTH = 12
 const QUIET_MS = 2_000
 const WRITE_ID_BYTES = 8
 
 /** Tells one write from all others, so that a write whose reply was lost is recognised. */
 export function generateWriteId(): string {
-  return base64url(crypto.getRandomValues(new Uint8Array(WRITE_ID_BYTES)))
+  return base64url(randomBytes(WRITE_ID_BYTES))
 }
 
 /**
@@ -59,8 +66,19 @@ export function nextRecord(
   texts: SessionTexts,
 ): LiveRecord {
   const wasQuiet = now - record.writtenAt > QUIET_MS
-  const writeIds = wasQuiet ? [writeId] : [writeId, ...record.writeIds.slice(0, MAX_WRITE_IDS - 1)]
+  const kept = wasQuiet ? '' : record.writeIds.slice(0, (MAX_WRITE_IDS - 1) * WRITE_ID_LENGTH)
+  const writeIds = `${writeId} ${kept}`
   return { ...record, generation: record.generation + 1, writtenAt: now, writeIds, texts }
+}
+
+/** Whether one of the writes that the record remembers had this id. */
+export function remembers({ writeIds }: LiveRecord, writeId: string): boolean {
+  return writeIds.includes(`${writeId} `)
+}
+
+/** The generation of the newest write that the record no longer remembers. */
+export function lastForgotten({ generation, writeIds }: LiveRecord): number {
+  return generation - writeIds.length / WRITE_ID_LENGTH
 }
 
 /** Rounded up, and never 0, which is for ever to memcached. */
@@ -84,15 +102,16 @@ export function encodeRecord(record: LiveRecord | Tombstone): Uint8Array {
   return utf8.encode(text)
 }
 
-/** `undefined` for bytes that are no record. */
+/**
+ * `undefined` for bytes that are no record. The seal shows that somebody with the secret wrote them, not that this
+ * version would have: every field is what it should be, since a store refuses a time to live that is no number.
+ */
 export function decodeRecord(bytes: Uint8Array): LiveRecord | Tombstone | undefined {
   try {
     const lines = strictUtf8.decode(bytes).split('\n')
     const envelope = JSON.parse(lines[0] as string) as Tombstone | Omit<LiveRecord, 'texts'>
-    if ('ended' in envelope) return typeof envelope.endedAt === 'number' ? envelope : undefined
-    const { deadline, generation, writeIds } = envelope
-    if (!Number.isFinite(deadline + generation) || !Array.isArray(writeIds)) return undefined
-    if (lines.length % 2 === 0) return undefined
+    if ('ended' in envelope) return isTombstone(envelope) ? envelope : undefined
+    if (!isEnvelope(envelope) || lines.length % 2 === 0) return undefined
     const texts = new Map<string, string>()
     for (let line = 1; line < lines.length; line += 2) {
       const key: unknown = JSON.parse(lines[line] as string)
@@ -103,4 +122,39 @@ export function decodeRecord(bytes: Uint8Array): LiveRecord | Tombstone | undefi
   } catch {
     return undefined
   }
+}
+
+function isTombstone({ ended, endedAt, successor }: Tombstone): boolean {
+  const isEnd = ended === 'destroyed' || ended === 'regenerated'
+  return isEnd && isTime(endedAt) && (successor === undefined || isKey(successor))
+}
+
+function isEnvelope(envelope: Omit<LiveRecord, 'texts'>): boolean {
+  const { deadline, idleTimeout, persistent, subject, generation, writtenAt, writeIds } = envelope
+  return (
+    isTime(deadline) &&
+    isTime(writtenAt) &&
+    Number.isSafeInteger(generation) &&
+    typeof writeIds === 'string' &&
+    (idleTimeout === undefined || idleTimeout === false || isTimeout(idleTimeout)) &&
+    (persistent === undefined || typeof persistent === 'boolean') &&
+    (subject === undefined || isSubject(subject))
+  )
+}
+
+function isSubject({ keyId, storeKey, sealKey, epoch }: Subject): boolean {
+  return typeof keyId === 'string' && typeof epoch === 'string' && isKey(storeKey) && isKey(sealKey)
+}
+
+function isTime(value: unknown): boolean {
+  return typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER
+}
+
+function isTimeout(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 1
+}
+
+/** Like a token: 32 bytes in base64url. */
+function isKey(value: unknown): boolean {
+  return typeof value === 'string' && isTokenShaped(value)
 }

@@ -93,6 +93,14 @@ describe('reading the Cookie header', () => {
     expect(hasCookie(padded(17_000), NAME)).toBe(false)
   })
 
+  it('S27: takes no token out of a longer value that 16 KiB cut short', () => {
+    const padding = `x=${'x'.repeat(16_384 - `${NAME}=${A}`.length - 3)};`
+    for (const rest of ['A', '=', ' ', '"; y=1', 'A'.repeat(20_000)]) {
+      expect(read(`${padding}${NAME}=${A}${rest}`), rest).toEqual([])
+    }
+    expect(read(`${padding}${NAME}=${A};${NAME}=${B}`)).toEqual([A])
+  })
+
   it('S27: takes linear time on hostile headers of 1 MB', () => {
     const size = 1_000_000
     const units = [';', '=', ' ', '\t', 'a', '"', '; ', ' =', `${NAME}`, `${NAME} `, `${NAME}=`, `${NAME}=;`]
