@@ -8,7 +8,14 @@ import {
 } from './errors.ts'
 import { tieToSubject } from './marks.ts'
 import { RecordIO, type LiveSession, type Services } from './record-io.ts'
-import { generateWriteId, nextRecord, secondsUntil, type LiveRecord, type Tombstone } from './record.ts'
+import {
+  generateWriteId,
+  lastForgotten,
+  nextRecord,
+  secondsUntil,
+  type LiveRecord,
+  type Tombstone,
+} from './record.ts'
 import type { SessionState } from './session-state.ts'
 import { swap, type Swapped } from './swap.ts'
 import { generateToken } from './token.ts'
@@ -103,7 +110,7 @@ export class Commit {
     const { now, absoluteTimeout } = this.#services.options
     const writtenAt = now()
     const deadline = writtenAt + absoluteTimeout * 1000
-    const nothing = { deadline, generation: 0, writtenAt, writeIds: [], texts: new Map() }
+    const nothing = { deadline, generation: 0, writtenAt, writeIds: '', texts: new Map() }
     const { record } = this.#replay(batch, nothing)
     if (record.texts.size === 0) return undefined
     batch.sent = true
@@ -192,9 +199,8 @@ export class Commit {
     return { record: { ...next, ...batch.envelope }, changed: changed || batch.changesEnvelope(record) }
   }
 
-  #refuseToGuess(batch: Changes, { generation, writeIds }: LiveRecord): void {
-    const lastForgotten = generation - writeIds.length
-    if (batch.unanswered === undefined || lastForgotten <= batch.unanswered) return
+  #refuseToGuess(batch: Changes, record: LiveRecord): void {
+    if (batch.unanswered === undefined || lastForgotten(record) <= batch.unanswered) return
     throw new SessionConflictError('the reply to a write was lost, and too many others wrote since to tell')
   }
 
@@ -208,7 +214,7 @@ export class Commit {
   /** Adds under a fresh token; once more under another, which may live on another server, before giving up. */
   async #add(record: LiveRecord): Promise<LiveSession> {
     for (let attempt = 0; ; attempt++) {
-      const keys = await this.#io.keysOf(generateToken())
+      const keys = await this.#services.keyring.keysOf(generateToken())
       try {
         const version = await this.#io.add(keys, record)
         if (version !== undefined) return { ...keys, record, version }

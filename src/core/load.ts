@@ -21,10 +21,11 @@ const ENDED_MS = 30_000
 
 /** Reads the session that the Cookie header names; rejects when one of its tokens cannot be asked about. */
 export async function loadSession(services: Services, cookieHeader: string): Promise<Loaded> {
-  const tokens = readSessionTokens(cookieHeader, services.options.cookie.name)
-  if (tokens.length === 0) return { state: 'none' }
+  const [token, ...others] = readSessionTokens(cookieHeader, services.options.cookie.name)
+  if (token === undefined) return { state: 'none' }
   const io = new RecordIO(services)
-  const found = await Promise.all(tokens.map((token) => loadToken(services, io, token)))
+  const load = (each: string) => loadToken(services, io, each)
+  const found = others.length === 0 ? [await load(token)] : await Promise.all([token, ...others].map(load))
   const sessions = found.filter((session) => typeof session === 'object')
   const [session, another] = sessions
   if (another) {
@@ -45,8 +46,8 @@ async function loadToken(
   io: RecordIO,
   token: string,
 ): Promise<LiveSession | 'ended' | undefined> {
-  const { options, emit } = services
-  const keys = await io.keysOf(token)
+  const { options, keyring, emit } = services
+  const keys = await keyring.keysOf(token)
   const found = await io.read(keys, options.loadTtl)
   if (!found) return undefined
   const { record, version } = found

@@ -1,5 +1,5 @@
 import { shownKey } from './check.ts'
-import type { Keyring } from './crypto/keyring.ts'
+import type { Keyring, Keys } from './crypto/keyring.ts'
 import { SessionDataError, SessionError, StoreUnavailableError } from './errors.ts'
 import type { SessionEvent, SessionEventType } from './events.ts'
 import type { CheckedOptions } from './options.ts'
@@ -7,12 +7,6 @@ import { decodeRecord, encodeRecord, secondsUntil, type LiveRecord, type Tombsto
 import type { ReplaceOutcome, Version } from './store.ts'
 import type { Turns } from './turns.ts'
 import { within } from './within.ts'
-
-/** A token and the store key derived from it. */
-export interface Keys {
-  token: string
-  storeKey: string
-}
 
 /** A session whose record was read live. */
 export interface LiveSession extends Keys {
@@ -48,10 +42,6 @@ export class RecordIO {
     return this.#startedAt + BUDGET_MS - now
   }
 
-  async keysOf(token: string): Promise<Keys> {
-    return { token, storeKey: await this.#services.keyring.storeKey(token) }
-  }
-
   /** `undefined` for no record, and for one that cannot be opened or understood. */
   async read(
     keys: Keys,
@@ -60,7 +50,7 @@ export class RecordIO {
     const { options, keyring, emit } = this.#services
     const stored = await this.ask('get', () => options.store.get(keys.storeKey, ttl))
     if (!stored) return undefined
-    const plaintext = await keyring.open(keys.token, keys.storeKey, stored.bytes)
+    const plaintext = await keyring.open(keys, stored.bytes)
     const record = plaintext && decodeRecord(plaintext)
     if (record) return { record, version: stored.version }
     emit('invalid')
@@ -131,7 +121,7 @@ export class RecordIO {
   async #seal(keys: Keys, record: LiveRecord | Tombstone): Promise<Uint8Array> {
     const { keyring, options } = this.#services
     const { maxBytes = Infinity } = options.store
-    const bytes = await keyring.seal(keys.token, keys.storeKey, encodeRecord(record))
+    const bytes = await keyring.seal(keys, encodeRecord(record))
     if (bytes.length <= maxBytes) return bytes
     throw new SessionDataError(
       'ERR_SESSION_TOO_LARGE',

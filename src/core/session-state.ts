@@ -70,6 +70,7 @@ export class SessionState {
 
   /** Waits for tracked work; rejects with the first failure that nobody can have seen yet. */
   async finishTracked(): Promise<void> {
+    if (this.#unfinished.size === 0) return
     const results = await Promise.allSettled(this.#unfinished)
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }

@@ -1,6 +1,6 @@
 import type { Eventually } from './crypto/primitives.ts'
 import { StoreUnavailableError } from './errors.ts'
-import type { LiveRecord, Tombstone } from './record.ts'
+import { remembers, type LiveRecord, type Tombstone } from './record.ts'
 import type { LiveSession, RecordIO, Services } from './record-io.ts'
 
 /** How a {@link swap} ended. `exhausted`: others kept writing for as long as a request may wait. */
@@ -41,7 +41,7 @@ export async function swap(
     return true
   }
   for (let attempt = 0; ; attempt++) {
-    if (session.record.writeIds.includes(write.writeId)) return { outcome: 'written', session }
+    if (remembers(session.record, write.writeId)) return { outcome: 'written', session }
     if (failures.length > 1) throw failures[1]
     if (attempt > 0 && isExhausted()) return { outcome: 'exhausted' }
     const record = await next(session)

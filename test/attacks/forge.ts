@@ -31,7 +31,7 @@ export function forgeRecord(
 export function plainRecord(user: string): Uint8Array {
   const writtenAt = Date.now()
   const texts = new Map([['user', JSON.stringify(user)]])
-  return encodeRecord({ deadline: writtenAt + 3_600_000, generation: 1, writtenAt, writeIds: [], texts })
+  return encodeRecord({ deadline: writtenAt + 3_600_000, generation: 1, writtenAt, writeIds: '', texts })
 }
 
 function storeKeyOf(token: string): string {

@@ -18,8 +18,8 @@ describeAttacks(
           removed: [
             {
               file: KEYRING,
-              piece: "return base64url(await this.#primitives.sha256(this.#labelled('holdfast key', token)))",
-              replacement: 'return token',
+              piece: "await this.#primitives.sha256(this.#labelled('holdfast key', token))",
+              replacement: 'token',
             },
           ],
           gain: /^a piece of .* signs in$/,
@@ -67,7 +67,7 @@ describeAttacks(
           removed: [
             {
               file: KEYRING,
-              piece: "this.#labelled('holdfast record', token)",
+              piece: "this.#labelled('holdfast record', keys.token)",
               replacement: "this.#labelled('holdfast record', '')",
             },
             {

@@ -49,12 +49,12 @@ describeAttacks('Who knows a token, or plants one', [
           {
             file: 'src/core/load.ts',
             piece: "if (!found.includes('ended')) return { state: 'none' }",
-            replacement: "if (!found.includes('ended')) return { state: 'none', presented: tokens[0] }",
+            replacement: "if (!found.includes('ended')) return { state: 'none', presented: token }",
           },
           {
             file: COMMIT,
-            piece: 'this.#io.keysOf(generateToken())',
-            replacement: 'this.#io.keysOf(this.#state.loaded?.presented ?? generateToken())',
+            piece: 'this.#services.keyring.keysOf(generateToken())',
+            replacement: 'this.#services.keyring.keysOf(this.#state.loaded?.presented ?? generateToken())',
           },
         ],
         gain: /^the planted token reads .*4111/,

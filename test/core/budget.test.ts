@@ -123,8 +123,8 @@ describe('F2: the store may keep a request waiting 600 ms for its load and 600 m
     const { cookie } = await visitOk(manager, undefined, (session) => session.set('user', 'u1'))
     const { result } = await visitOk(manager, cookie, async (session) => {
       const user = session.get('user')
-      // Asked by now, and not yet answered.
-      await new Promise((resolve) => setImmediate(resolve))
+      // Asked at the end of this turn, so the second one finds it sent, and not yet answered.
+      await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
       const blockedUntil = performance.now() + BUDGET_MS + 100
       while (performance.now() < blockedUntil);
       return user

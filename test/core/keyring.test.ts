@@ -28,8 +28,8 @@ function keyring(secrets: readonly Uint8Array[] = [SECRET], using: Primitives = 
 /** A record of PLAINTEXT under TOKEN, and how to open it. */
 async function sealedRecord(using: Primitives = native!) {
   const ring = keyring([SECRET], using)
-  const storeKey = await ring.storeKey(TOKEN)
-  return { ring, storeKey, bytes: await ring.seal(TOKEN, storeKey, PLAINTEXT) }
+  const storeKey = (await ring.keysOf(TOKEN)).storeKey
+  return { ring, storeKey, bytes: await ring.seal({ token: TOKEN, storeKey }, PLAINTEXT) }
 }
 
 const text = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString()
@@ -64,14 +64,16 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
     },
   ])('G1: the format of $name is what it always was', async ({ name, storeKey, sealed }) => {
     const ring = keyring([SECRET], using, name)
-    expect(await ring.storeKey(TOKEN)).toBe(storeKey)
-    expect(text(await ring.open(TOKEN, storeKey, Buffer.from(sealed, 'hex')))).toBe('{"hello":"world"}')
+    expect((await ring.keysOf(TOKEN)).storeKey).toBe(storeKey)
+    expect(text(await ring.open({ token: TOKEN, storeKey }, Buffer.from(sealed, 'hex')))).toBe(
+      '{"hello":"world"}',
+    )
   })
 
   it('G1: the store key is SHA-256 over label, cookie name and token, whatever the secret', async () => {
     for (const token of [TOKEN, generateToken(), generateToken()]) {
-      expect(await ring.storeKey(token)).toBe(storeKeyOf(NAME, token))
-      expect(await keyring([OTHER_SECRET], using).storeKey(token)).toBe(storeKeyOf(NAME, token))
+      expect((await ring.keysOf(token)).storeKey).toBe(storeKeyOf(NAME, token))
+      expect((await keyring([OTHER_SECRET], using).keysOf(token)).storeKey).toBe(storeKeyOf(NAME, token))
     }
   })
 
@@ -96,24 +98,30 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
     cipher.setAAD(associatedOf(SECRET, storeKey))
     const sealed = [cipher.update(PLAINTEXT), cipher.final(), cipher.getAuthTag()]
     const bytes = Buffer.concat([Buffer.of(1), keyIdOf(SECRET), nonce, ...sealed])
-    expect(text(await ring.open(token, storeKey, bytes))).toBe('{"hello":"world"}')
+    expect(text(await ring.open({ token, storeKey }, bytes))).toBe('{"hello":"world"}')
   })
 
   it.each([0, 1, 15, 16, 17, 1000, 1_000_000])('G1: round-trips %i bytes', async (length) => {
     const plaintext = new Uint8Array(length).map((_, index) => index % 251)
-    const storeKey = await ring.storeKey(TOKEN)
-    const opened = await ring.open(TOKEN, storeKey, await ring.seal(TOKEN, storeKey, plaintext))
+    const storeKey = (await ring.keysOf(TOKEN)).storeKey
+    const opened = await ring.open(
+      { token: TOKEN, storeKey },
+      await ring.seal({ token: TOKEN, storeKey }, plaintext),
+    )
     expect(Buffer.compare(opened!, plaintext)).toBe(0)
   })
 
   it('G2: refuses a record whose every single byte, or bit of the header, was changed', async () => {
     const { storeKey, bytes } = await sealedRecord(using)
-    expect(await ring.open(TOKEN, storeKey, bytes)).toBeDefined()
+    expect(await ring.open({ token: TOKEN, storeKey }, bytes)).toBeDefined()
     for (let index = 0; index < bytes.length; index++) {
       for (const mask of index < HEADER_BYTES ? [1, 2, 4, 8, 16, 32, 64, 128, 255] : [1, 128, 255]) {
         const altered = bytes.slice()
         altered[index]! ^= mask
-        expect(await ring.open(TOKEN, storeKey, altered), `byte ${index} ^ ${mask}`).toBeUndefined()
+        expect(
+          await ring.open({ token: TOKEN, storeKey }, altered),
+          `byte ${index} ^ ${mask}`,
+        ).toBeUndefined()
       }
     }
   })
@@ -121,48 +129,53 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
   it('G2: refuses a record cut to any length, at either end, or with something added', async () => {
     const { storeKey, bytes } = await sealedRecord(using)
     for (let length = 0; length < bytes.length; length++) {
-      expect(await ring.open(TOKEN, storeKey, bytes.subarray(0, length)), `first ${length}`).toBeUndefined()
-      expect(await ring.open(TOKEN, storeKey, bytes.subarray(-length || bytes.length))).toBeUndefined()
+      expect(
+        await ring.open({ token: TOKEN, storeKey }, bytes.subarray(0, length)),
+        `first ${length}`,
+      ).toBeUndefined()
+      expect(
+        await ring.open({ token: TOKEN, storeKey }, bytes.subarray(-length || bytes.length)),
+      ).toBeUndefined()
     }
     const longer = [Buffer.concat([bytes, Buffer.of(0)]), Buffer.concat([Buffer.of(1), bytes])]
-    for (const altered of longer) expect(await ring.open(TOKEN, storeKey, altered)).toBeUndefined()
+    for (const altered of longer) expect(await ring.open({ token: TOKEN, storeKey }, altered)).toBeUndefined()
   })
 
   it('G2: refuses a record that was moved to another key or another token', async () => {
     const { storeKey, bytes } = await sealedRecord(using)
     const otherToken = generateToken()
-    const otherKey = await ring.storeKey(otherToken)
-    expect(await ring.open(otherToken, otherKey, bytes)).toBeUndefined()
-    expect(await ring.open(TOKEN, otherKey, bytes)).toBeUndefined()
-    expect(await ring.open(otherToken, storeKey, bytes)).toBeUndefined()
-    expect(await ring.open(TOKEN, '', bytes)).toBeUndefined()
+    const otherKey = (await ring.keysOf(otherToken)).storeKey
+    expect(await ring.open({ token: otherToken, storeKey: otherKey }, bytes)).toBeUndefined()
+    expect(await ring.open({ token: TOKEN, storeKey: otherKey }, bytes)).toBeUndefined()
+    expect(await ring.open({ token: otherToken, storeKey: storeKey }, bytes)).toBeUndefined()
+    expect(await ring.open({ token: TOKEN, storeKey: '' }, bytes)).toBeUndefined()
   })
 
   it('G2: refuses a splice of two genuine records of one session, at every offset', async () => {
     const { storeKey, bytes } = await sealedRecord(using)
-    const second = await ring.seal(TOKEN, storeKey, PLAINTEXT)
+    const second = await ring.seal({ token: TOKEN, storeKey }, PLAINTEXT)
     // Cut within the shared first five bytes, a splice is the second record itself.
     for (let at = 6; at < bytes.length; at++) {
       const spliced = Buffer.concat([bytes.subarray(0, at), second.subarray(at)])
       if (spliced.equals(bytes) || spliced.equals(second)) continue
-      expect(await ring.open(TOKEN, storeKey, spliced), `at ${at}`).toBeUndefined()
+      expect(await ring.open({ token: TOKEN, storeKey }, spliced), `at ${at}`).toBeUndefined()
     }
   })
 
   it('G2: refuses what was sealed without the secret, even under a forged key id', async () => {
     const { storeKey } = await sealedRecord(using)
-    const forged = await keyring([OTHER_SECRET], using).seal(TOKEN, storeKey, PLAINTEXT)
-    expect(await ring.open(TOKEN, storeKey, forged)).toBeUndefined()
+    const forged = await keyring([OTHER_SECRET], using).seal({ token: TOKEN, storeKey }, PLAINTEXT)
+    expect(await ring.open({ token: TOKEN, storeKey }, forged)).toBeUndefined()
     forged.set(keyIdOf(SECRET), 1)
-    expect(await ring.open(TOKEN, storeKey, forged)).toBeUndefined()
+    expect(await ring.open({ token: TOKEN, storeKey }, forged)).toBeUndefined()
   })
 
   it('G2: refuses plain text, with and without a header', async () => {
-    const storeKey = await ring.storeKey(TOKEN)
+    const storeKey = (await ring.keysOf(TOKEN)).storeKey
     const texts = [PLAINTEXT, Buffer.from('{}'), Buffer.alloc(0), Buffer.alloc(100), Buffer.alloc(100, 1)]
     const headed = [Buffer.of(1), keyIdOf(SECRET), Buffer.alloc(12), PLAINTEXT, Buffer.alloc(16)]
     for (const bytes of [...texts, Buffer.concat(headed)]) {
-      expect(await ring.open(TOKEN, storeKey, bytes)).toBeUndefined()
+      expect(await ring.open({ token: TOKEN, storeKey }, bytes)).toBeUndefined()
     }
   })
 
@@ -175,41 +188,48 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
   })
 
   it('G3: every listed secret opens and the first one seals', async () => {
-    const storeKey = await ring.storeKey(TOKEN)
-    const old = await ring.seal(TOKEN, storeKey, PLAINTEXT)
+    const storeKey = (await ring.keysOf(TOKEN)).storeKey
+    const old = await ring.seal({ token: TOKEN, storeKey }, PLAINTEXT)
     const last = keyring([OTHER_SECRET, SECRET], using)
-    expect(text(await last.open(TOKEN, storeKey, old))).toBe('{"hello":"world"}')
-    const resealed = await last.seal(TOKEN, storeKey, PLAINTEXT)
+    expect(text(await last.open({ token: TOKEN, storeKey }, old))).toBe('{"hello":"world"}')
+    const resealed = await last.seal({ token: TOKEN, storeKey }, PLAINTEXT)
     expect([...resealed.subarray(1, 5)]).toEqual([...keyIdOf(OTHER_SECRET)])
     // The first of two deployments lists the new secret last, to open what the second one seals.
-    expect(await keyring([SECRET, OTHER_SECRET], using).open(TOKEN, storeKey, resealed)).toBeDefined()
-    expect(await ring.open(TOKEN, storeKey, resealed)).toBeUndefined()
+    expect(
+      await keyring([SECRET, OTHER_SECRET], using).open({ token: TOKEN, storeKey }, resealed),
+    ).toBeDefined()
+    expect(await ring.open({ token: TOKEN, storeKey }, resealed)).toBeUndefined()
   })
 
   it('G3: a dropped secret opens nothing', async () => {
     const { storeKey, bytes } = await sealedRecord(using)
-    expect(await keyring([OTHER_SECRET], using).open(TOKEN, storeKey, bytes)).toBeUndefined()
+    expect(await keyring([OTHER_SECRET], using).open({ token: TOKEN, storeKey }, bytes)).toBeUndefined()
     const [third, fourth] = [Buffer.alloc(32, 3), Buffer.alloc(32, 4)]
-    expect(await keyring([third, OTHER_SECRET, fourth], using).open(TOKEN, storeKey, bytes)).toBeUndefined()
+    expect(
+      await keyring([third, OTHER_SECRET, fourth], using).open({ token: TOKEN, storeKey }, bytes),
+    ).toBeUndefined()
   })
 
   it('G3: a record does not open under the key id of another listed secret', async () => {
     const { storeKey, bytes } = await sealedRecord(using)
     bytes.set(keyIdOf(OTHER_SECRET), 1)
-    expect(await keyring([SECRET, OTHER_SECRET], using).open(TOKEN, storeKey, bytes)).toBeUndefined()
+    expect(
+      await keyring([SECRET, OTHER_SECRET], using).open({ token: TOKEN, storeKey }, bytes),
+    ).toBeUndefined()
   })
 
   it('G1: one secret under two cookie names is two keyrings', async () => {
     const { storeKey, bytes } = await sealedRecord(using)
     const other = keyring([SECRET], using, '__Host-admin')
-    expect(await other.storeKey(TOKEN)).not.toBe(storeKey)
-    expect(await other.open(TOKEN, storeKey, bytes)).toBeUndefined()
-    expect(await other.open(TOKEN, await other.storeKey(TOKEN), bytes)).toBeUndefined()
+    const keys = await other.keysOf(TOKEN)
+    expect(keys.storeKey).not.toBe(storeKey)
+    expect(await other.open({ token: TOKEN, storeKey }, bytes)).toBeUndefined()
+    expect(await other.open(keys, bytes)).toBeUndefined()
   })
 
   it('G1: cookie name and token do not run into each other', async () => {
     const [left, right] = [keyring([SECRET], using, 'ab'), keyring([SECRET], using, 'a')]
-    expect(await left.storeKey('c')).not.toBe(await right.storeKey('bc'))
+    expect((await left.keysOf('c')).storeKey).not.toBe((await right.keysOf('bc')).storeKey)
   })
 
   it('G1: the keys of a mark are the halves of HMAC-SHA-512, by each secret in turn', async () => {
@@ -242,9 +262,12 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
     let asked = 0
     const lazy = new Keyring(NAME, () => [[SECRET], []][asked++] ?? [], using)
     expect(asked).toBe(0)
-    const storeKey = await lazy.storeKey(TOKEN)
-    await Promise.all([lazy.seal(TOKEN, storeKey, PLAINTEXT), lazy.seal(TOKEN, storeKey, PLAINTEXT)])
-    await lazy.open(TOKEN, storeKey, new Uint8Array(100).fill(1))
+    const storeKey = (await lazy.keysOf(TOKEN)).storeKey
+    await Promise.all([
+      lazy.seal({ token: TOKEN, storeKey }, PLAINTEXT),
+      lazy.seal({ token: TOKEN, storeKey }, PLAINTEXT),
+    ])
+    await lazy.open({ token: TOKEN, storeKey }, new Uint8Array(100).fill(1))
     expect(asked).toBe(1)
   })
 })
@@ -253,12 +276,12 @@ describe('native and web primitives', () => {
   it('G1: give the same bytes', async () => {
     const [key, nonce, associated] = [Buffer.alloc(32, 1), Buffer.alloc(12, 2), Buffer.from('associated')]
     for (const length of [0, 1, 31, 64, 65, 1000]) {
-      const data = Buffer.alloc(length, 3)
+      const [data, said] = [Buffer.alloc(length, 3), 'é€\0'.repeat(length)]
       const bytes = implementations.map(async ([, using]) => [
-        hex(await using.sha256(data)),
-        hex(await using.hmac(key, data)),
-        hex(await using.hmac(Buffer.alloc(32 + length, 4), key)),
-        hex(await using.hmac512(key, data)),
+        await using.sha256(said),
+        hex(await using.hmac(key, said)),
+        hex(await using.hmac(Buffer.alloc(32 + length, 4), said)),
+        hex(await using.hmac512(key, said)),
         hex(await using.encrypt(key, nonce, data, associated)),
       ])
       expect(await bytes[0]).toEqual(await bytes[1])
@@ -271,7 +294,9 @@ describe('native and web primitives', () => {
       [webPrimitives, native],
     ] as const) {
       const { storeKey, bytes } = await sealedRecord(sealing)
-      expect(text(await keyring([SECRET], opening).open(TOKEN, storeKey, bytes))).toBe('{"hello":"world"}')
+      expect(text(await keyring([SECRET], opening).open({ token: TOKEN, storeKey }, bytes))).toBe(
+        '{"hello":"world"}',
+      )
     }
   })
 })
@@ -282,7 +307,9 @@ describe('nonces', () => {
     const nonces = new Set<string>()
     for (let round = 0; round < 200; round++) {
       const sealed = await Promise.all(
-        Array.from({ length: 100 }, () => ring.seal(TOKEN, storeKeyOf(NAME, TOKEN), PLAINTEXT)),
+        Array.from({ length: 100 }, () =>
+          ring.seal({ token: TOKEN, storeKey: storeKeyOf(NAME, TOKEN) }, PLAINTEXT),
+        ),
       )
       for (const bytes of sealed) nonces.add(hex(bytes.subarray(5, HEADER_BYTES)))
     }

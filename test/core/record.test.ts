@@ -4,19 +4,25 @@ import {
   decodeRecord,
   encodeRecord,
   generateWriteId,
+  lastForgotten,
   nextRecord,
+  remembers,
   type LiveRecord,
   type Tombstone,
 } from '../../src/core/record.ts'
 
 const NOW = 1_750_000_000_000
 
+const id = (name: string | number) => String(name).padEnd(11, '_')
+/** As the record holds them. */
+const ids = (...names: (string | number)[]) => names.map((name) => `${id(name)} `).join('')
+
 function live(data: Iterable<[string, unknown]> = [], envelope: Partial<LiveRecord> = {}): LiveRecord {
   return {
     deadline: NOW + 1000,
     generation: 3,
     writtenAt: NOW,
-    writeIds: ['id3', 'id2', 'id1'],
+    writeIds: ids(3, 2, 1),
     texts: new Map([...data].map(([key, value]) => [key, toJsonText(key, value)!])),
     ...envelope,
   }
@@ -110,7 +116,7 @@ describe('decoding bytes', () => {
     if ('ended' in decoded) return expect(decoded.endedAt).toBeTypeOf('number')
     expect(decoded.deadline).toBeTypeOf('number')
     expect(decoded.generation).toBeTypeOf('number')
-    expect(decoded.writeIds).toBeInstanceOf(Array)
+    expect(decoded.writeIds).toBeTypeOf('string')
     expect(decoded.texts).toBeInstanceOf(Map)
     for (const [key, text] of decoded.texts) expect([typeof key, typeof text]).toEqual(['string', 'string'])
   }
@@ -153,7 +159,7 @@ describe('decoding bytes', () => {
     }
   })
 
-  const envelope = '{"deadline":2,"generation":3,"writtenAt":4,"writeIds":[]}'
+  const envelope = '{"deadline":2,"generation":3,"writtenAt":4,"writeIds":""}'
   it.each([
     ['nothing', ''],
     ['white space', '  \n \n '],
@@ -163,7 +169,7 @@ describe('decoding bytes', () => {
     ['JSON that is no envelope: an empty object', '{}'],
     ['an envelope with a deadline of another type', envelope.replace('2', '"2"')],
     ['an envelope without generation', envelope.replace('"generation":3,', '')],
-    ['an envelope with write ids of another type', envelope.replace('[]', '{}')],
+    ['an envelope with write ids of another type', envelope.replace('""', '[]')],
     ['an envelope with a deadline of null', envelope.replace('2', 'null')],
     ['an envelope with a deadline beyond all dates', envelope.replace('2', '1e300')],
     ['an envelope with half a generation', envelope.replace('3', '3.5')],
@@ -204,48 +210,56 @@ describe('nextRecord', () => {
   it('E4: raises the generation, notes time and write id, takes the new texts and keeps the rest', () => {
     const record = live([['views', 1]], { idleTimeout: 60, persistent: false })
     const before = structuredClone(record)
-    expect(nextRecord(record, 'id4', NOW + 1, texts)).toEqual({
+    expect(nextRecord(record, id(4), NOW + 1, texts)).toEqual({
       ...record,
       generation: 4,
       writtenAt: NOW + 1,
-      writeIds: ['id4', 'id3', 'id2', 'id1'],
+      writeIds: ids(4, 3, 2, 1),
       texts,
     })
     expect(record).toEqual(before)
   })
 
   it('E4: keeps the last 256 write ids, newest first', () => {
-    let record = live([], { generation: 0, writeIds: [] })
-    for (let write = 1; write <= 300; write++) record = nextRecord(record, `id${write}`, NOW, texts)
+    let record = live([], { generation: 0, writeIds: '' })
+    for (let write = 1; write <= 300; write++) record = nextRecord(record, id(write), NOW, texts)
     expect(record.generation).toBe(300)
-    expect(record.writeIds).toEqual(Array.from({ length: 256 }, (_, index) => `id${300 - index}`))
+    expect(record.writeIds).toBe(ids(...Array.from({ length: 256 }, (_, index) => 300 - index)))
   })
 
   it.each([
-    [0, ['new', 'id3', 'id2', 'id1']],
-    [2000, ['new', 'id3', 'id2', 'id1']],
-    [2001, ['new']],
-    [86_400_000, ['new']],
-    [-5000, ['new', 'id3', 'id2', 'id1']],
+    [0, ids('new', 3, 2, 1)],
+    [2000, ids('new', 3, 2, 1)],
+    [2001, ids('new')],
+    [86_400_000, ids('new')],
+    [-5000, ids('new', 3, 2, 1)],
   ])('E4: forgets write ids only after more than 2 s of quiet: %i ms', (elapsed, writeIds) => {
-    expect(nextRecord(live(), 'new', NOW + elapsed, texts)).toMatchObject({ generation: 4, writeIds })
+    expect(nextRecord(live(), id('new'), NOW + elapsed, texts)).toMatchObject({ generation: 4, writeIds })
   })
 
   it('E4: counts the quiet from the last write, not from the first', () => {
-    let record = live([], { writeIds: ['id0'] })
+    let record = live([], { writeIds: ids(0) })
     for (let write = 1; write <= 10; write++)
-      record = nextRecord(record, `id${write}`, NOW + write * 1900, texts)
-    expect(record.writeIds).toHaveLength(11)
+      record = nextRecord(record, id(write), NOW + write * 1900, texts)
+    expect(record.writeIds).toBe(ids(10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0))
   })
 
   it('E4: the generation minus the ids kept is the last write that is forgotten', () => {
-    let record = live([], { generation: 0, writeIds: [] })
+    let record = live([], { generation: 0, writeIds: '' })
     const times = [0, 1, 2, 3000, 3001, 9000]
     const forgotten = times.map((time, index) => {
-      record = nextRecord(record, `id${index + 1}`, NOW + time, texts)
-      return record.generation - record.writeIds.length
+      record = nextRecord(record, id(index + 1), NOW + time, texts)
+      return lastForgotten(record)
     })
     expect(forgotten).toEqual([0, 0, 0, 3, 3, 5])
+  })
+})
+
+describe('remembers', () => {
+  it('E4: says whether a write is among those kept, and takes no part of an id for one', () => {
+    const record = live()
+    expect([1, 2, 3, 4].map((name) => remembers(record, id(name)))).toEqual([true, true, true, false])
+    expect(remembers(record, `${id(3).slice(1)} ${id(2)}`.slice(0, 11))).toBe(false)
   })
 })
 

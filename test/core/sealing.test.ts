@@ -40,7 +40,7 @@ describe.each(stores)('sealing on $name', ({ open }) => {
     const altered = genuine.slice()
     altered[20] = (altered[20] as number) ^ 1
     const strangers = new Keyring('__Host-session', () => [new TextEncoder().encode(newSecret)])
-    const envelope = '{"deadline":9e15,"generation":1,"writeIds":[]}'
+    const envelope = '{"deadline":9e15,"generation":1,"writtenAt":0,"writeIds":""}'
     const plaintext = new TextEncoder().encode([envelope, '"user"', '"root"'].join('\n'))
     const forgeries = [
       await bytesOf(others.key),
@@ -48,7 +48,7 @@ describe.each(stores)('sealing on $name', ({ open }) => {
       genuine.slice(0, -1),
       new Uint8Array(),
       plaintext,
-      await strangers.seal(tokenOf(mine.cookie), mine.key, plaintext),
+      await strangers.seal({ token: tokenOf(mine.cookie), storeKey: mine.key }, plaintext),
     ]
     for (const forgery of forgeries) {
       await plant(mine.key, forgery)

@@ -38,7 +38,7 @@ const cases: [string, Case][] = [
     {
       fault: {
         file: 'src/core/swap.ts',
-        piece: 'session.record.writeIds.includes(write.writeId)',
+        piece: 'remembers(session.record, write.writeId)',
         replacement: 'false',
       },
       run: writes,

@@ -1,6 +1,7 @@
 import { base64url, fromBase64url } from './base64url.ts'
 import { nativePrimitives } from './native.ts'
 import { TAG_BYTES, type Primitives } from './primitives.ts'
+import { randomBytes } from './random.ts'
 import { webPrimitives } from './web.ts'
 
 const FORMAT = 1
@@ -9,6 +10,20 @@ const NONCE_BYTES = 12
 const HEADER_BYTES = 1 + KEY_ID_BYTES + NONCE_BYTES
 
 const utf8 = new TextEncoder()
+
+/** A token, and what is derived from it. */
+export interface Keys {
+  token: string
+  /** What the store sees: 43 characters of base64url, from which the token cannot be found. */
+  storeKey: string
+  /** What sealed the record when it was read; kept, since whoever reads may write. */
+  recordKey?: RecordKey
+}
+
+interface RecordKey {
+  secret: Secret
+  bytes: Uint8Array
+}
 
 /** Of a subject's mark: by which secret, where it lives, and what seals it; all in base64url. */
 export interface MarkKeys {
@@ -51,24 +66,23 @@ export class Keyring {
     this.#primitives = primitives
   }
 
-  /** What the store sees: 43 characters of base64url, from which the token cannot be found. */
-  async storeKey(token: string): Promise<string> {
-    return base64url(await this.#primitives.sha256(this.#labelled('holdfast key', token)))
+  async keysOf(token: string): Promise<Keys> {
+    return { token, storeKey: await this.#primitives.sha256(this.#labelled('holdfast key', token)) }
   }
 
   /** Seals with the first secret and a fresh random nonce. */
-  async seal(token: string, storeKey: string, plaintext: Uint8Array): Promise<Uint8Array> {
+  async seal(keys: Keys, plaintext: Uint8Array): Promise<Uint8Array> {
     const [secret] = await this.#ready()
     if (!secret) throw new TypeError('secret: expected at least one')
-    return this.#encrypt(await this.#recordKey(secret, token), secret.keyId, storeKey, plaintext)
+    return this.#encrypt(await this.#recordKey(secret, keys), secret.keyId, keys.storeKey, plaintext)
   }
 
   /** The plaintext, or `undefined` for anything that was not sealed for this very token with a listed secret. */
-  async open(token: string, storeKey: string, bytes: Uint8Array): Promise<Uint8Array | undefined> {
+  async open(keys: Keys, bytes: Uint8Array): Promise<Uint8Array | undefined> {
     if (!isSealed(bytes)) return undefined
     const secrets = await this.#ready()
     const secret = secrets.find(({ keyId }) => keyId.every((byte, index) => byte === bytes[1 + index]))
-    return secret && this.#decrypt(await this.#recordKey(secret, token), storeKey, bytes)
+    return secret && this.#decrypt(await this.#recordKey(secret, keys), keys.storeKey, bytes)
   }
 
   /**
@@ -76,7 +90,7 @@ export class Keyring {
    * can be guessed; a session keeps both, so that its mark is found after the secrets have changed.
    */
   async markKeys(subject: string): Promise<MarkKeys[]> {
-    const label = utf8.encode(`holdfast subject\0${subject}`)
+    const label = `holdfast subject\0${subject}`
     return Promise.all(
       (await this.#ready()).map(async ({ bytes, keyId }) => {
         const derived = await this.#primitives.hmac512(bytes, label)
@@ -106,7 +120,7 @@ export class Keyring {
     storeKey: string,
     plaintext: Uint8Array,
   ): Promise<Uint8Array> {
-    const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES))
+    const nonce = randomBytes(NONCE_BYTES)
     const sealed = await this.#primitives.encrypt(key, nonce, plaintext, associatedData(keyId, storeKey))
     const bytes = new Uint8Array(HEADER_BYTES + sealed.length)
     bytes[0] = FORMAT
@@ -122,19 +136,23 @@ export class Keyring {
     return this.#primitives.decrypt(key, nonce, bytes.subarray(HEADER_BYTES), associated)
   }
 
-  #recordKey(secret: Secret, token: string): Uint8Array | Promise<Uint8Array> {
-    return this.#primitives.hmac(secret.bytes, this.#labelled('holdfast record', token))
+  async #recordKey(secret: Secret, keys: Keys): Promise<Uint8Array> {
+    if (keys.recordKey?.secret !== secret) {
+      const bytes = await this.#primitives.hmac(secret.bytes, this.#labelled('holdfast record', keys.token))
+      keys.recordKey = { secret, bytes }
+    }
+    return keys.recordKey.bytes
   }
 
   /** The cookie name keeps two managers with one secret apart. */
-  #labelled(label: string, token: string): Uint8Array {
-    return utf8.encode(`${label}\0${this.#cookieName}\0${token}`)
+  #labelled(label: string, token: string): string {
+    return `${label}\0${this.#cookieName}\0${token}`
   }
 
   #ready(): Promise<readonly Secret[]> {
     this.#prepared ??= Promise.all(
       this.#secrets().map(async (bytes) => {
-        const digest = await this.#primitives.hmac(bytes, utf8.encode('holdfast key id'))
+        const digest = await this.#primitives.hmac(bytes, 'holdfast key id')
         return { bytes, keyId: digest.slice(0, KEY_ID_BYTES) }
       }),
     )

@@ -7,10 +7,14 @@ type WithBuiltins = { process?: { getBuiltinModule?: (id: 'node:crypto') => Node
 export function nativePrimitives(): Primitives | undefined {
   const crypto = (globalThis as WithBuiltins).process?.getBuiltinModule?.('node:crypto')
   if (!crypto?.createCipheriv) return undefined
+  // Without an object that could take more (0.4 instead of 1.3 µs), where the runtime has it: Node 20.12 and 22, Bun, Deno.
+  const { hash } = crypto as { hash?: typeof crypto.hash }
   return {
-    sha256: (data) => crypto.createHash('sha256').update(data).digest(),
-    hmac: (key, data) => crypto.createHmac('sha256', key).update(data).digest(),
-    hmac512: (key, data) => crypto.createHmac('sha512', key).update(data).digest(),
+    sha256: hash
+      ? (text) => hash('sha256', text, 'base64url')
+      : (text) => crypto.createHash('sha256').update(text).digest('base64url'),
+    hmac: (key, text) => crypto.createHmac('sha256', key).update(text).digest(),
+    hmac512: (key, text) => crypto.createHmac('sha512', key).update(text).digest(),
 
     encrypt(key, nonce, plaintext, associated) {
       const cipher = crypto.createCipheriv('aes-256-gcm', key, nonce)

@@ -3,11 +3,12 @@ export type Eventually<T> = T | Promise<T>
 
 /** The few primitives that sessions rest on. Both implementations give the same bytes. */
 export interface Primitives {
-  sha256(data: Uint8Array): Eventually<Uint8Array>
-  /** HMAC-SHA-256 (RFC 2104). */
-  hmac(key: Uint8Array, data: Uint8Array): Eventually<Uint8Array>
+  /** Of the text in UTF-8, in base64url. */
+  sha256(text: string): Eventually<string>
+  /** HMAC-SHA-256 (RFC 2104) of the text in UTF-8. */
+  hmac(key: Uint8Array, text: string): Eventually<Uint8Array>
   /** HMAC-SHA-512. */
-  hmac512(key: Uint8Array, data: Uint8Array): Eventually<Uint8Array>
+  hmac512(key: Uint8Array, text: string): Eventually<Uint8Array>
   /** AES-256-GCM (NIST SP 800-38D): ciphertext followed by the 16-byte tag. */
   encrypt(
     key: Uint8Array,

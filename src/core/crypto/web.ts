@@ -1,16 +1,19 @@
+import { base64url } from './base64url.ts'
 import type { Primitives } from './primitives.ts'
+
+const utf8 = new TextEncoder()
 
 /** WebCrypto's types ask for a view on an ArrayBuffer that is not shared; ours never are. */
 type Bytes = Uint8Array<ArrayBuffer>
 
 /** The same primitives through `crypto.subtle`, for runtimes without synchronous crypto. */
 export const webPrimitives: Primitives = {
-  async sha256(data) {
-    return new Uint8Array(await crypto.subtle.digest('SHA-256', data as Bytes))
+  async sha256(text) {
+    return base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', utf8.encode(text))))
   },
 
-  hmac: (key, data) => hmac('SHA-256', key, data),
-  hmac512: (key, data) => hmac('SHA-512', key, data),
+  hmac: (key, text) => hmac('SHA-256', key, text),
+  hmac512: (key, text) => hmac('SHA-512', key, text),
 
   async encrypt(key, nonce, plaintext, associated) {
     const imported = await importAesKey(key, 'encrypt')
@@ -29,10 +32,10 @@ export const webPrimitives: Primitives = {
   },
 }
 
-async function hmac(hash: string, key: Uint8Array, data: Uint8Array): Promise<Uint8Array> {
+async function hmac(hash: string, key: Uint8Array, text: string): Promise<Uint8Array> {
   const algorithm = { name: 'HMAC', hash }
   const imported = await crypto.subtle.importKey('raw', key as Bytes, algorithm, false, ['sign'])
-  return new Uint8Array(await crypto.subtle.sign('HMAC', imported, data as Bytes))
+  return new Uint8Array(await crypto.subtle.sign('HMAC', imported, utf8.encode(text)))
 }
 
 function importAesKey(key: Uint8Array, usage: 'encrypt' | 'decrypt'): Promise<CryptoKey> {

@@ -1,11 +1,11 @@
-import { Client, Utils, type Response } from 'memjs'
+import { Client } from 'memjs'
 import type { ReplaceOutcome, StoredRecord } from '../store.ts'
 import { within } from '../within.ts'
 import { serverName, type ServerAddress } from './address.ts'
 import { Connection } from './connection.ts'
 import { ConnectionLostError, type ConnectionOptions } from './link.ts'
 import { rendezvous } from './placement.ts'
-import { Opcode, refusal, Status, VERSION_OFFSET } from './protocol.ts'
+import { encodeRequest, Opcode, refusal, Status, type Reply, type Request } from './protocol.ts'
 
 /**
  * The few operations of memcached that sessions need, over its binary protocol and memjs. A port: another client could
@@ -33,42 +33,41 @@ export class MemcachedClient {
 
   /** Reads, and sets the time to live of whatever it finds, leaving the version alone (M15). */
   async getAndTouch(key: string, ttl: number): Promise<StoredRecord | undefined> {
-    const extras = Utils.makeExpiration(expiry(ttl))
-    const reply = await this.#ask(Opcode.getAndTouch, key, [Status.missing], { extras })
-    if (reply.header.status === Status.missing) return undefined
+    const reply = await this.#ask({ opcode: Opcode.getAndTouch, key, expiry: expiry(ttl) }, MISSING)
+    if (reply.status === Status.missing) return undefined
     // Copied: the value is a window on what the socket read, up to 64 KiB that belong to other sessions too.
-    return { bytes: new Uint8Array(reply.val), version: versionIn(reply) }
+    return { bytes: new Uint8Array(reply.value), version: versionIn(reply) }
   }
 
   /** Stores only where nothing is; `undefined` when the key is taken. */
-  async add(key: string, bytes: Uint8Array, ttl: number): Promise<Uint8Array | undefined> {
-    const reply = await this.#ask(Opcode.add, key, [Status.taken], { extras: storageExtras(ttl), bytes })
-    return reply.header.status === Status.taken ? undefined : versionIn(reply)
+  async add(key: string, value: Uint8Array, ttl: number): Promise<Uint8Array | undefined> {
+    const reply = await this.#ask({ opcode: Opcode.add, key, expiry: expiry(ttl), value }, TAKEN)
+    return reply.status === Status.taken ? undefined : versionIn(reply)
   }
 
   /** Stores only over this very version. REPLACE, not SET: refused for size or memory, SET deletes the old value (M6). */
   async compareAndSwap(
     key: string,
-    bytes: Uint8Array,
+    value: Uint8Array,
     ttl: number,
     version: Uint8Array,
   ): Promise<ReplaceOutcome> {
     if (isZero(version)) throw new Error(WITHOUT_VERSIONS)
-    const body = { extras: storageExtras(ttl), bytes, version }
-    const reply = await this.#ask(Opcode.replace, key, [Status.taken, Status.missing], body)
-    if (reply.header.status === Status.taken) return { outcome: 'conflict' }
-    if (reply.header.status === Status.missing) return { outcome: 'missing' }
+    const request = { opcode: Opcode.replace, key, expiry: expiry(ttl), value, version }
+    const reply = await this.#ask(request, TAKEN_OR_MISSING)
+    if (reply.status === Status.taken) return { outcome: 'conflict' }
+    if (reply.status === Status.missing) return { outcome: 'missing' }
     return { outcome: 'replaced', version: versionIn(reply) }
   }
 
   /** Stores whatever is there. */
-  async set(key: string, bytes: Uint8Array, ttl: number): Promise<void> {
-    await this.#ask(Opcode.set, key, [], { extras: storageExtras(ttl), bytes })
+  async set(key: string, value: Uint8Array, ttl: number): Promise<void> {
+    await this.#ask({ opcode: Opcode.set, key, expiry: expiry(ttl), value })
   }
 
   /** Removes; missing is a success. */
   async delete(key: string): Promise<void> {
-    await this.#ask(Opcode.delete, key, [Status.missing], {})
+    await this.#ask({ opcode: Opcode.delete, key }, MISSING)
   }
 
   /** Ends every connection at once; what is in flight rejects, and so does everything later. */
@@ -79,63 +78,53 @@ export class MemcachedClient {
   /** What the server says of itself, by name; of a client with one server. `group`: `settings`, `items`, `slabs`. */
   async stats(group = ''): Promise<Map<string, string>> {
     const stats = new Map<string, string>()
-    await this.#ask(Opcode.stat, group, [], {}, ({ key, val }) => void stats.set(String(key), String(val)))
-    stats.delete('')
+    await this.#ask({ opcode: Opcode.stat, key: group }, [], ({ key, value }) => {
+      if (key.length > 0) stats.set(String(key), String(value))
+    })
     return stats
   }
 
   /** Rejects with memcached's refusal for every status but success and those `expected` besides. */
   async #ask(
-    opcode: number,
-    key: string,
-    expected: readonly number[],
-    body: Body,
-    onReply?: (reply: Response) => void,
-  ): Promise<Response> {
+    request: Request,
+    expected: readonly number[] = [],
+    onReply?: (reply: Reply) => void,
+  ): Promise<Reply> {
     const startedAt = performance.now()
-    let reply: Response
+    let reply: Reply
     try {
-      reply = await this.#exchange(opcode, key, body, onReply)
+      reply = await this.#exchange(request, onReply)
     } catch (error) {
       const left = this.#timeoutMs - (performance.now() - startedAt)
-      const isRepeatable = error instanceof ConnectionLostError && REPEATABLE.has(opcode)
+      const isRepeatable = error instanceof ConnectionLostError && REPEATABLE.has(request.opcode)
       if (!isRepeatable || left <= 0) throw error
-      reply = await within(left, this.#exchange(opcode, key, body, onReply))
+      reply = await within(left, this.#exchange(request, onReply))
     }
-    const { status } = reply.header
+    const { status } = reply
     if (status === Status.ok || expected.includes(status)) return reply
     throw new Error(`memcached refused: ${refusal(status)}`)
   }
 
   /** Resolves with the last reply, of which only {@link stats} has more than one. */
-  #exchange(
-    opcode: number,
-    key: string,
-    { extras = EMPTY, bytes = EMPTY, version }: Body,
-    onReply?: (reply: Response) => void,
-  ): Promise<Response> {
+  #exchange(request: Request, onReply?: (reply: Reply) => void): Promise<Reply> {
     // Unsigned: memjs's own counter turns negative after 2^31 operations, and then every call throws (M4).
     const sequence = (this.#sequence = (this.#sequence + 1) >>> 0)
-    const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    const request = Utils.makeRequestBuffer(opcode, key, extras, value, sequence)
-    if (version) request.set(version, VERSION_OFFSET)
+    const { key = '' } = request
     return new Promise((resolve, reject) => {
-      this.#memjs.perform(key, request, sequence, (error, response: Response) => {
+      this.#memjs.perform(key, encodeRequest(request, sequence), sequence, (error, response) => {
         if (error) return reject(error)
-        onReply?.(response)
-        if (!onReply || response.key.length === 0) resolve(response)
+        // Our Connection answers with its own.
+        const reply = response as unknown as Reply
+        onReply?.(reply)
+        if (reply.isLast) resolve(reply)
       })
     })
   }
 }
 
-interface Body {
-  extras?: Buffer
-  bytes?: Uint8Array
-  version?: Uint8Array
-}
-
-const EMPTY: Buffer = Buffer.alloc(0)
+const MISSING: readonly number[] = [Status.missing]
+const TAKEN: readonly number[] = [Status.taken]
+const TAKEN_OR_MISSING: readonly number[] = [Status.taken, Status.missing]
 
 const LONGEST_RELATIVE_EXPIRY = 30 * 24 * 60 * 60
 const LATEST_EXPIRY = 2 ** 32 - 1
@@ -157,15 +146,10 @@ const REPEATABLE: ReadonlySet<number> = new Set([Opcode.getAndTouch, Opcode.dele
 const WITHOUT_VERSIONS =
   'memcached keeps no versions, so parallel writes cannot be told apart: start it without -C (--disable-cas)'
 
-/** Four bytes of flags, which sessions do not use, and the expiry. */
-function storageExtras(ttl: number): Buffer {
-  return Buffer.concat([Buffer.alloc(4), Utils.makeExpiration(expiry(ttl))])
-}
-
 /** A swap with version 0 is unconditional and would bring a session that was signed out back to life (M13). */
-function versionIn({ header }: Response): Uint8Array {
-  if (isZero(header.cas)) throw new Error(WITHOUT_VERSIONS)
-  return new Uint8Array(header.cas)
+function versionIn({ version }: Reply): Uint8Array {
+  if (isZero(version)) throw new Error(WITHOUT_VERSIONS)
+  return new Uint8Array(version)
 }
 
 function isZero(version: Uint8Array): boolean {

@@ -1,8 +1,8 @@
-import { Server, Utils, type Response } from 'memjs'
+import { Server } from 'memjs'
 import type { ServerAddress } from './address.ts'
 import { Breaker } from './breaker.ts'
 import { AuthenticationError, Link, type ConnectionOptions, type Exchange } from './link.ts'
-import { Opcode } from './protocol.ts'
+import { encodeRequest, Opcode, type Reply } from './protocol.ts'
 
 /**
  * memjs's `Server` with its network half replaced: `Client.perform` calls `onResponse`, `onError` and `write`, in this
@@ -18,7 +18,7 @@ export class Connection extends Server {
   #closed = false
   #lastFailure: Error | undefined
   #probeTimer: ReturnType<typeof setTimeout> | undefined
-  #answer: (response: Response) => void = () => {}
+  #answer: (reply: Reply) => void = () => {}
   #fail: (error: Error) => void = () => {}
 
   constructor({ host, port }: ServerAddress, options: ConnectionOptions) {
@@ -27,8 +27,9 @@ export class Connection extends Server {
     this.#options = options
   }
 
-  override onResponse(_seq: number, answer: (response: Response) => void): void {
-    this.#answer = answer
+  /** memjs only hands the answer on, so it need not have the shape that memjs itself would give it. */
+  override onResponse(_seq: number, answer: (reply: never) => void): void {
+    this.#answer = answer as (reply: Reply) => void
   }
 
   override onError(_seq: number, fail: (error: Error) => void): void {
@@ -77,7 +78,6 @@ export class Connection extends Server {
 
   /** Never with a visitor's operation. Its answer closes the breaker, its failure brings the next probe. */
   #probe(): void {
-    const request = Utils.makeRequestBuffer(Opcode.noop, '', '', '', 0)
-    this.#send({ request, answer() {}, fail() {} })
+    this.#send({ request: encodeRequest({ opcode: Opcode.noop }, 0), answer() {}, fail() {} })
   }
 }

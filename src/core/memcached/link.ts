@@ -1,8 +1,7 @@
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
-import { Utils, type Response } from 'memjs'
 import type { Credentials, ServerAddress } from './address.ts'
-import { findMismatch, HEADER_BYTES, isLast, Opcode, refusal, Status } from './protocol.ts'
+import { encodeRequest, HEADER_BYTES, Opcode, refusal, Reply, Status } from './protocol.ts'
 
 /** How a server is reached, and what bounds its answers. */
 export interface ConnectionOptions {
@@ -30,7 +29,7 @@ export interface TlsOptions {
 /** One request, and who waits for what becomes of it. */
 export interface Exchange {
   request: Buffer
-  answer: (response: Response) => void
+  answer: (reply: Reply) => void
   fail: (error: Error) => void
   /** When it must be answered; set at the end of its event-loop turn. */
   deadline?: number
@@ -142,11 +141,11 @@ export class Link {
     if (!credentials) return this.#begin()
     this.#stage = 'authenticating'
     const { username, password } = credentials
-    const message = `\0${username}\0${password}`
-    const request = Utils.makeRequestBuffer(Opcode.authenticate, 'PLAIN', '', message, 0)
+    const value = Buffer.from(`\0${username}\0${password}`)
+    const request = encodeRequest({ opcode: Opcode.authenticate, key: 'PLAIN', value }, 0)
     this.#authentication = {
       request,
-      answer: ({ header: { status } }) => {
+      answer: ({ status }) => {
         this.#authentication = undefined
         if (status === Status.ok) this.#begin()
         else this.end(authenticationRefusal(status))
@@ -184,40 +183,48 @@ export class Link {
     if (this.#stage === 'ended') return
     this.#received.push(chunk)
     this.#receivedBytes += chunk.length
-    while (this.#receivedBytes > 0) {
-      const authentication = this.#authentication
-      const oldest = authentication ?? this.#inFlight[0]
-      if (!oldest) return this.#lose('the server sent bytes that nobody had asked for')
-      // Joined only once a header or a reply is complete: a reply in a thousand pieces is copied twice, not a thousand times.
-      if (this.#receivedBytes < this.#awaitedBytes) return
-      const bytes = this.#received.length > 1 ? Buffer.concat(this.#received) : this.#received[0]!
-      const mismatch = findMismatch(bytes, oldest.request)
+    // Joined only once a header or a reply is complete: a reply in a thousand pieces is copied twice, not a thousand times.
+    if (this.#receivedBytes < this.#awaitedBytes && this.#asked) return
+    const bytes = this.#received.length > 1 ? Buffer.concat(this.#received) : chunk
+    this.#awaitedBytes = HEADER_BYTES
+    let start = 0
+    while (start < bytes.length) {
+      const asked = this.#asked
+      if (!asked) return this.#lose('the server sent bytes that nobody had asked for')
+      if (bytes.length - start < HEADER_BYTES) break
+      const reply = new Reply(bytes, start)
+      const mismatch = reply.mismatchWith(asked.request)
       if (mismatch) return this.#lose(`the reply does not fit the request: ${mismatch}`)
-      const replyBytes = HEADER_BYTES + bytes.readUInt32BE(8)
-      if (bytes.length < replyBytes) {
-        this.#received = [bytes]
-        this.#awaitedBytes = replyBytes
-        return
+      const end = reply.end
+      if (end > bytes.length) {
+        this.#awaitedBytes = end - start
+        break
       }
-      this.#received = [bytes.subarray(replyBytes)]
-      this.#receivedBytes = bytes.length - replyBytes
-      this.#awaitedBytes = HEADER_BYTES
-      const reply = Utils.parseMessage(bytes.subarray(0, replyBytes)) as Response
-      if (!authentication) {
-        if (reply.header.status === Status.authenticationFailed) {
-          return this.end(new AuthenticationError('memcached wants a username and a password'))
-        }
-        if (isLast(reply)) this.#inFlight.shift()
-      }
-      oldest.answer(reply)
+      start = end
+      if (asked === this.#authentication) asked.answer(reply)
+      else this.#answerOldest(reply)
       if (this.hasEnded) return
-      // That it lets us in does not show that it answers.
-      if (!authentication) this.#listener.answered()
     }
-    this.#received = []
+    this.#received = start < bytes.length ? [bytes.subarray(start)] : []
+    this.#receivedBytes = bytes.length - start
     if (this.#inFlight.length > 0) return
     clearTimeout(this.#timer)
     this.#timer = undefined
+  }
+
+  /** What the next reply is to answer. */
+  get #asked(): Pick<Exchange, 'request' | 'answer'> | undefined {
+    return this.#authentication ?? this.#inFlight[0]
+  }
+
+  #answerOldest(reply: Reply): void {
+    if (reply.status === Status.authenticationFailed) {
+      return this.end(new AuthenticationError('memcached wants a username and a password'))
+    }
+    const { answer } = (reply.isLast ? this.#inFlight.shift() : this.#inFlight[0])!
+    answer(reply)
+    // Only now: that a server lets us in does not show that it answers.
+    if (!this.hasEnded) this.#listener.answered()
   }
 
   /**

@@ -1,5 +1,3 @@
-import { Header, type Response } from 'memjs'
-
 /**
  * What we use of memcached's binary protocol beyond memjs's framing:
  * https://docs.memcached.org/protocols/binary/
@@ -20,30 +18,114 @@ export const Status = { ok: 0, missing: 1, taken: 2, authenticationFailed: 0x20,
 
 export const HEADER_BYTES = 24
 /** Where the header holds the version, in memcached's words CAS. */
-export const VERSION_OFFSET = 16
+const VERSION_OFFSET = 16
 const FLAGS_BYTES = 4
+const REQUEST_MAGIC = 0x80_00_00_00
 /** The most that memcached's `-I` can be set to. */
 export const LARGEST_ITEM: number = 2 ** 30
 /** What a reply may hold besides the value: flags, or the text of an error. */
 const REPLY_OVERHEAD_BYTES = 1024
 
-/** Says what is wrong with a reply's header (M3); memjs's `parseMessage` would wait for ever for impossible lengths. */
-export function findMismatch(reply: Buffer, request: Buffer): string | undefined {
-  const { magic, opcode, opaque, status, extrasLength, keyLength, totalBodyLength } = Header.fromBuffer(reply)
-  if (magic !== 0x81) return 'magic'
-  if (opcode !== request[1]) return 'opcode'
-  if (opaque !== request.readUInt32BE(12)) return 'opaque'
-  if (extrasLength + keyLength > totalBodyLength) return 'lengths'
-  if (totalBodyLength > LARGEST_ITEM + REPLY_OVERHEAD_BYTES) return 'too long'
-  // What stands before a value must be its flags: otherwise a part of them, or all, would be given out with it.
-  const before = status === Status.ok ? FLAGS_BYTES : 0
-  if (opcode === Opcode.getAndTouch && (extrasLength !== before || keyLength > 0)) return 'extras or key'
-  return undefined
+/** One request, as memcached's binary protocol has it. */
+export interface Request {
+  opcode: number
+  /** ASCII. */
+  key?: string
+  /** As {@link expiry} gives it; storing takes four bytes of flags before it, which sessions do not use. */
+  expiry?: number
+  value?: Uint8Array
+  /** The CAS that the stored item must have. */
+  version?: Uint8Array
 }
 
-/** STAT alone is answered in many replies; the last one has no key. */
-export function isLast({ header: { opcode, keyLength } }: Response): boolean {
-  return opcode !== Opcode.stat || keyLength === 0
+/**
+ * The request's bytes; `opaque` is an unsigned 32-bit number that the reply repeats. One allocation and one copy:
+ * memjs's own `makeRequestBuffer` takes five, a fifth of what a read through the client costs.
+ */
+export function encodeRequest({ opcode, key = '', expiry, value, version }: Request, opaque: number): Buffer {
+  const extrasLength = expiry === undefined ? 0 : value === undefined ? 4 : 8
+  const keyStart = HEADER_BYTES + extrasLength
+  const valueStart = keyStart + key.length
+  const length = valueStart + (value?.length ?? 0)
+  const bytes = Buffer.allocUnsafe(length)
+  bytes.writeUInt32BE(REQUEST_MAGIC + (opcode << 16) + key.length, 0)
+  bytes.writeUInt32BE(extrasLength << 24, 4)
+  bytes.writeUInt32BE(length - HEADER_BYTES, 8)
+  bytes.writeUInt32BE(opaque, 12)
+  if (version) bytes.set(version, VERSION_OFFSET)
+  else bytes.fill(0, VERSION_OFFSET, HEADER_BYTES)
+  if (extrasLength === 8) bytes.writeUInt32BE(0, HEADER_BYTES)
+  if (expiry !== undefined) bytes.writeUInt32BE(expiry, keyStart - 4)
+  bytes.write(key, keyStart, 'latin1')
+  if (value) bytes.set(value, valueStart)
+  return bytes
+}
+
+/** One reply: a view on the bytes that the socket read, which copies nothing. */
+export class Reply {
+  readonly #bytes: Buffer
+  readonly #start: number
+
+  /** At least a whole header must be there. */
+  constructor(bytes: Buffer, start: number) {
+    this.#bytes = bytes
+    this.#start = start
+  }
+
+  get opcode(): number {
+    return this.#bytes[this.#start + 1]!
+  }
+
+  get status(): number {
+    return this.#bytes.readUInt16BE(this.#start + 6)
+  }
+
+  /** Where the next reply begins. */
+  get end(): number {
+    return this.#start + HEADER_BYTES + this.#bytes.readUInt32BE(this.#start + 8)
+  }
+
+  /** 8 bytes. */
+  get version(): Buffer {
+    return this.#bytes.subarray(this.#start + VERSION_OFFSET, this.#start + HEADER_BYTES)
+  }
+
+  get key(): Buffer {
+    return this.#bytes.subarray(this.#keyStart, this.#valueStart)
+  }
+
+  get value(): Buffer {
+    return this.#bytes.subarray(this.#valueStart, this.end)
+  }
+
+  /** STAT alone is answered in many replies; the last one has no key. */
+  get isLast(): boolean {
+    return this.opcode !== Opcode.stat || this.#keyStart === this.#valueStart
+  }
+
+  /** What is wrong with the header of a reply to this request (M3), if something is: its lengths cannot be trusted then. */
+  mismatchWith(request: Buffer): string | undefined {
+    const bytes = this.#bytes
+    if (bytes[this.#start] !== 0x81) return 'magic'
+    if (this.opcode !== request[1]) return 'opcode'
+    if (bytes.readUInt32BE(this.#start + 12) !== request.readUInt32BE(12)) return 'opaque'
+    if (this.#valueStart > this.end) return 'lengths'
+    if (this.end - this.#start > LARGEST_ITEM + REPLY_OVERHEAD_BYTES) return 'too long'
+    // What stands before a value must be its flags: otherwise a part of them, or all, would be given out with it.
+    const before = this.status === Status.ok ? FLAGS_BYTES : 0
+    if (this.opcode === Opcode.getAndTouch && this.#valueStart !== this.#start + HEADER_BYTES + before) {
+      return 'extras or key'
+    }
+    return undefined
+  }
+
+  get #keyStart(): number {
+    return this.#start + HEADER_BYTES + this.#bytes[this.#start + 4]!
+  }
+
+  get #valueStart(): number {
+    return this.#keyStart + this.#bytes.readUInt16BE(this.#start + 2)
+  }
 }
 
 /** What a status other than success means, in words. */
