@@ -9,7 +9,7 @@ export default defineConfig({
       { find: /^holdfast$/, replacement: source('core/index.ts') },
       { find: /^holdfast\/memcached$/, replacement: source('core/memcached/memcached-store.ts') },
       { find: /^holdfast\/testing$/, replacement: source('testing/index.ts') },
-      { find: /^holdfast\/(hono|koa|fetch)$/, replacement: source('adapters/$1.ts') },
+      { find: /^holdfast\/(hono|koa|node|fetch)$/, replacement: source('adapters/$1.ts') },
     ],
   },
   test: { include: ['test/**/*.test.ts'], testTimeout: 15_000, hookTimeout: 30_000 },
