@@ -15,6 +15,8 @@ const packages = {
   'libsasl2-modules': 'ls /usr/lib*/sasl2/libplain.so* /usr/lib/*/sasl2/libplain.so* 2>/dev/null | grep -q .',
   faketime: 'command -v faketime',
   openssl: 'command -v openssl',
+  nginx: 'PATH="$PATH:/usr/sbin" command -v nginx',
+  chromium: 'command -v chromium',
 }
 const findMissing = () => Object.keys(packages).filter((name) => !isHere(packages[name]))
 const missing = findMissing()
@@ -23,7 +25,9 @@ if (missing.length > 0) {
     console.log(`installing ${missing.join(', ')} with apt-get`)
     // A fresh machine is often at its first upgrade, which holds the lock.
     const options = ['-qq', '-o', 'DPkg::Lock::Timeout=120']
-    const apt = (...args) => run('env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', ...options, ...args)
+    // RUNLEVEL: the tests start servers of their own, so Debian is not to start its services.
+    const environment = ['DEBIAN_FRONTEND=noninteractive', 'RUNLEVEL=1']
+    const apt = (...args) => run('env', ...environment, 'apt-get', ...options, ...args)
     apt('update')
     apt('install', '-y', ...missing)
   }
@@ -35,13 +39,18 @@ if (missing.length > 0) {
     process.exit(1)
   }
 }
-console.log('installing the runtimes that the tests drive (test/runtimes)')
-if (!run('npm', 'ci', '--prefix', 'test/runtimes', '--no-audit', '--no-fund', '--loglevel=error'))
-  process.exit(1)
+for (const [folder, what] of [
+  ['test/runtimes', 'the runtimes that the tests drive'],
+  ['test/recipes', 'the frameworks and libraries that the recipes of docs/ use'],
+]) {
+  console.log(`installing ${what} (${folder})`)
+  if (!run('npm', 'ci', '--prefix', folder, '--no-audit', '--no-fund', '--loglevel=error')) process.exit(1)
+}
 
 const checks = [
   ['build', 'npm', 'run', '--silent', 'build'],
   ['types', 'npx', 'tsc'],
+  ['types of the recipes', 'npx', 'tsc', '-p', 'test/recipes'],
   ['lint', 'npx', 'oxlint', '--deny-warnings'],
   ['format', 'npx', 'oxfmt', '--check'],
 ]

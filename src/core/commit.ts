@@ -72,7 +72,7 @@ export class Commit {
   #conclude(batch: Changes, outcome: Outcome): void {
     const state = this.#state
     if ('lost' in outcome) {
-      this.#services.emit(outcome.lost)
+      this.#io.report(outcome.lost)
       state.loseSession(batch)
       if (outcome.error) throw outcome.error
       if (this.#explicit) throw new SessionEndedError('the session ended; nothing was written')

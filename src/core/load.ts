@@ -29,7 +29,7 @@ export async function loadSession(services: Services, cookieHeader: string): Pro
   const sessions = found.filter((session) => typeof session === 'object')
   const [session, another] = sessions
   if (another) {
-    services.emit('duplicate-cookie')
+    io.report('duplicate-cookie')
     return { state: 'duplicate', sessions }
   }
   if (session) {
@@ -37,7 +37,7 @@ export async function loadSession(services: Services, cookieHeader: string): Pro
     return { state: 'live', session }
   }
   if (!found.includes('ended')) return { state: 'none' }
-  services.emit('ended')
+  io.report('ended')
   return { state: 'ended' }
 }
 
@@ -46,21 +46,21 @@ async function loadToken(
   io: RecordIO,
   token: string,
 ): Promise<LiveSession | 'ended' | undefined> {
-  const { options, keyring, emit } = services
+  const { options, keyring } = services
   const keys = await keyring.keysOf(token)
   const found = await io.read(keys, options.loadTtl)
   if (!found) return undefined
   const { record, version } = found
   if ('ended' in record) return options.now() - record.endedAt < ENDED_MS ? 'ended' : undefined
   if (record.deadline <= options.now()) {
-    emit('expired')
+    io.report('expired')
     return undefined
   }
   // The read restarted the manager's time to live; a session with timeouts of its own needs its own one.
   const ttl = io.ttlOf(record)
   if (record.idleTimeout !== undefined || ttl > options.loadTtl) await io.touch(keys, ttl)
   if (record.subject && !(await isCurrent(services, io, record.subject))) {
-    emit('ended')
+    io.report('ended')
     return undefined
   }
   return { ...keys, record, version }

@@ -1,0 +1,208 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { context, metrics, trace } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics'
+import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createSessionManager, type SessionEvent, type SessionManager } from 'holdfast'
+import { secret, stores } from '../support/stores.ts'
+import { failing, TamperedStore } from '../support/tampered-store.ts'
+import { tokenOf, visit, visitOk } from '../support/visit.ts'
+import { logTo, requests } from './events/log-lines.ts'
+import { count, registry } from './events/prometheus.ts'
+
+const guide = readFileSync('docs/events.md', 'utf8')
+
+describe('docs/events.md', () => {
+  it('shows no code but that of the files run here', () => {
+    const shown = [...guide.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code!)
+    const folder = 'test/recipes/events'
+    const files = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'))
+    expect(shown.toSorted()).toEqual(files.toSorted())
+  })
+
+  it('tells of every type of event', () => {
+    const source = readFileSync('src/core/events.ts', 'utf8')
+    const types = [...source.matchAll(/^ {2}\| '(.+)'$/gm)].map(([, type]) => type!)
+    const told = [...guide.matchAll(/^\| `([\w-]+)` \|/gm)].map(([, type]) => type!)
+    expect(types.length).toBeGreaterThan(10)
+    expect(told.toSorted()).toEqual(types.toSorted())
+  })
+
+  it('refers to files that exist', () => {
+    for (const [, path] of guide.matchAll(/\]\(([^)#:]+)[^)]*\)/g)) {
+      expect(existsSync(join('docs', path!)), path).toBe(true)
+    }
+  })
+})
+
+describe('onEvent', () => {
+  const open = stores.find(({ name }) => name === 'MemcachedStore')!.open()
+  const lines: string[] = []
+  const seen: SessionEvent[] = []
+  const secrets = new Set<string>()
+  const spans = new InMemorySpanExporter()
+  const measured = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
+  const reader = new PeriodicExportingMetricReader({ exporter: measured, exportIntervalMillis: 3_600_000 })
+
+  /** One visitor's story: signs in, shops, meets an outage, another tab, and signs out. */
+  async function live(manager: SessionManager, store: TamperedStore) {
+    const remember = (cookie: string) => {
+      secrets.add(tokenOf(cookie))
+      return cookie
+    }
+    const { cookie: anonymous } = await visitOk(manager, undefined, (session) =>
+      session.set('cart', ['a rope']),
+    )
+    remember(anonymous)
+    const { cookie } = await visitOk(manager, anonymous, async (session) => {
+      await session.get('cart')
+      session.regenerateId()
+      session.set('user', 'ursula')
+    })
+    remember(cookie)
+    await visitOk(manager, cookie, async (session) => {
+      await session.get('user')
+      await visitOk(manager, cookie, (other) => other.set('tab', 'the other'))
+      session.set('tab', 'this one')
+    })
+    await visit(manager, cookie, (session) => session.set('user', 'nobody'), { status: 500 })
+    store.before = failing('get')
+    await visit(manager, cookie, (session) => session.get('user').catch(() => {}))
+    await visitOk(manager, cookie, (session) => session.destroy())
+    await visitOk(manager, cookie, (session) => session.get('user'))
+  }
+
+  beforeAll(async () => {
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+    trace.setGlobalTracerProvider(
+      new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }),
+    )
+    metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }))
+    // The tracer and the meter are asked for when it is loaded.
+    const { observe } = await import('./events/open-telemetry.ts')
+    const log = logTo((line) => lines.push(line))
+    const store = new TamperedStore(open.current)
+    const manager = createSessionManager({
+      store,
+      secret,
+      onEvent(event) {
+        seen.push(event)
+        log(event)
+        count(event)
+        observe(event)
+      },
+    })
+    await trace.getTracer('test').startActiveSpan('GET /', async (request) => {
+      await requests.run({ id: 'request-1' }, () => live(manager, store))
+      request.end()
+    })
+    for (const key of store.keys) secrets.add(key)
+    await reader.forceFlush()
+  })
+  afterAll(async () => {
+    await reader.shutdown()
+    context.disable()
+    trace.disable()
+    metrics.disable()
+  })
+
+  const countOf = (type: string) => seen.filter((event) => event.type === type).length
+  const STORY = [
+    'created',
+    'loaded',
+    'regenerated',
+    'saved',
+    'conflict',
+    'dropped',
+    'store-error',
+    'destroyed',
+    'ended',
+  ]
+
+  it('is told the whole story', () => {
+    expect(new Set(seen.map(({ type }) => type))).toEqual(new Set(STORY))
+  })
+
+  it('writes a line of JSON for every event, with the request that it belongs to', () => {
+    const parsed = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+    expect(parsed).toHaveLength(seen.length)
+    for (const line of parsed) expect(line['request']).toBe('request-1')
+    const [created] = parsed
+    expect(created).toMatchObject({
+      level: 'info',
+      event: 'session created',
+      ms: expect.any(Number),
+      roundTrips: 1,
+    })
+    const failed = parsed.find(({ level }) => level === 'error')
+    expect(failed!['error']).toBe('the session store did not answer (get): Error: tampered with')
+  })
+
+  it('counts for Prometheus, with time and round trips of every load and save', async () => {
+    const text = await registry.metrics()
+    for (const type of STORY) expect(text).toContain(`holdfast_events_total{type="${type}"} ${countOf(type)}`)
+    for (const type of ['created', 'loaded', 'saved', 'regenerated', 'destroyed']) {
+      expect(text).toContain(`holdfast_duration_seconds_count{type="${type}"} ${countOf(type)}`)
+      expect(text).toContain(`holdfast_round_trips_count{type="${type}"} ${countOf(type)}`)
+    }
+    expect(text).toContain('holdfast_round_trips_bucket{le="1",type="created"} 1')
+  })
+
+  it('makes spans of the loads and saves of a request, as its children', () => {
+    const finished = spans.getFinishedSpans()
+    const request = finished.find(({ name }) => name === 'GET /')!
+    const ours = finished.filter((span) => span !== request)
+    expect(ours.map(({ name }) => name)).toEqual(
+      seen.filter(({ durationMs, error }) => durationMs ?? error).map(({ type }) => `session ${type}`),
+    )
+    for (const span of ours) expect(span.parentSpanContext?.spanId).toBe(request.spanContext().spanId)
+    const created = ours.find(({ name }) => name === 'session created')!
+    const [seconds, nanoseconds] = created.duration
+    const event = seen.find(({ type }) => type === 'created')!
+    expect(Math.abs(seconds * 1000 + nanoseconds / 1e6 - event.durationMs!)).toBeLessThan(1)
+    expect(created.attributes).toEqual({ 'holdfast.event': 'created', 'holdfast.round_trips': 1 })
+    expect(request.events.map(({ name }) => name)).toContain('session conflict')
+    const failed = ours.find(({ name }) => name === 'session store-error')!
+    expect(failed.status.message).toBe('the session store did not answer (get)')
+  })
+
+  it('gives OpenTelemetry the same figures', () => {
+    const [resource] = measured.getMetrics()
+    const points = (name: string) =>
+      resource!.scopeMetrics
+        .flatMap((scope) => scope.metrics)
+        .find(({ descriptor }) => descriptor.name === name)!
+        .dataPoints.map(({ attributes, value }) => [attributes['holdfast.event'], value])
+    expect(points('holdfast.events').toSorted()).toEqual(
+      STORY.map((type) => [type, countOf(type)]).toSorted(),
+    )
+    const counts = points('holdfast.duration').map(([type, value]) => [
+      type,
+      (value as { count: number }).count,
+    ])
+    expect(Object.fromEntries(counts)).toMatchObject({ loaded: countOf('loaded'), saved: countOf('saved') })
+  })
+
+  it('B5: nothing that leaves holds a token, a key or data', async () => {
+    const exported = spans.getFinishedSpans().map(({ name, attributes, events, status }) => {
+      return { name, attributes, events, status }
+    })
+    const all = [
+      ...lines,
+      await registry.metrics(),
+      JSON.stringify(exported),
+      JSON.stringify(measured.getMetrics()),
+    ]
+    expect(secrets.size).toBeGreaterThan(3)
+    for (const output of all) {
+      for (const secret of [...secrets, 'ursula', 'a rope']) expect(output).not.toContain(secret)
+    }
+  })
+})

@@ -1,0 +1,30 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { SessionEvent, SessionEventType } from 'holdfast'
+
+/** Filled by a middleware of yours: `requests.run({ id }, next)`. */
+export const requests: AsyncLocalStorage<{ id: string }> = new AsyncLocalStorage()
+
+const levels: Partial<Record<SessionEventType, string>> = {
+  loaded: 'debug',
+  'store-error': 'error',
+  invalid: 'warn',
+  missing: 'warn',
+  'duplicate-cookie': 'warn',
+  'insecure-cookie': 'warn',
+  'cache-overridden': 'warn',
+}
+
+export function logTo(write: (line: string) => void) {
+  return ({ type, at, durationMs, roundTrips, error }: SessionEvent): void => {
+    const line = {
+      time: new Date(at).toISOString(),
+      level: levels[type] ?? 'info',
+      event: `session ${type}`,
+      request: requests.getStore()?.id,
+      ms: durationMs && Number(durationMs.toFixed(2)),
+      roundTrips,
+      error: error instanceof Error ? `${error.message}: ${error.cause}` : undefined,
+    }
+    write(`${JSON.stringify(line)}\n`)
+  }
+}

@@ -1,0 +1,253 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { createServer as createNetServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import express, { type ErrorRequestHandler } from 'express'
+import Fastify from 'fastify'
+import { createSessionManager, MemoryStore, type SessionManager } from 'holdfast'
+import { session } from 'holdfast/node'
+import { issueSession } from 'holdfast/testing'
+import { WebSocket } from 'ws'
+import { signedIn } from '../support/signed-in.ts'
+import { secret } from '../support/stores.ts'
+import { failing, TamperedStore } from '../support/tampered-store.ts'
+import { app as expressApp } from './frameworks/express.ts'
+import { streamNews } from './frameworks/event-stream.ts'
+import { addSessions, app as fastifyApp } from './frameworks/fastify.ts'
+import { server as nodeServer } from './frameworks/node-http.ts'
+import { handle } from './frameworks/sveltekit.ts'
+import { acceptSockets } from './frameworks/web-socket.ts'
+
+const guide = readFileSync('docs/frameworks.md', 'utf8')
+
+describe('docs/frameworks.md', () => {
+  it('shows no code but that of the files run here', () => {
+    const shown = [...guide.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code!)
+    const folder = 'test/recipes/frameworks'
+    const files = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'))
+    expect(shown.toSorted()).toEqual(files.toSorted())
+  })
+
+  it('refers to files that exist', () => {
+    for (const [, path] of guide.matchAll(/\]\(([^)#:]+)[^)]*\)/g)) {
+      expect(existsSync(join('docs', path!)), path).toBe(true)
+    }
+  })
+})
+
+const ends: (() => unknown)[] = []
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end()
+})
+
+async function listen(server: Server): Promise<string> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  ends.push(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return `http://localhost:${(server.address() as AddressInfo).port}`
+}
+
+/** A program for Bun, which says by its port that it is up. */
+async function startInBun(program: string): Promise<string> {
+  const placeholder = createNetServer().listen(0, '127.0.0.1')
+  await once(placeholder, 'listening')
+  const { port } = placeholder.address() as AddressInfo
+  placeholder.close()
+  await once(placeholder, 'close')
+  const env = { ...process.env, PORT: String(port) }
+  const child = spawn('test/runtimes/node_modules/.bin/bun', [program], {
+    env,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  ends.push(() => child.kill())
+  const url = `http://localhost:${port}`
+  await expect
+    .poll(
+      () =>
+        fetch(`${url}/nowhere`).then(
+          () => 'up',
+          () => 'down',
+        ),
+      { timeout: 10_000 },
+    )
+    .toBe('up')
+  return url
+}
+
+const starts: Record<string, () => Promise<string>> = {
+  Express: () => listen(createServer(expressApp)),
+  Fastify: async () => {
+    await fastifyApp.ready()
+    const server = createServer((request, response) => fastifyApp.routing(request, response))
+    return listen(server)
+  },
+  'node:http': () => listen(nodeServer),
+  Elysia: () => startInBun('test/recipes/frameworks/elysia.ts'),
+  Bun: () => startInBun('test/recipes/frameworks/bun.ts'),
+}
+
+describe.each(Object.entries(starts))('%s', (_, start) => {
+  it('counts views, signs in under a new token, and out', async () => {
+    const url = await start()
+    let cookie = ''
+    const visit = async (path: string, method = 'GET') => {
+      const response = await fetch(url + path, { method, redirect: 'manual', headers: { cookie } })
+      const [setCookie] = response.headers.getSetCookie()
+      cookie = setCookie?.split(';')[0] ?? cookie
+      return { status: response.status, setCookie, body: await response.text() }
+    }
+    for (const view of [1, 2, 3]) expect((await visit('/')).body).toBe(`view ${view}`)
+    const anonymous = cookie
+    expect((await visit('/login', 'POST')).status).toBe(302)
+    expect(cookie).not.toBe(anonymous)
+    expect((await visit('/')).body).toBe('view 4')
+    expect((await visit('/logout', 'POST')).setCookie).toMatch(/^__Host-session=; .*Max-Age=0/)
+    expect((await visit('/')).body).toBe('view 1')
+  })
+})
+
+/** A shop whose visitor is signed in and whose store then fails, or throws an error of the framework's own. */
+const failures: Record<string, (manager: SessionManager<never>) => Promise<string>> = {
+  async Express(manager) {
+    const app = express().use(session(manager))
+    app.get('/redirects', (request, response) => {
+      request.session.set('userId', 'u2')
+      response.set('ETag', '"abc"').redirect('/elsewhere')
+    })
+    app.get('/sends-twice', (request, response) => {
+      request.session.set('userId', 'u2')
+      response.send('once')
+      expect(() => response.send('and once more')).toThrow('after they are sent')
+    })
+    app.get('/denies', async (request) => {
+      await request.session.update('views', (n = 0) => n + 1)
+      throw Object.assign(new Error('denied'), { status: 403 })
+    })
+    const answer: ErrorRequestHandler = (error, _request, response, _next) => {
+      response.status(error.status ?? 500).send('failed')
+    }
+    app.use(answer)
+    return listen(createServer(app))
+  },
+  async Fastify(manager) {
+    const app = Fastify()
+    addSessions(app, manager)
+    app.get('/redirects', async (request, reply) => {
+      request.session.set('userId', 'u2')
+      return reply.header('ETag', '"abc"').redirect('/elsewhere')
+    })
+    app.get('/denies', async (request) => {
+      await request.session.update('views', (n = 0) => n + 1)
+      throw Object.assign(new Error('denied'), { status: 403 })
+    })
+    await app.ready()
+    return listen(createServer((request, response) => app.routing(request, response)))
+  },
+}
+
+describe.each(Object.entries(failures))('%s', (_, start) => {
+  it('D8: a commit that fails is a 503 with nothing of the answer', async () => {
+    const { manager, store, cookie } = await signedIn()
+    const url = await start(manager as never)
+    store.before = failing('replace', 9)
+    const response = await fetch(`${url}/redirects`, { headers: { cookie }, redirect: 'manual' })
+    expect([response.status, response.headers.get('cache-control')]).toEqual([503, 'no-store'])
+    expect(response.headers.get('retry-after')).toBe('1')
+    for (const header of ['location', 'etag', 'set-cookie']) expect(response.headers.get(header)).toBeNull()
+    expect(await response.text()).not.toContain('elsewhere')
+  })
+
+  it('D3: an error below 500 is an answer: attempts are counted', async () => {
+    const { manager, cookie } = await signedIn()
+    const url = await start(manager as never)
+    for (const _ of [1, 2]) expect((await fetch(`${url}/denies`, { headers: { cookie } })).status).toBe(403)
+    expect(await manager.open(cookie).get('views')).toBe(2)
+  })
+})
+
+describe('Express', () => {
+  it('tells who answers twice, as without sessions', async () => {
+    const { manager, cookie } = await signedIn()
+    const url = await failures['Express']!(manager as never)
+    expect(await (await fetch(`${url}/sends-twice`, { headers: { cookie } })).text()).toBe('once')
+  })
+})
+
+describe('SvelteKit', () => {
+  it('has the session in locals, committed into what resolve answers', async () => {
+    const visit = (cookie: string) =>
+      handle({
+        event: { request: new Request('http://localhost/', { headers: { cookie } }), locals: {} },
+        async resolve({ locals }) {
+          return new Response(`view ${await locals.session!.update('views', (n = 0) => n + 1)}`)
+        },
+      })
+    const first = await visit('')
+    const cookie = first.headers.getSetCookie()[0]!.split(';')[0]!
+    expect(await (await visit(cookie)).text()).toBe('view 2')
+  })
+})
+
+describe('WebSocket', () => {
+  it('lets in who is signed in, counts messages, and notices a sign-out', async () => {
+    const store = new TamperedStore(new MemoryStore())
+    const manager = createSessionManager<{ userId: string; messages: number }>({ store, secret })
+    const server = createServer()
+    const origin = 'https://shop.example'
+    acceptSockets(server, manager, origin)
+    const url = (await listen(server)).replace('http', 'ws')
+    const statusOf = async (headers: Record<string, string>) => {
+      const [, response] = await once(
+        new WebSocket(url, { headers }).on('error', () => {}),
+        'unexpected-response',
+      )
+      return response.statusCode as number
+    }
+    const cookie = await issueSession(manager, { userId: 'u1' })
+    expect(await statusOf({ origin })).toBe(401)
+    expect(await statusOf({ origin: 'https://evil.example', cookie })).toBe(403)
+    store.before = failing('get')
+    expect(await statusOf({ origin, cookie })).toBe(503)
+
+    const socket = new WebSocket(url, { headers: { origin, cookie } })
+    await once(socket, 'open')
+    for (const count of [1, 2]) {
+      const answered = once(socket, 'message')
+      socket.send('hello')
+      expect(String((await answered)[0])).toBe(`message ${count}`)
+    }
+    const session = manager.open(cookie)
+    expect(await session.get('messages')).toBe(2)
+    session.destroy()
+    await manager.commit(session, { status: 200, headers: new Headers() })
+    socket.send('hello')
+    expect((await once(socket, 'close'))[0]).toBe(4401)
+  })
+})
+
+describe('An event stream', () => {
+  it('counts through a second session, and ends with the sign-out', async () => {
+    const manager = createSessionManager<{ userId: string; seen: number }>()
+    const cookie = await issueSession(manager, { userId: 'u1' })
+    async function* news() {
+      yield 'one'
+      yield 'two'
+      const session = manager.open(cookie)
+      expect(await session.get('seen')).toBe(2)
+      session.destroy()
+      await manager.commit(session, { status: 200, headers: new Headers() })
+      yield 'three'
+    }
+    const stream = streamNews(manager, news)
+    expect((await stream(new Request('http://localhost/'))).status).toBe(401)
+    const response = await stream(new Request('http://localhost/', { headers: { cookie } }))
+    expect(response.headers.get('cache-control')).toBe('private')
+    expect(await response.text()).toBe('data: one\n\ndata: two\n\n')
+  })
+})
