@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { withSession } from '../../src/adapters/fetch.ts'
 import { createSessionManager, MemoryStore } from '../../src/core/index.ts'
 import { signedIn } from '../support/signed-in.ts'
+import { secret } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
 
 const request = (cookie?: string) =>
@@ -27,6 +28,23 @@ describe('fetch', () => {
     await expect(withSession({}, (each) => inner(each))(request())).rejects.toMatchObject({
       code: 'ERR_SESSION_MOUNTED_TWICE',
     })
+  })
+
+  it('S38: mounted twice it acts once: what is written between and behind is one session, saved once, in one cookie', async () => {
+    const store = new TamperedStore(new MemoryStore())
+    const manager = createSessionManager({ store, secret })
+    const inner = withSession(manager, async (_request, session) => {
+      session.set('behind', 2)
+      return Response.json(await session.entries())
+    })
+    const app = withSession(manager, (each, session) => {
+      session.set('between', 1)
+      return inner(each)
+    })
+    const response = await app(request())
+    expect(await response.json()).toEqual({ between: 1, behind: 2 })
+    expect(response.headers.getSetCookie()).toHaveLength(1)
+    expect(store.operations).toEqual(['add'])
   })
 
   it("D3: an error that brings its own answer is answered with it, the session's cookie included", async () => {
@@ -61,7 +79,7 @@ describe('fetch', () => {
   it('D8: a failed commit is a 503 that keeps the cookies of others and nothing else of the answer', async () => {
     const store = new TamperedStore(new MemoryStore())
     store.before = failing('add', 2)
-    const app = withSession({ store, secret: 'x'.repeat(32) }, (_request, session) => {
+    const app = withSession({ store, secret }, (_request, session) => {
       session.set('n', 1)
       return new Response('the answer', { headers: { ETag: '"abc"', 'Set-Cookie': 'theirs=1' } })
     })

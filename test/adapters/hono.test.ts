@@ -1,9 +1,10 @@
 import { Hono } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { describe, expect, it } from 'vitest'
-import { session } from '../../src/adapters/hono.ts'
+import { session, type SessionVariables } from '../../src/adapters/hono.ts'
 import { createSessionManager, MemoryStore, SessionStateError } from '../../src/core/index.ts'
 import { signedIn } from '../support/signed-in.ts'
+import { secret } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
 
 describe('Hono', () => {
@@ -25,6 +26,26 @@ describe('Hono', () => {
     expect(response.headers.getSetCookie()).toHaveLength(1)
   })
 
+  it('S38: mounted twice it acts once: what is written between and behind is one session, saved once, in one cookie', async () => {
+    const store = new TamperedStore(new MemoryStore())
+    const manager = createSessionManager({ store, secret })
+    const app = new Hono<{ Variables: SessionVariables }>()
+      .use(session(manager))
+      .use(async (c, next) => {
+        c.var.session.set('between', 1)
+        await next()
+      })
+      .use(session(manager))
+      .get('/', async (c) => {
+        c.var.session.set('behind', 2)
+        return c.json(await c.var.session.entries())
+      })
+    const response = await app.request('/')
+    expect(await response.json()).toEqual({ between: 1, behind: 2 })
+    expect(response.headers.getSetCookie()).toHaveLength(1)
+    expect(store.operations).toEqual(['add'])
+  })
+
   it("D3: an HTTPException's answer carries the session's cookie, by Hono's own error handling", async () => {
     const app = new Hono().use(session()).get('/', (c) => {
       c.var.session.set('attempts', 1)
@@ -44,7 +65,7 @@ describe('Hono', () => {
         c.header('X-Frame-Options', 'DENY')
         await next()
       })
-      .use(session({ store, secret: 'x'.repeat(32) }))
+      .use(session({ store, secret }))
       .get('/', (c) => {
         c.var.session.set('n', 1)
         c.header('Cache-Control', 'public')
@@ -64,7 +85,7 @@ describe('Hono', () => {
 
   it('D3: a thrown non-Error is thrown on, and changes are dropped', async () => {
     const store = new TamperedStore(new MemoryStore())
-    const app = new Hono().use(session({ store, secret: 'x'.repeat(32) })).get('/', (c) => {
+    const app = new Hono().use(session({ store, secret })).get('/', (c) => {
       c.var.session.set('n', 1)
       throw 'not an error'
     })
@@ -97,7 +118,7 @@ describe('Hono', () => {
     let isCancelled = false
     const store = new TamperedStore(new MemoryStore())
     store.before = failing('add', 2)
-    const app = new Hono().use(session({ store, secret: 'x'.repeat(32) })).get('/', (c) => {
+    const app = new Hono().use(session({ store, secret })).get('/', (c) => {
       c.var.session.set('n', 1)
       return c.body(new ReadableStream({ cancel: () => void (isCancelled = true) }))
     })
@@ -107,7 +128,7 @@ describe('Hono', () => {
 
   it('H2: a failed commit whose earlier save set the cookie is not stored', async () => {
     const store = new TamperedStore(new MemoryStore())
-    const app = new Hono().use(session({ store, secret: 'x'.repeat(32) })).get('/', async (c) => {
+    const app = new Hono().use(session({ store, secret })).get('/', async (c) => {
       c.var.session.set('n', 1)
       await c.var.session.save()
       c.var.session.set('n', new Map())

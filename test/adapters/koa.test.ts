@@ -3,8 +3,9 @@ import type { AddressInfo } from 'node:net'
 import Koa from 'koa'
 import { afterEach, describe, expect, it } from 'vitest'
 import { session } from '../../src/adapters/koa.ts'
-import { MemoryStore } from '../../src/core/index.ts'
+import { createSessionManager, MemoryStore } from '../../src/core/index.ts'
 import { signedIn } from '../support/signed-in.ts'
+import { secret } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
 
 describe('Koa', () => {
@@ -34,6 +35,24 @@ describe('Koa', () => {
     })
     app.use(session()).use(session())
     expect(await (await request(app)).text()).toBe('ERR_SESSION_MOUNTED_TWICE')
+  })
+
+  it('S38: mounted twice it acts once: what is written between and behind is one session, saved once, in one cookie', async () => {
+    const store = new TamperedStore(new MemoryStore())
+    const manager = createSessionManager({ store, secret })
+    const app = new Koa()
+    app.use(session(manager)).use(async (ctx, next) => {
+      ctx.session.set('between', 1)
+      await next()
+    })
+    app.use(session(manager)).use(async (ctx) => {
+      ctx.session.set('behind', 2)
+      ctx.body = await ctx.session.entries()
+    })
+    const response = await request(app)
+    expect(await response.json()).toEqual({ between: 1, behind: 2 })
+    expect(response.headers.getSetCookie()).toHaveLength(1)
+    expect(store.operations).toEqual(['add'])
   })
 
   it("D3: through ctx.onerror the error's own headers and the session's cookie go out", async () => {
@@ -87,7 +106,7 @@ describe('Koa', () => {
     const store = new TamperedStore(new MemoryStore())
     store.before = failing('add', 2)
     const app = new Koa()
-    app.use(session({ store, secret: 'x'.repeat(32) })).use((ctx) => {
+    app.use(session({ store, secret })).use((ctx) => {
       ctx.session.set('n', 1)
       ctx.set('ETag', '"abc"')
       ctx.body = 'the answer'
@@ -147,7 +166,7 @@ describe('Koa', () => {
         ctx.body = 'sorry'
       })
     })
-    app.use(session({ store, secret: 'x'.repeat(32) })).use((ctx) => {
+    app.use(session({ store, secret })).use((ctx) => {
       ctx.session.set('n', 1)
       ctx.set({ ETag: '"abc"', 'Cache-Control': 'public', 'Content-Disposition': 'attachment' })
       ctx.redirect('/elsewhere')

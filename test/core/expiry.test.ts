@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createSessionManager } from '../../src/core/index.ts'
+import { createSessionManager, MemoryStore } from '../../src/core/index.ts'
 import { MemcachedStore } from '../../src/core/memcached/memcached-store.ts'
 import { useBench } from '../support/managers.ts'
 import { startMemcached, type Memcached } from '../support/memcached.ts'
@@ -101,6 +101,21 @@ describe.each(stores)('expiry on $name', ({ open }) => {
     expect(await isLive(cookie)).toBe(false)
   })
 
+  it('S21: Max-Age is whole seconds, at most 400 days, though the clock was set back', async () => {
+    const manager = bench.another({ absoluteTimeout: 400 * DAY })
+    bench.clock.ms += 0.25
+    const { cookie, setCookie } = await visitOk(manager, undefined, (session) => session.set('user', 'u1'))
+    expect(setCookie).toContain('; Max-Age=34560000;')
+    bench.clock.ms -= DAY * 1000
+    const { setCookie: again } = await visitOk(manager, cookie, (session) =>
+      session.setTimeouts({ persistent: true }),
+    )
+    expect(again).toContain('; Max-Age=34560000;')
+    bench.clock.ms += 2 * DAY * 1000 - 0.75
+    const { setCookie: later } = await visitOk(manager, cookie, (session) => session.regenerateId())
+    expect(later).toContain(`; Max-Age=${399 * DAY + 1};`)
+  })
+
   it('C5: setTimeouts survives loads, saves and regenerateId, and sends the cookie again', async () => {
     const cookie = await begin()
     const remembered = await visitOk(bench.manager, cookie, (session) =>
@@ -138,6 +153,29 @@ describe.each(stores)('expiry on $name', ({ open }) => {
       session.set('user', 'u1')
     })
     expect(bench.events()).toEqual(['created'])
+  })
+})
+
+describe('expiry as MemoryStore counts it', () => {
+  it('S12: the store ends an idle session, and nothing but its use puts that off', async () => {
+    let ms = Date.now()
+    const now = () => ms
+    const store = new MemoryStore({ now })
+    const manager = createSessionManager({ store, secret, now, idleTimeout: HOUR })
+    const begin = async () =>
+      (await visitOk(manager, undefined, (session) => session.set('user', 'u1'))).cookie
+    const [used, idle] = [await begin(), await begin()]
+    const isLive = async (cookie: string) =>
+      (await visitOk(manager, cookie, (session) => session.exists())).result
+    for (let hours = 0; hours < 3; hours++) {
+      ms += (HOUR - 1) * 1000
+      expect(await isLive(used)).toBe(true)
+      if (hours === 0) await visitOk(manager, idle, () => 'a page that does not touch the session')
+      if (hours === 0) continue
+      expect(await isLive(idle)).toBe(false)
+    }
+    ms += HOUR * 1000
+    expect(await isLive(used)).toBe(false)
   })
 })
 

@@ -50,6 +50,18 @@ describe('response headers', () => {
     }
   })
 
+  it('H1, H2: the response that clears the cookie varies with it, and is not stored', async () => {
+    for (const cacheControl of ['', 'public, max-age=60']) {
+      bench.forget()
+      const headers = new Headers(cacheControl ? { 'Cache-Control': cacheControl } : {})
+      const cookie = `__Host-session=${'m'.repeat(43)}`
+      const { setCookie } = await visit(bench.manager, cookie, (session) => session.destroy(), { headers })
+      expect(setCookie).toContain('Max-Age=0')
+      expect([headers.get('Vary'), headers.get('Cache-Control')]).toEqual(['Cookie', 'no-store'])
+      expect(bench.events()).toEqual(cacheControl ? ['cache-overridden'] : [])
+    }
+  })
+
   it('H1, H2: cacheHeaders: false leaves them alone', async () => {
     const manager = bench.another({ cacheHeaders: false })
     const { headers } = await respond(write, { 'Cache-Control': 'public' }, manager)

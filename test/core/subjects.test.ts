@@ -77,6 +77,20 @@ describe.each(stores)('subjects on $name', ({ open }) => {
     expect(setCookie!.split(';')[0]).not.toBe(cookie)
   })
 
+  it('E9: a request that revokes all and signs in anew ends all others and keeps its own session', async () => {
+    const it = bench()
+    const user = newUser()
+    const [mine, others] = [await signIn(it, user), await signIn(it, user)]
+    const { cookie } = await visitOk(it.manager, mine, async (session) => {
+      expect(await session.get('user')).toBe(user)
+      await it.manager.revokeAll(user)
+      session.regenerateId()
+      session.setSubject(user)
+    })
+    expect([await userOf(it, mine), await userOf(it, others)]).toEqual([undefined, undefined])
+    expect(await userOf(it, cookie)).toBe(user)
+  })
+
   it('E9: a session keeps its subject through saves, regenerateId and another manager', async () => {
     const it = bench()
     const user = newUser()

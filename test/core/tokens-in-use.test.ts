@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { StoreUnavailableError } from '../../src/core/index.ts'
 import { useBench } from '../support/managers.ts'
@@ -84,6 +85,44 @@ describe.each(stores)('tokens on $name', ({ open }) => {
       expect(`${told} ${String(error)} ${(error as Error).stack}`).not.toContain(secretText)
     }
     expect(bench.store.keys.join(' ')).not.toContain(token)
+  })
+
+  it('S5: a token that is right but for one character is asked about like any other, under a key that is no closer', async () => {
+    const cookie = await begin('u1')
+    const token = tokenOf(cookie)
+    const [genuine] = bench.store.keys
+    bench.forget()
+    for (let place = 0; place < token.length; place++) {
+      const other = token[place] === 'A' ? 'B' : 'A'
+      const near = `__Host-session=${token.slice(0, place)}${other}${token.slice(place + 1)}`
+      const { result } = await visitOk(bench.manager, near, (session) => session.exists())
+      expect(result).toBe(false)
+    }
+    expect(bench.store.operations).toEqual(Array.from(token, () => 'get'))
+    expect(new Set(bench.store.keys).size).toBe(token.length)
+    const genuineBytes = Buffer.from(genuine!, 'base64url')
+    for (const key of bench.store.keys) {
+      const differing = Buffer.from(key, 'base64url').map((byte, index) => byte ^ genuineBytes[index]!)
+      const bits = [...differing].join(' ').replaceAll(/\d+/g, (byte) => Number(byte).toString(2))
+      // 128 ± 8 bits differ by chance; 64 is 8 standard deviations below.
+      expect(bits.match(/1/g)!.length).toBeGreaterThan(64)
+    }
+  })
+
+  it('S5: a session, a manager and an error that are printed show no token, key or data', async () => {
+    const cookie = await begin('a very telling name')
+    const session = bench.manager.open(cookie)
+    await session.get('user')
+    session.set('cart', 'another telling one')
+    bench.store.before = failing('replace', 9)
+    const error = await session.save().catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(StoreUnavailableError)
+    for (const printed of [session, bench.manager, error]) {
+      const shown = `${inspect(printed, { depth: Infinity, showHidden: true })} ${JSON.stringify(printed)}`
+      for (const secretText of [tokenOf(cookie), bench.store.keys[0]!, 'telling']) {
+        expect(shown).not.toContain(secretText)
+      }
+    }
   })
 
   it('B6: the one live session among several cookies wins', async () => {
