@@ -1,5 +1,13 @@
 import { createSessionManager, headersOf } from '../core/index.ts'
-import type { ResponseHolder, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
+import type {
+  CommitResponse,
+  ResponseHeaders,
+  ResponseHolder,
+  Session,
+  SessionData,
+  SessionManager,
+  SessionOptions,
+} from '../core/index.ts'
 
 const sessions = new WeakMap<Request, unknown>()
 
@@ -28,40 +36,51 @@ export function withSession<
     if (manager.joins(joined)) return handler(request, joined, ...rest)
     const session = manager.open(() => request.headers.get('cookie'))
     sessions.set(request, session)
-    // Getters, so that an untouched session costs nothing.
-    const commit = (holder: ResponseHolder) =>
-      manager.commit(session, {
-        get status() {
-          return holder.current.status
-        },
-        get headers() {
-          return headersOf(holder)
-        },
-        get url() {
-          return request.url
-        },
-        get forwardedProto() {
-          return request.headers.get('x-forwarded-proto')
-        },
-      })
-    let response: ResponseHolder
+    let response: FetchResponse
     try {
-      response = { current: await handler(request, session, ...rest) }
+      response = new FetchResponse(request, await handler(request, session, ...rest))
     } catch (error) {
       if (!hasAnswer(error)) {
-        await commit({ current: new Response(null, { status: 500 }) })
+        await manager.commit(session, new FetchResponse(request, new Response(null, { status: 500 })))
         throw error
       }
-      response = { current: error.getResponse() }
+      response = new FetchResponse(request, error.getResponse())
     }
     try {
-      await commit(response)
+      await manager.commit(session, response)
       return response.current
     } catch (error) {
       if (!hasAnswer(error)) throw error
       void response.current.body?.cancel().catch(() => {})
       return withCookiesOf(response.current, error.getResponse())
     }
+  }
+}
+
+/** Getters, so that an untouched session costs nothing; of a class, since literals with getters are slow to make. */
+class FetchResponse implements CommitResponse, ResponseHolder {
+  current: Response
+  readonly #request: Request
+
+  constructor(request: Request, response: Response) {
+    this.#request = request
+    this.current = response
+  }
+
+  get headers(): ResponseHeaders {
+    return headersOf(this)
+  }
+
+  get status(): number {
+    return this.current.status
+  }
+
+  get url(): string {
+    return this.#request.url
+  }
+
+  get forwardedProto(): string | null {
+    return this.#request.headers.get('x-forwarded-proto')
   }
 }
 

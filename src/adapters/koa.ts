@@ -1,6 +1,13 @@
 import type { Context, Middleware, Next } from 'koa'
 import { createSessionManager } from '../core/index.ts'
-import type { ResponseHeaders, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
+import type {
+  CommitResponse,
+  ResponseHeaders,
+  Session,
+  SessionData,
+  SessionManager,
+  SessionOptions,
+} from '../core/index.ts'
 
 /** What the middleware adds to Koa's context. */
 export interface SessionContext<Data extends SessionData<Data> = Record<string, any>> {
@@ -27,22 +34,35 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
     const session = manager.open(() => ctx.req.headers.cookie)
     ctx.session = session
     const failure = await failureOf(next)
-    await manager.commit(session, {
-      ...failure,
-      get headers() {
-        return headersThatSurviveErrors(ctx as unknown as Context)
-      },
-      get status() {
-        return ctx.status
-      },
-      get url() {
-        return ctx.href
-      },
-      get forwardedProto() {
-        return ctx.get('X-Forwarded-Proto')
-      },
-    })
+    await manager.commit(session, new KoaResponse(ctx as unknown as Context, failure?.error))
     if (failure) throw failure.error
+  }
+}
+
+/** Getters, so that an untouched session costs nothing; of a class, since literals with getters are slow to make. */
+class KoaResponse implements CommitResponse {
+  readonly #ctx: Context
+  readonly error: unknown
+
+  constructor(ctx: Context, error: unknown) {
+    this.#ctx = ctx
+    this.error = error
+  }
+
+  get headers(): ResponseHeaders {
+    return headersThatSurviveErrors(this.#ctx)
+  }
+
+  get status(): number {
+    return this.#ctx.status
+  }
+
+  get url(): string {
+    return this.#ctx.href
+  }
+
+  get forwardedProto(): string {
+    return this.#ctx.get('X-Forwarded-Proto')
   }
 }
 

@@ -1,6 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createSessionManager, SessionStateError } from '../core/index.ts'
-import type { ResponseHeaders, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
+import type {
+  CommitResponse,
+  ResponseHeaders,
+  Session,
+  SessionData,
+  SessionManager,
+  SessionOptions,
+} from '../core/index.ts'
 
 /** What the middleware adds to the request. */
 export interface SessionRequest<Data extends SessionData<Data> = Record<string, any>> {
@@ -47,19 +54,31 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
     const session = manager.open(() => request.headers.cookie)
     request.session = session
     const commit = (status: number, headers: ResponseHeaders) =>
-      manager.commit(session, {
-        status,
-        headers,
-        get url() {
-          const { encrypted } = request.socket as { encrypted?: boolean }
-          return `${encrypted ? 'https' : 'http'}://${request.headers.host}/`
-        },
-        get forwardedProto() {
-          return request.headers['x-forwarded-proto']?.toString()
-        },
-      })
+      manager.commit(session, new NodeResponse(request, status, headers))
     holdBack(response, commit, onError)
     return next()
+  }
+}
+
+/** Getters, so that an untouched session costs nothing; of a class, since literals with getters are slow to make. */
+class NodeResponse implements CommitResponse {
+  readonly status: number
+  readonly headers: ResponseHeaders
+  readonly #request: IncomingMessage
+
+  constructor(request: IncomingMessage, status: number, headers: ResponseHeaders) {
+    this.#request = request
+    this.status = status
+    this.headers = headers
+  }
+
+  get url(): string {
+    const { encrypted } = this.#request.socket as { encrypted?: boolean }
+    return `${encrypted ? 'https' : 'http'}://${this.#request.headers.host}/`
+  }
+
+  get forwardedProto(): string | undefined {
+    return this.#request.headers['x-forwarded-proto']?.toString()
   }
 }
 
