@@ -47,7 +47,8 @@ async function loadToken(
   token: string,
 ): Promise<LiveSession | 'ended' | undefined> {
   const { options, keyring } = services
-  const keys = await keyring.keysOf(token)
+  const derived = keyring.keysOf(token)
+  const keys = derived instanceof Promise ? await derived : derived
   const found = await io.read(keys, options.loadTtl)
   if (!found) return undefined
   const { record, version } = found

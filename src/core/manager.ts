@@ -160,13 +160,11 @@ export function createSessionManager<Data extends SessionData<Data> = Record<str
   return options instanceof SessionManager ? options : new SessionManager<Data>(options)
 }
 
-async function rejectionOf(work: Promise<unknown>): Promise<{ reason: unknown } | undefined> {
-  try {
-    await work
-    return undefined
-  } catch (reason) {
-    return { reason }
-  }
+function rejectionOf(work: Promise<unknown>): Promise<{ reason: unknown } | undefined> {
+  return work.then(
+    () => undefined,
+    (reason: unknown) => ({ reason }),
+  )
 }
 
 /** A framework's own HTTP error below 500 (`HTTPException(401)`, `ctx.throw(403)`) is an answer, not a failure. */

@@ -71,11 +71,15 @@ const OPTION_NAMES = [
 ] // prettier-ignore
 const COOKIE_NAMES = ['name', 'path', 'domain', 'secure', 'httpOnly', 'sameSite', 'partitioned']
 const MIN_SECRET_BYTES = 32
-/** Examples of iron-session's and hono-sessions' documentation that are long enough to be taken for secrets. */
-const EXAMPLE_SECRETS: ReadonlySet<unknown> = new Set([
-  'complex_password_at_least_32_characters_long',
-  'password_at_least_32_characters_long',
+/** Examples of other libraries' documentation that are long enough to be taken for secrets; shorter ones fail by length. */
+const EXAMPLE_SECRETS: ReadonlySet<string> = new Set([
+  '80d42cfb-1cd2-462c-8f17-e3237d9027e9', // h3
+  'Fischl von Luftschloss Narfidort', // Elysia
+  'averylogphrasebiggerthanthirtytwochars', // @fastify/secure-session
+  'use [openssl rand -hex 32] to generate a 32 bytes value', // nextjs-auth0
 ])
+/** The rest say how long they have to be: those of iron-session, hono-sessions, @fastify/session, nuxt-auth-utils. */
+const TELLS_ITS_LENGTH = /(at.least|minimum.length.of).32.characters/i
 
 /** Throws `TypeError` or `RangeError` naming the option, what was expected and what came; never a secret. */
 export function checkOptions(options: SessionOptions): CheckedOptions {
@@ -128,15 +132,29 @@ function checkSecrets(secret: unknown, store: SessionStore): () => readonly Uint
       throw new TypeError(`secret: expected a string or Uint8Array of at least 32 bytes, got ${kindOf(each)}`)
     }
     if (bytes.length < MIN_SECRET_BYTES) {
-      throw new RangeError(`secret: expected at least ${MIN_SECRET_BYTES} bytes, got ${bytes.length}`)
+      throw new RangeError(`secret: expected at least ${MIN_SECRET_BYTES} bytes, got ${bytes.length}; ${TRY}`)
     }
-    if (EXAMPLE_SECRETS.has(each)) {
-      throw new TypeError('secret: expected a random one, got a well-known example')
-    }
+    const flaw = isExample(bytes) ? 'a well-known example' : isRepetitive(bytes) ? 'a repetition' : undefined
+    if (flaw) throw new TypeError(`secret: expected a random one, got ${flaw}; ${TRY}`)
     // Not slice, which in a Buffer is a view: the caller may wipe what he handed over.
     return new Uint8Array(bytes)
   })
   return () => secrets
+}
+
+const TRY = 'openssl rand -base64 32 makes one'
+
+function isExample(secret: Uint8Array): boolean {
+  const text = new TextDecoder().decode(secret)
+  return EXAMPLE_SECRETS.has(text) || TELLS_ITS_LENGTH.test(text)
+}
+
+/** Whether it is one stretch of at most half the least length over and over, the last time perhaps in part. */
+function isRepetitive(secret: Uint8Array): boolean {
+  for (let stretch = 1; stretch <= MIN_SECRET_BYTES / 2; stretch++) {
+    if (secret.every((byte, index) => index < stretch || byte === secret[index - stretch])) return true
+  }
+  return false
 }
 
 let drawn: readonly Uint8Array[] | undefined

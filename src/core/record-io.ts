@@ -50,7 +50,8 @@ export class RecordIO {
     const { options, keyring, emit } = this.#services
     const stored = await this.ask('get', () => options.store.get(keys.storeKey, ttl))
     if (!stored) return undefined
-    const plaintext = await keyring.open(keys, stored.bytes)
+    const opened = keyring.open(keys, stored.bytes)
+    const plaintext = opened instanceof Promise ? await opened : opened
     const record = plaintext && decodeRecord(plaintext)
     if (record) return { record, version: stored.version }
     emit('invalid')
@@ -105,17 +106,15 @@ export class RecordIO {
   }
 
   /** Counts an operation of the store, bounds its time, and tells of its failure. */
-  async ask<Result>(operation: string, run: () => Promise<Result>): Promise<Result> {
+  ask<Result>(operation: string, run: () => Promise<Result>): Promise<Result> {
     this.#roundTrips++
-    try {
-      const timeLeft = this.timeLeft()
-      if (timeLeft <= 0) throw new Error('no time is left to ask')
-      return await within(timeLeft, run())
-    } catch (cause) {
+    const timeLeft = this.timeLeft()
+    const asked = timeLeft > 0 ? within(timeLeft, run) : Promise.reject(new Error('no time is left to ask'))
+    return asked.catch((cause: unknown) => {
       const error = cause instanceof SessionError ? cause : new StoreUnavailableError(operation, cause)
       this.#services.emit('store-error', { error })
       throw error
-    }
+    })
   }
 
   async #seal(keys: Keys, record: LiveRecord | Tombstone): Promise<Uint8Array> {

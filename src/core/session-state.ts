@@ -43,15 +43,13 @@ export class SessionState {
     return this.copy.pending !== undefined || (this.#readError?.lostWrite ?? false)
   }
 
-  /** For the handler: loads once, however many ask; a load that failed may be tried again. */
-  async load(isWrite: boolean): Promise<void> {
-    if (this.loaded || this.isDestroying) return
-    try {
-      await this.#loadOnce()
-    } catch (error) {
+  /** For the handler: loads once, however many ask; a load that failed may be tried again. Nothing once it is loaded. */
+  load(isWrite: boolean): Promise<void> | undefined {
+    if (this.loaded || this.isDestroying) return undefined
+    return this.#loadOnce().catch((error: unknown) => {
       this.#readError = { error, lostWrite: isWrite || (this.#readError?.lostWrite ?? false) }
       throw error
-    }
+    })
   }
 
   /** For the commit: what was written over a session that could not be read is not saved (A2). */
@@ -108,14 +106,15 @@ export class SessionState {
   }
 
   #loadOnce(): Promise<void> {
-    this.#loading ??= this.#load().finally(() => {
-      this.#loading = undefined
-    })
-    return this.#loading
+    return (this.#loading ??= this.#load(this.#header()))
   }
 
-  async #load(): Promise<void> {
-    this.loaded = await this.source.load(this.#header())
+  async #load(cookieHeader: string): Promise<void> {
+    try {
+      this.loaded = await this.source.load(cookieHeader)
+    } finally {
+      this.#loading = undefined
+    }
     this.#readError = undefined
     if (this.loaded.state === 'live' && !this.isDestroying) this.copy.rebase(this.loaded.session.record.texts)
   }

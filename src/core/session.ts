@@ -42,7 +42,8 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
 
   /** The key's value; this request's own unsaved writes are seen. Change what is inside it and that is saved, too. */
   async get<Key extends keyof Data & string>(key: Key): Promise<Data[Key] | undefined> {
-    await this.#readable(key)
+    const loading = this.#readable(key)
+    if (loading) await loading
     return this.#state.copy.read(key) as Data[Key] | undefined
   }
 
@@ -166,9 +167,9 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
     return state.track(save())
   }
 
-  async #readable(key?: string): Promise<void> {
+  #readable(key?: string): Promise<void> | undefined {
     this.#state.isTouched = true
-    if (key === undefined || !this.#state.copy.holds(key)) await this.#state.load(false)
+    return key !== undefined && this.#state.copy.holds(key) ? undefined : this.#state.load(false)
   }
 
   #writable(): SessionState {
@@ -193,7 +194,7 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
   #afterLoad(begin: () => Begun): Promise<unknown> {
     const work = async () => {
       const begun = begin()
-      await this.#state.load(true).catch((error: unknown) => {
+      await this.#state.load(true)?.catch((error: unknown) => {
         begun.cancel()
         throw error
       })

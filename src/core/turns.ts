@@ -67,7 +67,7 @@ async function waitFor<Baton>(
     }
     if (now - movedAt >= LONGEST_STANDSTILL_MS || now - startedAt >= LONGEST_WAIT_MS) break
     try {
-      return await within(LONGEST_LOOK_MS, before)
+      return await within(LONGEST_LOOK_MS, () => before)
     } catch {
       // Not yet: a turn never rejects.
     }

@@ -1,11 +1,12 @@
 /** What the work comes to, or a rejection once it takes longer. The work itself goes on, and its end no longer matters. */
-export function within<Result>(milliseconds: number, work: Promise<Result>): Promise<Result> {
+export function within<Result>(milliseconds: number, work: () => Promise<Result>): Promise<Result> {
   return new Promise((resolve, reject) => {
+    const working = work()
     let timer = setTimeout(() => {
       // After a blocked event loop timers run before the sockets are read, and the answer may be there already.
       timer = setTimeout(() => reject(new Error('no answer in time')), 0)
     }, milliseconds)
-    work.then(
+    working.then(
       (result) => {
         clearTimeout(timer)
         resolve(result)

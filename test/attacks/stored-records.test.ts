@@ -18,7 +18,7 @@ describeAttacks(
           removed: [
             {
               file: KEYRING,
-              piece: "await this.#primitives.sha256(this.#labelled('holdfast key', token))",
+              piece: "this.#primitives.sha256(this.#labelled('holdfast key', token))",
               replacement: 'token',
             },
           ],

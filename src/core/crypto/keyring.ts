@@ -1,6 +1,6 @@
 import { base64url, fromBase64url } from './base64url.ts'
 import { nativePrimitives } from './native.ts'
-import { TAG_BYTES, type Primitives } from './primitives.ts'
+import { after, TAG_BYTES, type Eventually, type Primitives } from './primitives.ts'
 import { randomBytes } from './random.ts'
 import { webPrimitives } from './web.ts'
 
@@ -17,7 +17,7 @@ export interface Keys {
   /** What the store sees: 43 characters of base64url, from which the token cannot be found. */
   storeKey: string
   /** What sealed the record when it was read; kept, since whoever reads may write. */
-  recordKey?: RecordKey
+  recordKey?: RecordKey | undefined
 }
 
 interface RecordKey {
@@ -50,7 +50,7 @@ export class Keyring {
   readonly #cookieName: string
   readonly #secrets: () => readonly Uint8Array[]
   readonly #primitives: Primitives
-  #prepared: Promise<readonly Secret[]> | undefined
+  #prepared: Eventually<readonly Secret[]> | undefined
 
   /**
    * `secrets` is asked at the first use: workerd forbids drawing random bytes at start-up. Native crypto is preferred
@@ -66,23 +66,28 @@ export class Keyring {
     this.#primitives = primitives
   }
 
-  async keysOf(token: string): Promise<Keys> {
-    return { token, storeKey: await this.#primitives.sha256(this.#labelled('holdfast key', token)) }
+  keysOf(token: string): Eventually<Keys> {
+    const digest = this.#primitives.sha256(this.#labelled('holdfast key', token))
+    return after(digest, (storeKey) => ({ token, storeKey, recordKey: undefined }))
   }
 
   /** Seals with the first secret and a fresh random nonce. */
-  async seal(keys: Keys, plaintext: Uint8Array): Promise<Uint8Array> {
-    const [secret] = await this.#ready()
-    if (!secret) throw new TypeError('secret: expected at least one')
-    return this.#encrypt(await this.#recordKey(secret, keys), secret.keyId, keys.storeKey, plaintext)
+  seal(keys: Keys, plaintext: Uint8Array): Eventually<Uint8Array> {
+    return after(this.#ready(), ([secret]) => {
+      if (!secret) throw new TypeError('secret: expected at least one')
+      return after(this.#recordKey(secret, keys), (key) =>
+        this.#encrypt(key, secret.keyId, keys.storeKey, plaintext),
+      )
+    })
   }
 
   /** The plaintext, or `undefined` for anything that was not sealed for this very token with a listed secret. */
-  async open(keys: Keys, bytes: Uint8Array): Promise<Uint8Array | undefined> {
+  open(keys: Keys, bytes: Uint8Array): Eventually<Uint8Array | undefined> {
     if (!isSealed(bytes)) return undefined
-    const secrets = await this.#ready()
-    const secret = secrets.find(({ keyId }) => keyId.every((byte, index) => byte === bytes[1 + index]))
-    return secret && this.#decrypt(await this.#recordKey(secret, keys), keys.storeKey, bytes)
+    return after(this.#ready(), (secrets) => {
+      const secret = secrets.find(({ keyId }) => keyId.every((byte, index) => byte === bytes[1 + index]))
+      return secret && after(this.#recordKey(secret, keys), (key) => this.#decrypt(key, keys.storeKey, bytes))
+    })
   }
 
   /**
@@ -114,34 +119,37 @@ export class Keyring {
     return isSealed(bytes) ? this.#decrypt(fromBase64url(sealKey), storeKey, bytes) : undefined
   }
 
-  async #encrypt(
+  #encrypt(
     key: Uint8Array,
     keyId: Uint8Array,
     storeKey: string,
     plaintext: Uint8Array,
-  ): Promise<Uint8Array> {
+  ): Eventually<Uint8Array> {
     const nonce = randomBytes(NONCE_BYTES)
-    const sealed = await this.#primitives.encrypt(key, nonce, plaintext, associatedData(keyId, storeKey))
-    const bytes = new Uint8Array(HEADER_BYTES + sealed.length)
-    bytes[0] = FORMAT
-    bytes.set(keyId, 1)
-    bytes.set(nonce, 1 + KEY_ID_BYTES)
-    bytes.set(sealed, HEADER_BYTES)
-    return bytes
+    const encrypted = this.#primitives.encrypt(key, nonce, plaintext, associatedData(keyId, storeKey))
+    return after(encrypted, (sealed) => {
+      const bytes = new Uint8Array(HEADER_BYTES + sealed.length)
+      bytes[0] = FORMAT
+      bytes.set(keyId, 1)
+      bytes.set(nonce, 1 + KEY_ID_BYTES)
+      bytes.set(sealed, HEADER_BYTES)
+      return bytes
+    })
   }
 
-  async #decrypt(key: Uint8Array, storeKey: string, bytes: Uint8Array): Promise<Uint8Array | undefined> {
+  #decrypt(key: Uint8Array, storeKey: string, bytes: Uint8Array): Eventually<Uint8Array | undefined> {
     const nonce = bytes.subarray(1 + KEY_ID_BYTES, HEADER_BYTES)
     const associated = associatedData(bytes.subarray(1, 1 + KEY_ID_BYTES), storeKey)
     return this.#primitives.decrypt(key, nonce, bytes.subarray(HEADER_BYTES), associated)
   }
 
-  async #recordKey(secret: Secret, keys: Keys): Promise<Uint8Array> {
-    if (keys.recordKey?.secret !== secret) {
-      const bytes = await this.#primitives.hmac(secret.bytes, this.#labelled('holdfast record', keys.token))
+  #recordKey(secret: Secret, keys: Keys): Eventually<Uint8Array> {
+    if (keys.recordKey?.secret === secret) return keys.recordKey.bytes
+    const derived = this.#primitives.hmac(secret.bytes, this.#labelled('holdfast record', keys.token))
+    return after(derived, (bytes) => {
       keys.recordKey = { secret, bytes }
-    }
-    return keys.recordKey.bytes
+      return bytes
+    })
   }
 
   /** The cookie name keeps two managers with one secret apart. */
@@ -149,13 +157,16 @@ export class Keyring {
     return `${label}\0${this.#cookieName}\0${token}`
   }
 
-  #ready(): Promise<readonly Secret[]> {
-    this.#prepared ??= Promise.all(
-      this.#secrets().map(async (bytes) => {
-        const digest = await this.#primitives.hmac(bytes, 'holdfast key id')
-        return { bytes, keyId: digest.slice(0, KEY_ID_BYTES) }
-      }),
+  #ready(): Eventually<readonly Secret[]> {
+    if (this.#prepared) return this.#prepared
+    const prepared = this.#secrets().map((bytes) =>
+      after(this.#primitives.hmac(bytes, 'holdfast key id'), (digest) => ({
+        bytes,
+        keyId: digest.slice(0, KEY_ID_BYTES),
+      })),
     )
+    const isWaiting = prepared.some((secret) => secret instanceof Promise)
+    this.#prepared = isWaiting ? Promise.all(prepared) : (prepared as Secret[])
     return this.#prepared
   }
 }

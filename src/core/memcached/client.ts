@@ -98,7 +98,7 @@ export class MemcachedClient {
       const left = this.#timeoutMs - (performance.now() - startedAt)
       const isRepeatable = error instanceof ConnectionLostError && REPEATABLE.has(request.opcode)
       if (!isRepeatable || left <= 0) throw error
-      reply = await within(left, this.#exchange(request, onReply))
+      reply = await within(left, () => this.#exchange(request, onReply))
     }
     const { status } = reply
     if (status === Status.ok || expected.includes(status)) return reply
