@@ -1,0 +1,259 @@
+import { inspect } from 'node:util'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { base64url } from '../../src/core/crypto/base64url.ts'
+import { Keyring } from '../../src/core/crypto/keyring.ts'
+import { nativePrimitives } from '../../src/core/crypto/native.ts'
+import type { Primitives } from '../../src/core/crypto/primitives.ts'
+import { webPrimitives } from '../../src/core/crypto/web.ts'
+import { MemoryStore, SessionDataError, type Session } from '../../src/core/index.ts'
+import { decodeRecord } from '../../src/core/record.ts'
+import { generateToken, isTokenShaped } from '../../src/core/token.ts'
+import { seedOr } from '../model/seed.ts'
+import { createBench } from '../support/managers.ts'
+import { secret } from '../support/stores.ts'
+import { tokenOf, visit } from '../support/visit.ts'
+import { FUZZ_TIMEOUT_MS, runsOr } from './runs.ts'
+import { forgeries, noJson, plaintexts } from './tampering.ts'
+
+const seed = seedOr(380_380_001)
+const RUNS = runsOr(3_000)
+const NAME = '__Host-session'
+const NOW = 1_750_000_000_000
+
+const utf8 = new TextEncoder()
+const native = nativePrimitives()
+if (!native) throw new Error('these tests need a runtime with node:crypto')
+const ringWith = (using: Primitives, ...secrets: string[]) =>
+  new Keyring(NAME, () => secrets.map((text) => utf8.encode(text)), using)
+const [oldSecret, newSecret] = [secret, 'the secret that replaces the one before, as long']
+const rings = [ringWith(native, newSecret, oldSecret), ringWith(webPrimitives, newSecret, oldSecret)]
+
+const envelope = '{"deadline":9e15,"generation":1,"writtenAt":0,"writeIds":""}'
+const plaintextsSealed = ['', envelope, `${envelope}\n"user"\n"root"`, 'x'.repeat(2000)].map((text) =>
+  utf8.encode(text),
+)
+
+describe('opening what was tampered with', () => {
+  it(
+    'G2: gives the very plaintext for a record at its place, and nothing for any other bytes, natively and on WebCrypto',
+    async () => {
+      // By either crypto, and by either secret.
+      const sealers = [...rings, ringWith(native, oldSecret), ringWith(webPrimitives, oldSecret)]
+      const records = await Promise.all(
+        sealers.flatMap((sealer) =>
+          plaintextsSealed.map(async (plaintext) => {
+            const keys = await sealer.keysOf(generateToken())
+            return { keys, plaintext, bytes: await sealer.seal(keys, plaintext) }
+          }),
+        ),
+      )
+      // What is no record at all, and what it would be if it were taken for plain text.
+      const genuine = [...records.map(({ bytes }) => bytes), ...plaintextsSealed]
+      let opened = 0
+      await fc.assert(
+        fc.asyncProperty(forgeries(genuine), async ({ bytes, place }) => {
+          const { keys, plaintext, bytes: sealed } = records[place % records.length]!
+          const { token, storeKey } = keys
+          const elsewhere = records[(place + 1) % records.length]!.keys.storeKey
+          const expected = Buffer.compare(bytes, sealed) === 0 ? plaintext : undefined
+          for (const ring of rings) {
+            const before = bytes.slice()
+            // Those that remember what opened the record before, and fresh ones.
+            for (const each of [keys, { token, storeKey }]) {
+              const found = await ring.open(each, bytes)
+              expect(found && Buffer.from(found)).toEqual(expected && Buffer.from(expected))
+            }
+            // With the right token, too, it opens only where it belongs.
+            expect(await ring.open({ token, storeKey: elsewhere }, bytes)).toBeUndefined()
+            expect(Buffer.compare(bytes, before)).toBe(0)
+          }
+          if (expected) opened++
+        }),
+        { numRuns: RUNS, seed, examples: records.map(({ bytes }, place) => [{ bytes, place }]) },
+      )
+      console.log(`records: ${RUNS} forgeries, seed ${seed}, ${opened} of them genuine`)
+      expect(opened).toBeGreaterThan(records.length)
+    },
+    FUZZ_TIMEOUT_MS,
+  )
+
+  it(
+    'E9, G2: the same holds for a subject’s mark',
+    async () => {
+      const marks = await Promise.all(
+        ['u1', 'u2'].flatMap((subject) =>
+          rings.map(async (ring, index) => {
+            const keys = (await ring.markKeys(subject))[index]!
+            const epoch = crypto.getRandomValues(new Uint8Array(16))
+            return { keys, epoch, bytes: await ring.sealMark(keys, epoch) }
+          }),
+        ),
+      )
+      await fc.assert(
+        fc.asyncProperty(forgeries(marks.map(({ bytes }) => bytes)), async ({ bytes, place }) => {
+          const { keys, epoch, bytes: sealed } = marks[place]!
+          const expected = Buffer.compare(bytes, sealed) === 0 ? Buffer.from(epoch) : undefined
+          for (const ring of rings) {
+            const found = await ring.openMark(keys, bytes)
+            expect(found && Buffer.from(found)).toEqual(expected)
+          }
+        }),
+        { numRuns: Math.ceil(RUNS / 5), seed },
+      )
+    },
+    FUZZ_TIMEOUT_MS,
+  )
+
+  it(
+    'G2, B3: a visitor whose record was tampered with is unknown, and the record is left alone',
+    async () => {
+      const { manager, store, begin, events, forget } = bench()
+      const visitors = await Promise.all(
+        ['u1', 'u2'].map(async (user) => {
+          const cookie = await begin({ user })
+          const { storeKey } = await rings[0]!.keysOf(tokenOf(cookie))
+          return { user, cookie, storeKey, bytes: (await store.get(storeKey, 600))!.bytes }
+        }),
+      )
+      await fc.assert(
+        fc.asyncProperty(forgeries(visitors.map(({ bytes }) => bytes)), async ({ bytes, place }) => {
+          const { user, cookie, storeKey, bytes: sealed } = visitors[place]!
+          await store.set(storeKey, bytes, 600)
+          forget()
+          const { result, error } = await visit(manager, cookie, (session) => session.entries())
+          expect(error).toBeUndefined()
+          const isGenuine = Buffer.compare(bytes, sealed) === 0
+          expect(result).toEqual(isGenuine ? { user } : {})
+          expect(events()).toEqual([isGenuine ? 'loaded' : 'invalid'])
+          expect(Buffer.compare((await store.get(storeKey, 600))!.bytes, bytes)).toBe(0)
+        }),
+        { numRuns: Math.ceil(RUNS / 5), seed },
+      )
+    },
+    FUZZ_TIMEOUT_MS,
+  )
+})
+
+describe('plaintext that somebody with the secret sealed', () => {
+  it(
+    'S45: is no record, or one whose every field is what it should be',
+    () => {
+      let understood = 0
+      fc.assert(
+        fc.property(plaintexts(NOW, 'AAAAAA'), (plaintext) => {
+          const record = decodeRecord(toBytes(plaintext))
+          if (!record) return
+          understood++
+          if ('ended' in record) {
+            expect(['destroyed', 'regenerated']).toContain(record.ended)
+            expect(record.endedAt).toSatisfy(Number.isFinite)
+            expect(record.successor ?? 'k'.repeat(43)).toSatisfy(isTokenShaped)
+            return
+          }
+          const { deadline, generation, writtenAt, writeIds, idleTimeout, persistent, subject, texts } =
+            record
+          for (const number of [deadline, generation, writtenAt]) expect(number).toSatisfy(Number.isFinite)
+          expect(Math.ceil(deadline / 1000)).toSatisfy(Number.isSafeInteger)
+          expect(writeIds).toBeTypeOf('string')
+          expect(idleTimeout || 1).toSatisfy(
+            (seconds: number) => Number.isSafeInteger(seconds) && seconds >= 1,
+          )
+          expect([undefined, true, false]).toContain(persistent)
+          for (const field of ['keyId', 'storeKey', 'sealKey', 'epoch'] as const) {
+            expect(subject?.[field] ?? '').toBeTypeOf('string')
+          }
+          for (const entry of texts) expect(entry.map((each) => typeof each)).toEqual(['string', 'string'])
+        }),
+        { numRuns: RUNS, seed },
+      )
+      console.log(`plaintexts: ${RUNS}, seed ${seed}, ${understood} of them records`)
+      expect(understood).toBeGreaterThan(RUNS / 10)
+    },
+    FUZZ_TIMEOUT_MS,
+  )
+
+  const requests: Record<string, (session: Session) => unknown> = {
+    reads: (session) => session.entries(),
+    'reads one key': (session) => session.get('user'),
+    writes: (session) => session.set('user', 'new'),
+    updates: (session) => session.update('views', () => 1),
+    takes: (session) => session.take('user'),
+    clears: (session) => session.clear(),
+    'sets timeouts': (session) => session.setTimeouts({ idle: 60, absolute: 600 }),
+    'sets a subject': (session) => session.setSubject('u1'),
+    'signs in': (session) => session.regenerateId(),
+    'signs out': (session) => session.destroy(),
+  }
+
+  it(
+    'S45, B3: whatever it says, no request fails over it',
+    async () => {
+      const { plant, manager, cookie, lastEvents, events, forget } = await benchWithToken()
+      const [marks] = await ringWith(native, secret).markKeys('u1')
+      const seen = new Set<string>()
+      await fc.assert(
+        fc.asyncProperty(
+          plaintexts(NOW, marks!.keyId),
+          fc.array(fc.constantFrom(...Object.keys(requests)), { minLength: 1, maxLength: 3 }),
+          async (plaintext, names) => {
+            await plant(plaintext)
+            forget()
+            for (const name of names) {
+              const { error } = await visit(manager, cookie, (session) => requests[name]!(session))
+              expect(error, `${name}: ${String(error)}`).toBeUndefined()
+            }
+            expect(lastEvents.filter(({ type }) => type === 'store-error')).toEqual([])
+            for (const event of events()) seen.add(event)
+          },
+        ),
+        { numRuns: Math.ceil(RUNS / 2), seed },
+      )
+      expect([...seen]).toEqual(expect.arrayContaining(['invalid', 'loaded', 'expired', 'ended']))
+      expect([...seen]).toEqual(expect.arrayContaining(['saved', 'regenerated', 'destroyed']))
+    },
+    FUZZ_TIMEOUT_MS,
+  )
+
+  it(
+    'S45: a value that is no JSON fails the request that reads it, and the error does not show it',
+    async () => {
+      const { plant, manager, cookie } = await benchWithToken()
+      const reading = fc.constantFrom('reads', 'reads one key', 'takes')
+      await fc.assert(
+        fc.asyncProperty(noJson, reading, async (text, name) => {
+          await plant(`${envelope}\n"user"\n${text}`)
+          const failure = await visit(manager, cookie, (session) => requests[name]!(session)).catch(
+            (error: unknown) => error,
+          )
+          expect(failure).toBeInstanceOf(SessionDataError)
+          expect(inspect(failure)).not.toContain(text)
+        }),
+        { numRuns: Math.ceil(RUNS / 10), seed },
+      )
+    },
+    FUZZ_TIMEOUT_MS,
+  )
+})
+
+/** A visitor whose record is written by somebody with the secret. */
+async function benchWithToken() {
+  const ring = ringWith(native!, secret)
+  const keys = await ring.keysOf(base64url(new Uint8Array(32).fill(7)))
+  const benched = bench()
+  const plant = async (plaintext: string | Uint8Array) =>
+    benched.store.set(keys.storeKey, await ring.seal(keys, toBytes(plaintext)), 600)
+  return { ...benched, plant, cookie: `${NAME}=${keys.token}` }
+}
+
+function toBytes(plaintext: string | Uint8Array): Uint8Array {
+  return typeof plaintext === 'string' ? utf8.encode(plaintext) : plaintext
+}
+
+/** On a clock that stands still. */
+function bench() {
+  const current = new MemoryStore({ now: () => NOW })
+  const bench = createBench({ current, countRecords: async () => current.size })
+  bench.clock.ms = NOW
+  return bench
+}
