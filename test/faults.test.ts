@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createSessionManager, type SessionManager } from '../src/core/index.ts'
 import { MemcachedStore } from '../src/core/memcached/memcached-store.ts'
-import { adapters, type App } from './support/apps.ts'
+import { adapters, tellEvent, type App } from './support/apps.ts'
 import { startFaultProxy, type Fault, type FaultProxy } from './support/fault-proxy.ts'
 import { startMemcached, type Memcached } from './support/memcached.ts'
 import { secret } from './support/stores.ts'
@@ -35,7 +35,7 @@ describe.each(adapters)('$name on a memcached that', ({ start }) => {
   beforeEach(async () => {
     memcached = await startMemcached()
     proxy = await startFaultProxy(memcached)
-    manager = createSessionManager({ store: new MemcachedStore(proxy.address), secret })
+    manager = createSessionManager({ store: new MemcachedStore(proxy.address), secret, onEvent: tellEvent })
     app = await start(manager, {
       '/sign-in': (session, { query }) => {
         session.regenerateId()
@@ -55,10 +55,9 @@ describe.each(adapters)('$name on a memcached that', ({ start }) => {
 
   async function get(path: string, cookie = '') {
     const startedAt = performance.now()
-    const response = await fetch(app.url + path, { headers: { cookie } })
-    const body = await response.text()
+    const { status, body, headers } = await app.fetch(path, { headers: { cookie } })
     const milliseconds = performance.now() - startedAt
-    return { status: response.status, body, setCookies: response.headers.getSetCookie(), milliseconds }
+    return { status, body, setCookies: headers.getSetCookie(), milliseconds }
   }
 
   async function signIn(user: string): Promise<string> {

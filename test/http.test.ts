@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { adapters, type App, type Route } from './support/apps.ts'
+import type { SessionOptions } from '../src/core/index.ts'
+import { adapters, tellEvent, type App, type Route } from './support/apps.ts'
+import { visitorOf } from './support/browser.ts'
 import { createBench, type Bench } from './support/managers.ts'
+import { ResponseRules } from './support/response-rules.ts'
 import { stores } from './support/stores.ts'
 import { failing } from './support/tampered-store.ts'
 
@@ -14,32 +17,13 @@ describe.each(adapters)('$name', ({ start }) => {
     let bench: Bench
     let app: App
     beforeEach(async () => {
-      bench = createBench(store)
+      bench = createBench(store, { onEvent: tellEvent })
       app = await start(bench.manager, routes)
     })
     afterEach(() => app.close())
 
-    /** A browser that keeps the session cookie, and the last answer. */
-    function browser() {
-      const jar = { cookie: undefined as string | undefined }
-      const get = async (path: string, headers: Record<string, string> = {}) => {
-        const response = await fetch(`${app.url}${path}`, {
-          redirect: 'manual',
-          headers: { ...(jar.cookie && { cookie: jar.cookie }), ...headers },
-        })
-        const setCookies = response.headers
-          .getSetCookie()
-          .filter((each) => each.startsWith('__Host-session='))
-        expect(setCookies.length, 'at most one session cookie a response').toBeLessThanOrEqual(1)
-        const [setCookie] = setCookies
-        if (setCookie) {
-          jar.cookie = setCookie.includes('Max-Age=0') ? undefined : setCookie.split(';')[0]
-          expect(response.headers.get('cache-control')).toBe('no-store')
-        }
-        return { status: response.status, headers: response.headers, setCookie, body: await response.text() }
-      }
-      return { jar, get }
-    }
+    /** Its every response is held to the rules. */
+    const browser = () => visitorOf(app.fetch)
 
     it('A1: an untouched request has no cookie, no header and no store operation, with a cookie or without', async () => {
       const { jar, get } = browser()
@@ -57,6 +41,14 @@ describe.each(adapters)('$name', ({ start }) => {
       }
       expect(jar.cookie).toBeDefined()
       expect(bench.store.operations).toEqual([])
+    })
+
+    it("A1: an untouched request keeps the handler's own Vary and Cache-Control", async () => {
+      const { get } = browser()
+      await get('/set?user=u1')
+      const { headers } = await get('/untouched-and-public')
+      expect(headers.get('vary')).toBe('Accept-Encoding')
+      expect(headers.get('cache-control')).toBe('public, max-age=600')
     })
 
     it('A3: anonymous reads create neither record nor cookie', async () => {
@@ -80,6 +72,42 @@ describe.each(adapters)('$name', ({ start }) => {
       expect(headers.get('set-cookie')).toBeNull()
     })
 
+    it.each<SessionOptions>([
+      { cookie: { secure: false }, persistent: false },
+      { cookie: { name: 'sid', path: '/shop', httpOnly: false, sameSite: 'strict' } },
+      { cookie: { domain: 'shop.example', sameSite: 'none', partitioned: true } },
+    ])('S16, S22: the cookie is set and cleared with the attributes of %o', async (options) => {
+      const rules = new ResponseRules(options)
+      const other = await start(bench.another(options), routes, rules)
+      const { get } = visitorOf(other.fetch)
+      const answers = [await get('/set?user=u1'), await get('/sign-in?user=u2'), await get('/sign-out')]
+      await other.close()
+      const values = answers.map(({ setCookie }) => setCookie?.split(/[=;]/)[1])
+      expect(values).toEqual([expect.stringMatching(/./), expect.stringMatching(/./), ''])
+    })
+
+    it('A4, S30: a sign-out without a session creates nothing, and clears nothing that was not sent', async () => {
+      const before = await store.countRecords()
+      const { setCookie } = await browser().get('/sign-out')
+      expect(setCookie).toBeUndefined()
+      expect(await store.countRecords()).toBe(before)
+    })
+
+    it('S21: new timeouts send the same token with a new age', async () => {
+      const { jar, get } = browser()
+      await get('/set?user=u1')
+      const { cookie } = jar
+      const { setCookie } = await get('/remember')
+      expect(setCookie).toContain('; Max-Age=2592000;')
+      expect(jar.cookie).toBe(cookie)
+    })
+
+    it("S33, S34: the handler's public gives way to no-store when the session begins", async () => {
+      const { setCookie, headers } = await browser().get('/answers-richly')
+      expect(setCookie).toBeDefined()
+      expect(headers.get('cache-control')).toBe('no-store')
+    })
+
     it('D1: the request after a redirect sees the data', async () => {
       const { get } = browser()
       const redirected = await get('/sign-in?user=u1')
@@ -100,6 +128,15 @@ describe.each(adapters)('$name', ({ start }) => {
       expect(JSON.parse((await get('/all')).body)).toEqual({ user: 'u1' })
       bench.store.before = down
       expect((await get('/throws')).status).toBe(500)
+    })
+
+    it('D3, S37: a handler that fails begins no session', async () => {
+      const before = await store.countRecords()
+      for (const path of ['/throws', '/throws-non-error', '/fails']) {
+        const { status, setCookie } = await browser().get(path)
+        expect([path, status, setCookie]).toEqual([path, 500, undefined])
+      }
+      expect(await store.countRecords()).toBe(before)
     })
 
     it("D3: a framework's own error below 500 is an answer: attempts are counted, cookies go out", async () => {
@@ -241,6 +278,9 @@ const set: Route = (session, { query }) => {
 
 const routes: Record<string, Route> = {
   '/untouched': () => ({ body: 'untouched' }),
+  '/untouched-and-public': () => ({
+    headers: { Vary: 'Accept-Encoding', 'Cache-Control': 'public, max-age=600' },
+  }),
   '/all': async (session) => ({ body: JSON.stringify(await session.entries()) }),
   '/set': set,
   '/count': async (session) => ({ body: String(await session.update('n', (n: number = 0) => n + 1)) }),
@@ -251,6 +291,10 @@ const routes: Record<string, Route> = {
   },
   '/sign-out': (session) => {
     session.destroy()
+    return {}
+  },
+  '/remember': (session) => {
+    session.setTimeouts({ absolute: 2_592_000 })
     return {}
   },
   '/redirects': async (session, request) => {

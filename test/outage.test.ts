@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { startMemcached, type Memcached } from './support/memcached.ts'
 import { ownRuntime, startServer, type ServerProcess } from './support/process.ts'
+import { ResponseRules } from './support/response-rules.ts'
 
 const BUDGET_MS = 600
+const rules = new ResponseRules()
 
 const cleanups: (() => Promise<void>)[] = []
 afterEach(async () => {
@@ -19,13 +21,12 @@ interface Answer {
 
 async function get(server: ServerProcess, path: string, cookie?: string): Promise<Answer> {
   const startedAt = performance.now()
-  const response = await fetch(server.url + path, {
+  const { status, body, headers } = await rules.fetch(server.url + path, {
     headers: cookie === undefined ? {} : { cookie },
     signal: AbortSignal.timeout(10_000),
   })
-  const body = await response.text()
   const milliseconds = performance.now() - startedAt
-  return { status: response.status, body, setCookies: response.headers.getSetCookie(), milliseconds }
+  return { status, body, setCookies: headers.getSetCookie(), milliseconds }
 }
 
 async function signIn(server: ServerProcess): Promise<string> {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createSessionManager, type SessionManager } from '../src/core/index.ts'
 import { MemcachedStore } from '../src/core/memcached/memcached-store.ts'
-import { adapters, type App } from './support/apps.ts'
+import { adapters, tellEvent, type App } from './support/apps.ts'
 import { startMemcached, type Memcached } from './support/memcached.ts'
 import { secret } from './support/stores.ts'
 
@@ -20,7 +20,11 @@ describe.each(adapters)('$name across a warm restart of memcached', ({ start }) 
     folder = await mkdtemp(join(await memoryFolder(), 'holdfast-restart-'))
     args = ['-m', '64', '-e', join(folder, 'sessions.mem')]
     memcached = await startMemcached({ args })
-    manager = createSessionManager({ store: new MemcachedStore(memcached.address), secret })
+    manager = createSessionManager({
+      store: new MemcachedStore(memcached.address),
+      secret,
+      onEvent: tellEvent,
+    })
     app = await start(manager, {
       '/sign-in': (session, { query }) => {
         session.regenerateId()
@@ -41,11 +45,7 @@ describe.each(adapters)('$name across a warm restart of memcached', ({ start }) 
     await rm(folder, { recursive: true })
   })
 
-  async function get(path: string, cookie = '') {
-    const response = await fetch(app.url + path, { headers: { cookie } })
-    const [setCookie] = response.headers.getSetCookie()
-    return { status: response.status, body: await response.text(), setCookie }
-  }
+  const get = (path: string, cookie = '') => app.fetch(path, { headers: { cookie } })
 
   async function signIn(user: string): Promise<string> {
     return (await get(`/sign-in?user=${user}`)).setCookie!.split(';')[0]!

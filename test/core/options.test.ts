@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { createSessionManager } from '../../src/core/manager.ts'
 import { MemoryStore } from '../../src/core/memory-store.ts'
@@ -33,6 +34,9 @@ function expectRefusal(
   if (typeof message === 'string') expect(error.message).toBe(message)
   else expect(error.message).toMatch(message)
 }
+
+/** As long as one has to be, and no two bytes alike. */
+const GOOD = 'abcdefghijklmnopqrstuvwxyz012345'
 
 const SECONDS = 'whole seconds from 1 to 34560000 (400 days)'
 
@@ -119,15 +123,15 @@ describe('options', () => {
   it.each(['get', 'add', 'replace', 'set', 'delete'])('refuse a store without %s', (method) => {
     const store = Object.assign(new LastingStore(), { [method]: undefined })
     const message = `store.${method}: expected a function, got undefined`
-    expectRefusal({ store, secret: 's'.repeat(32) }, TypeError, message)
+    expectRefusal({ store, secret: GOOD }, TypeError, message)
   })
 
   // `null` above all: `store: production ? memcached : null` must not end in a store per process.
   it.each<[unknown]>([[null], [{}], [[]], [5], [true], ['memcached://user:password@host:11211']])(
     'refuse %j for a store',
     (store) => {
-      expectRefusal({ store, secret: 's'.repeat(32) }, TypeError, /^store\b.*: expected .*, got /)
-      expect(refusal({ store, secret: 's'.repeat(32) }).message).not.toContain('password')
+      expectRefusal({ store, secret: GOOD }, TypeError, /^store\b.*: expected .*, got /)
+      expect(refusal({ store, secret: GOOD }).message).not.toContain('password')
     },
   )
 })
@@ -167,26 +171,28 @@ describe('secrets', () => {
     checkOptions(options)
       .secrets()
       .map((secret) => Buffer.from(secret).toString('latin1'))
-  const [first, second] = ['a'.repeat(32), 'b'.repeat(40)]
+  const [first, second] = [GOOD, `${GOOD}, and a second one`]
+  const advice = '; openssl rand -base64 32 makes one'
 
   it('S49: may be a string, bytes or a list of both, in its order', () => {
     expect(secretsOf({ secret: first })).toEqual([first])
     expect(secretsOf({ secret: Buffer.from(first) })).toEqual([first])
-    expect(secretsOf({ secret: new Uint8Array(32).fill(97) })).toEqual([first])
+    expect(secretsOf({ secret: new TextEncoder().encode(first) })).toEqual([first])
     expect(secretsOf({ secret: [second, Buffer.from(first)] })).toEqual([second, first])
   })
 
   it('S49: count in bytes of UTF-8', () => {
-    expect(secretsOf({ secret: 'é'.repeat(16) })).toHaveLength(1)
-    expectRefusal({ secret: 'é'.repeat(15) }, RangeError, 'secret: expected at least 32 bytes, got 30')
+    const letters = 'àáâãäåæçèéêëìíîï'
+    expect(secretsOf({ secret: letters })).toHaveLength(1)
+    expectRefusal({ secret: letters.slice(1) }, RangeError, short(30))
   })
 
   const wrong: [string, unknown, typeof TypeError | typeof RangeError, string][] = [
-    ['31 characters', 'hunter2'.repeat(4) + 'abc', RangeError, 'secret: expected at least 32 bytes, got 31'],
-    ['the empty string', '', RangeError, 'secret: expected at least 32 bytes, got 0'],
-    ['31 bytes', Buffer.alloc(31, 'hunter2'), RangeError, 'secret: expected at least 32 bytes, got 31'],
+    ['31 characters', 'hunter2'.repeat(4) + 'abc', RangeError, short(31)],
+    ['the empty string', '', RangeError, short(0)],
+    ['31 bytes', Buffer.alloc(31, 'hunter2'), RangeError, short(31)],
     ['an empty list', [], TypeError, 'secret: expected at least one secret, got an empty list'],
-    ['a short one in a list', [first, 'hunter2'], RangeError, 'secret: expected at least 32 bytes, got 7'],
+    ['a short one in a list', [first, 'hunter2'], RangeError, short(7)],
     ['a gap in a list', [first, undefined], TypeError, got('undefined')],
     ['a list in a list', [[first]], TypeError, got('an array')],
     ['null', null, TypeError, got('null')],
@@ -242,9 +248,52 @@ describe('secrets', () => {
     expect(Buffer.from(secrets()[0]!).toString()).toBe(first)
   })
 
-  it('S49: the well-known example of iron-session’s documentation is refused', () => {
-    expect(refusal({ secret: 'complex_password_at_least_32_characters_long' }).message).toMatch(/^secret: /)
+  it.each([
+    ['iron-session', 'complex_password_at_least_32_characters_long'],
+    ['hono-sessions', 'password_at_least_32_characters_long'],
+    ['@fastify/session', 'a secret with minimum length of 32 characters'],
+    ['@fastify/secure-session', 'averylogphrasebiggerthanthirtytwochars'],
+    ['nuxt-auth-utils', 'password-with-at-least-32-characters'],
+    ['nextjs-auth0', 'use [openssl rand -hex 32] to generate a 32 bytes value'],
+    ['h3', '80d42cfb-1cd2-462c-8f17-e3237d9027e9'],
+    ['Elysia', 'Fischl von Luftschloss Narfidort'],
+    ['many a tutorial', 'Your-Secret-Key-At-Least-32-Characters-Long'],
+  ])('S49: refuse the example of %s, as a string or as bytes, in a list or alone', (_, example) => {
+    for (const secret of [example, Buffer.from(example), [first, example]]) {
+      expectRefusal({ secret }, TypeError, `secret: expected a random one, got a well-known example${advice}`)
+      expect(refusal({ secret }).stack).not.toContain(example)
+    }
   })
+
+  it.each([
+    ['express-session', 'keyboard cat', 12],
+    ['koa-session', 'some secret hurr', 16],
+  ])('S49: refuse the example of %s for its length', (_, example, length) => {
+    expectRefusal({ secret: example }, RangeError, short(length))
+  })
+
+  it.each<[string, string | Uint8Array]>([
+    ['one character', 'x'.repeat(32)],
+    ['a word', 'password'.repeat(5)],
+    ['digits, the last time in part', '1234567890'.repeat(4).slice(0, 32)],
+    ['half of what is needed', 'abcdefghijklmnop'.repeat(2)],
+    ['bytes that are all zero', new Uint8Array(64)],
+  ])('S49: refuse what repeats itself: %s', (_, secret) => {
+    expectRefusal({ secret }, TypeError, `secret: expected a random one, got a repetition${advice}`)
+  })
+
+  it('S49: take what is random, whatever its form', () => {
+    for (let index = 0; index < 100; index++) {
+      const bytes = randomBytes(32)
+      for (const secret of [bytes, bytes.toString('base64'), bytes.toString('hex')]) {
+        expect(checkOptions({ secret }).secrets()).toHaveLength(1)
+      }
+    }
+  })
+
+  function short(length: number): string {
+    return `secret: expected at least 32 bytes, got ${length}${advice}`
+  }
 
   function got(what: string): string {
     return `secret: expected a string or Uint8Array of at least 32 bytes, got ${what}`

@@ -1,4 +1,5 @@
 import { CookieJar } from 'tough-cookie'
+import { ResponseRules, type Received } from './response-rules.ts'
 
 /** One answer, a redirect or a page. */
 export interface Answer {
@@ -9,14 +10,44 @@ export interface Answer {
   text: string
 }
 
-/** As much of a browser as forms and cookies need. Its jar belongs to a host, not to a port, as everywhere. */
+/** A client that shows what it holds, for a test to look into, keep back or swap. */
+export interface Visitor {
+  /** `name=token`, as it is sent. */
+  jar: { cookie: string | undefined }
+  get(path: string, headers?: Record<string, string>): Promise<Received>
+}
+
+/** A visitor of one application, or of several that share sessions. Redirects are not followed. */
+export function visitorOf(fetch: (path: string, init: RequestInit) => Promise<Received>): Visitor {
+  const jar: Visitor['jar'] = { cookie: undefined }
+  return {
+    jar,
+    async get(path, headers = {}) {
+      const received = await fetch(path, {
+        headers: { ...(jar.cookie !== undefined && { cookie: jar.cookie }), ...headers },
+      })
+      const { setCookie } = received
+      if (setCookie !== undefined) {
+        jar.cookie = setCookie.includes('Max-Age=0') ? undefined : setCookie.split(';')[0]
+      }
+      return received
+    },
+  }
+}
+
+/**
+ * As much of a browser as forms and cookies need. Its jar belongs to a host, not to a port, as everywhere. Rejects what
+ * breaks a rule.
+ */
 export class Browser {
   #jar = new CookieJar(undefined, { prefixSecurity: 'strict' })
+  #rules = new ResponseRules({ persistent: 'either' })
 
   /** Another browser with the cookies that this one holds now. */
   copy(): Browser {
     const copy = new Browser()
     copy.#jar = this.#jar.cloneSync()!
+    copy.#rules = this.#rules
     return copy
   }
 
@@ -43,11 +74,10 @@ export class Browser {
     const headers = new Headers(init.headers)
     const cookie = await this.#jar.getCookieString(url)
     if (cookie) headers.set('Cookie', cookie)
-    const response = await fetch(url, { ...init, headers, redirect: 'manual' })
+    const answer = await this.#rules.fetch(url, { ...init, headers })
     // Rejects for a cookie that a browser would drop in silence, such as a __Host- one with a wrong attribute.
-    for (const line of response.headers.getSetCookie()) await this.#jar.setCookie(line, url)
-    const html = await response.text()
-    return { status: response.status, headers: response.headers, html, text: textOf(html) }
+    for (const line of answer.headers.getSetCookie()) await this.#jar.setCookie(line, url)
+    return { status: answer.status, headers: answer.headers, html: answer.body, text: textOf(answer.body) }
   }
 
   async cookies(url: string): Promise<string[]> {
