@@ -65,11 +65,12 @@ for (const [name, ...command] of checks) {
 
 // On Bun, all that runs the library itself; what starts processes of its own starts those on Bun that are meant for it.
 const bun = ['test/runtimes/node_modules/.bin/bun', '--bun', 'node_modules/vitest/vitest.mjs', 'run']
-const onBun = ['core', 'adapters', 'testing', 'http', 'faults', 'outage', 'restart'].map(
+const onBun = ['core', 'adapters', 'testing', 'http', 'rotation', 'faults', 'outage', 'restart'].map(
   (name) => `test/${name}`,
 )
 for (const vitest of [
-  ['npx', 'vitest', 'run', '--exclude', 'test/proofs/**'],
+  // `npm run test:package` has its own, since it installs from the registry again and again.
+  ['npx', 'vitest', 'run', '--exclude', 'test/proofs/**', '--exclude', 'test/package.test.ts'],
   // Four servers that contend for one session have a time budget each, and need the machine for themselves.
   ['npx', 'vitest', 'run', '--no-file-parallelism', 'test/proofs'],
   [...bun, ...onBun],
