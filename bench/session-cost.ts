@@ -1,6 +1,7 @@
 import { createSessionManager, type SessionManager, type SessionStore } from '../src/core/index.ts'
 import { MemcachedStore } from '../src/core/memcached/memcached-store.ts'
 import { startMemcached, type Memcached } from '../test/support/memcached.ts'
+import { sampleData } from './sample-data.ts'
 
 /** Bytes of one session in memcached. */
 export interface SessionSize {
@@ -144,18 +145,8 @@ function managerOf(store: SessionStore, now: () => number = Date.now): Manager {
   return createSessionManager<Data>({ store, now, secret: 'a secret for measuring, of 32 bytes or more' })
 }
 
-/** What a shop keeps of a visitor, filled up to a length. */
-function sampleData(jsonBytes: number): Data {
-  const data: Data = { userId: 'u1048576', name: 'Ada Lovelace', views: 1, cart: [], note: '' }
-  for (const item of ['lantern', 'sextant', 'rope']) {
-    if (JSON.stringify(data).length + 60 < jsonBytes) data.cart.push({ item, quantity: 2, price: 1990 })
-  }
-  data.note = 'x'.repeat(jsonBytes - JSON.stringify(data).length)
-  return data
-}
-
 /** Makes the sessions and gives back their cookies. */
-async function createSessions(manager: Manager, data: Data, sessions: number): Promise<string[]> {
+async function createSessions(manager: Manager, data: object, sessions: number): Promise<string[]> {
   const cookies: string[] = []
   await inParallel(Array.from({ length: sessions }), IN_FLIGHT, async () => {
     const headers = await request(manager, undefined, (session) => {
