@@ -1,0 +1,211 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { declareModules, DOCUMENTS, install, pack, say, temporaryFolder } from './package/project.ts'
+import type { Packed } from './package/project.ts'
+import { visitThrice } from './package/served.ts'
+
+const description = JSON.parse(readFileSync('package.json', 'utf8'))
+const entries = Object.keys(description.exports)
+  .filter((entry) => entry !== './package.json')
+  .map((entry) => `holdfast${entry.slice(1)}`)
+
+const judges = resolve('test/package/node_modules')
+// Node 20 itself runs no TypeScript.
+const node22 = resolve('test/runtimes/node_modules/node22/bin/node')
+const bun = resolve('test/runtimes/node_modules/.bin/bun')
+const tsc = resolve('node_modules/.bin/tsc')
+const tsc5 = join(judges, 'typescript5/bin/tsc')
+/** An exit status, which `say` puts in front. */
+const FAILURE = /^\d+: /
+
+describe('the package', { timeout: 120_000 }, () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>
+  let packed: Packed
+  /** With nothing but holdfast installed. */
+  let alone: string
+  /** With Hono, Koa and the types of Node, in the versions that are tested here. */
+  let framed: string
+  beforeAll(async () => {
+    folder = await temporaryFolder()
+    packed = await pack(folder.path)
+    alone = await install(
+      join(folder.path, 'alone'),
+      packed.tarball,
+      [],
+      ['test/package/consumer/alone.ts', 'test/package/consumer/in-javascript.mjs'],
+    )
+    framed = await install(
+      join(folder.path, 'framed'),
+      packed.tarball,
+      ['hono', '@hono/node-server', 'koa', '@types/koa', '@types/node'],
+      [
+        ...['alone', 'frameworks'].map((name) => `test/package/consumer/${name}.ts`),
+        ...readdirSync('test/readme').map((name) => `test/readme/${name}`),
+      ],
+    )
+  }, 120_000)
+  afterAll(() => folder?.remove())
+
+  it('holds the built sources, their declarations, package.json and three documents, and nothing else', () => {
+    const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((file) =>
+      file.endsWith('.ts'),
+    )
+    const built = sources.flatMap((file) => ['.js', '.d.ts'].map((end) => `dist/${file.slice(0, -3)}${end}`))
+    const expected = [...DOCUMENTS, 'package.json', ...built]
+    expect(packed.files.toSorted()).toEqual(expected.toSorted())
+  })
+
+  // The code in dist/ is the sources less their types, comments and all; with source maps it would be 2.5 times that.
+  it('is small', () => {
+    console.log(
+      `the package: ${(packed.size / 1000).toFixed(0)} kB packed, ${(packed.unpackedSize / 1000).toFixed(0)} kB unpacked, ${packed.files.length} files`,
+    )
+    expect(packed.size).toBeLessThan(120_000)
+  })
+
+  it('is ESM without side effects, and gives each entry its types first', () => {
+    expect(description).toMatchObject({ type: 'module', sideEffects: false, engines: { node: '>=20' } })
+    for (const [entry, target] of Object.entries(description.exports)) {
+      if (entry !== './package.json') expect(Object.keys(target as object)).toEqual(['types', 'default'])
+    }
+    expect(Object.keys(description.dependencies)).toEqual(['memjs'])
+  })
+
+  it('pleases publint', async () => {
+    const said = await say(join(judges, '.bin/publint'), ['run', '--strict', packed.tarball])
+    expect(said).not.toMatch(FAILURE)
+    expect(said).toMatch(/All good!$/)
+  })
+
+  it('pleases attw', async () => {
+    // The profile: that CommonJS cannot require it is meant.
+    const said = await say(join(judges, '.bin/attw'), ['--profile', 'esm-only', packed.tarball])
+    expect(said).not.toMatch(FAILURE)
+    for (const entry of entries) expect(said).toContain(`"${entry}"\n`)
+  })
+
+  describe('installed alone', () => {
+    it('brings memjs and nothing else', () => {
+      const installed = readdirSync(join(alone, 'node_modules')).filter((name) => !name.startsWith('.'))
+      expect(installed).toEqual(['holdfast', 'memjs'])
+    })
+
+    it.each([
+      ['Node', process.execPath],
+      ['Bun', bun],
+    ])('loads every entry, frameworks or not, on %s', async (_, runtime) => {
+      const code = `const entries = await Promise.all(${JSON.stringify(entries)}.map((entry) => import(entry)))
+        console.log(entries.every((entry) => Object.keys(entry).length > 0 && !('default' in entry)))`
+      await writeFile(join(alone, 'entries.mjs'), code)
+      expect(await say(runtime, ['entries.mjs'], alone)).toBe('true')
+    })
+
+    it.each([
+      ['Node', process.execPath],
+      ['Bun', bun],
+    ])('is used from JavaScript on %s', async (_, runtime) => {
+      expect(JSON.parse(await say(runtime, ['in-javascript.mjs'], alone))).toEqual({
+        answers: [
+          ['u1', 1],
+          ['u1', 2],
+        ],
+        refusal: 'ERR_SESSION_NOT_SERIALIZABLE',
+      })
+    })
+
+    it('has a command line', async () => {
+      const said = await say(join(alone, 'node_modules/.bin/holdfast'), [])
+      expect(said).toMatch(/^2: .*holdfast doctor/s)
+    })
+  })
+
+  describe('the programs of the README, pasted', () => {
+    it.each([
+      ['hono.ts', 'Node 22', node22, 'view 3 of nobody'],
+      ['hono.ts', 'Bun', bun, 'view 3 of nobody'],
+      ['koa.ts', 'Node 22', node22, 'view 3'],
+      ['koa.ts', 'Bun', bun, 'view 3'],
+      ['fetch.ts', 'Bun', bun, 'view 3'],
+    ])('%s counts views on %s', async (program, _, runtime, third) => {
+      const expected = [1, 2, 3].map((view) => third.replace('3', String(view)))
+      expect(await visitThrice(framed, runtime, program)).toEqual(expected)
+    })
+  })
+
+  // skipLibCheck is off: the declarations themselves are compiled, too.
+  describe('its types', () => {
+    const everything = [...readdirSync('test/readme'), 'alone.ts', 'frameworks.ts', 'entries.ts']
+    const settings: [title: string, setting: Setting][] = [
+      ['node16, DOM', { resolution: 'node16', isDom: true, isExact: true }],
+      ['node16, no DOM', { resolution: 'node16', isDom: false, isExact: false }],
+      ['nodenext, DOM', { resolution: 'nodenext', isDom: true, isExact: false }],
+      ['nodenext, no DOM', { resolution: 'nodenext', isDom: false, isExact: true }],
+      ['bundler, DOM', { resolution: 'bundler', isDom: true, isExact: true }],
+      ['bundler, no DOM', { resolution: 'bundler', isDom: false, isExact: false }],
+    ]
+    beforeAll(async () => {
+      const code = entries.map((entry, index) => `export * as entry${index} from '${entry}'`).join('\n')
+      await writeFile(join(framed, 'entries.ts'), code)
+      await declareModules(alone)
+      await declareModules(framed)
+    })
+
+    it.each(settings)('compile with frameworks: %s', async (_, setting) => {
+      expect(await complaints(tsc, framed, everything, setting, 'node')).toEqual([])
+    })
+
+    it.each(settings.filter(([, { isDom }]) => isDom))(
+      'compile with nothing else installed: %s',
+      async (_, setting) => {
+        expect(await complaints(tsc, alone, ['alone.ts'], setting)).toEqual([])
+      },
+    )
+
+    it.each(settings.slice(3, 4))('compile with TypeScript 5.9: %s', async (_, setting) => {
+      expect(await say(process.execPath, [tsc5, '--version'])).toBe('Version 5.9.3')
+      expect(await complaints(tsc5, framed, everything, setting, 'node')).toEqual([])
+    })
+
+    it('are there: a mistake is found', async () => {
+      await writeFile(join(alone, 'mistake.ts'), "import { createSessionManager } from 'holdfast'\ncreateSessionManager({ ttl: 60 })\n")
+      const [complaint, ...others] = await complaints(tsc, alone, ['mistake.ts'], settings[4]![1])
+      expect(complaint).toContain("'ttl' does not exist")
+      expect(others).toEqual([])
+    }) // prettier-ignore
+  })
+})
+
+interface Setting {
+  resolution: 'node16' | 'nodenext' | 'bundler'
+  isDom: boolean
+  /** `exactOptionalPropertyTypes`. */
+  isExact: boolean
+}
+
+/** What the compiler says of the files and of holdfast; that Hono's own declarations need the DOM is Hono's. */
+async function complaints(
+  compiler: string,
+  folder: string,
+  files: readonly string[],
+  { resolution, isDom, isExact }: Setting,
+  types: string = '',
+): Promise<string[]> {
+  const options = {
+    noEmit: 'true',
+    pretty: 'false',
+    strict: 'true',
+    skipLibCheck: 'false',
+    target: 'es2022',
+    module: resolution === 'bundler' ? 'esnext' : resolution,
+    moduleResolution: resolution,
+    lib: isDom ? 'es2022,dom,dom.iterable' : 'es2022',
+    exactOptionalPropertyTypes: String(isExact),
+    types,
+  }
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value])
+  const said = await say(process.execPath, [compiler, ...args, ...files], folder)
+  const lines = said.split('\n').map((line) => line.replace(FAILURE, ''))
+  return lines.filter((line) => /error TS/.test(line) && !/^node_modules\/(?!holdfast\/)/.test(line))
+}

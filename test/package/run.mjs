@@ -1,0 +1,14 @@
+// Installs what test/package.test.ts needs, where that is not there yet, and runs it.
+import { spawnSync } from 'node:child_process'
+
+const run = (...command) => {
+  const { status } = spawnSync(command[0], command.slice(1), { stdio: 'inherit' })
+  if (status !== 0) process.exit(1)
+}
+
+for (const folder of ['test/package', 'test/runtimes']) {
+  if (spawnSync('npm', ['ls', '--prefix', folder]).status === 0) continue
+  console.log(`installing the packages of ${folder}`)
+  run('npm', 'ci', '--prefix', folder, '--no-audit', '--no-fund', '--loglevel=error')
+}
+run('npx', 'vitest', 'run', 'test/package.test.ts')

@@ -1,0 +1,53 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Runs a program that serves `PORT`, and visits it three times with the cookie it gives; what it answered. */
+export async function visitThrice(cwd: string, command: string, ...args: string[]): Promise<string[]> {
+  const port = await freePort()
+  const child = spawn(command, args, {
+    cwd,
+    env: { ...process.env, PORT: String(port), NODE_OPTIONS: undefined },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const endsWithUs = () => child.kill('SIGKILL')
+  process.once('exit', endsWithUs)
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text))
+  const exited = once(child, 'exit')
+  try {
+    const url = `http://localhost:${port}`
+    for (const deadline = AbortSignal.timeout(20_000); !(await answers(url)); await sleep(20)) {
+      if (child.exitCode !== null || deadline.aborted) throw new Error(`it does not serve: ${output}`)
+    }
+    const bodies = []
+    let cookie = ''
+    for (let visit = 0; visit < 3; visit++) {
+      const response = await fetch(url, { headers: { cookie } })
+      cookie = response.headers.getSetCookie()[0]?.split(';')[0] ?? cookie
+      bodies.push(await response.text())
+    }
+    return bodies
+  } finally {
+    child.kill('SIGKILL')
+    await exited
+    process.off('exit', endsWithUs)
+  }
+}
+
+function answers(url: string): Promise<boolean> {
+  return fetch(`${url}/favicon.ico`).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

@@ -1,0 +1,38 @@
+// What runs where. Every test file is in one of the two lists; run.mjs refuses one that is in none.
+
+/** What runs the library itself: on every Node, Bun and Deno. */
+export const everywhere = [
+  'test/adapters/',
+  'test/core/',
+  'test/faults.test.ts',
+  'test/http.test.ts',
+  'test/outage.test.ts',
+  'test/restart.test.ts',
+  'test/rotation.test.ts',
+  'test/testing/',
+]
+
+/** On the Node of `npm test` alone, and why. */
+export const onNodeAlone = {
+  'test/attacks/': 'breaks copies of the sources and builds them',
+  'test/browser/': 'starts servers on Node and Bun itself, and Chromium',
+  'test/cli.test.ts': 'starts the command line as a process of its own',
+  'test/docs-memcached.test.ts': 'runs the shell commands of the guide',
+  'test/docs-security.test.ts': 'reads the tests and a guide',
+  'test/docs/': 'the programs of the guides, one of them for vitest on Node',
+  'test/docs-stores.test.ts': 'starts Node, Bun and vitest itself',
+  'test/examples-sqlite.test.ts': 'starts Node and Bun itself',
+  'test/examples.test.ts': 'starts Node and Bun itself',
+  'test/fuzz/': 'minutes of random input to code that `everywhere` has run',
+  'test/imports.test.ts': 'reads the sources',
+  'test/model/': 'minutes of random histories over code that `everywhere` has run',
+  'test/package.test.ts': 'packs, installs, compiles, and starts Node and Bun itself',
+  'test/proofs/': 'starts servers itself, and needs the machine for itself',
+  'test/readme.test.ts': 'starts Node and Bun itself',
+  'test/recipes/': 'installs the packages of others and starts Node itself',
+  'test/support/': 'tests of what tests use',
+  'test/types/': 'reads what the compiler says',
+}
+
+/** On workerd, which has no `node:` and runs no vitest: a worker, asked over HTTP. */
+export const onWorkerd = ['test/runtimes/workerd/workerd.check.ts']

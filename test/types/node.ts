@@ -1,0 +1,18 @@
+// Compiled by `tsc`, never run: a line that compiles where it should not fails through its @ts-expect-error.
+import type { IncomingMessage } from 'node:http'
+import { expectTypeOf } from 'vitest'
+import { createSessionManager, type Session } from 'holdfast'
+import { session, type NodeMiddleware, type SessionRequest } from 'holdfast/node'
+import type { Data } from './data.ts'
+
+// Express types its requests globally, so an application declares the session there, once.
+expectTypeOf(session<Data>()).toEqualTypeOf<NodeMiddleware>()
+expectTypeOf(session(createSessionManager<Data>(), () => {})).toEqualTypeOf<NodeMiddleware>()
+export const ofRequest = async (request: IncomingMessage & SessionRequest<Data>) => {
+  expectTypeOf(request.session).toEqualTypeOf<Session<Data>>()
+  // @ts-expect-error no such key
+  await request.session.get('user')
+  return request.session.get('userId')
+}
+// @ts-expect-error a Date
+session<{ at: Date }>()
