@@ -1,0 +1,50 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+export const IN_FLIGHT = 32
+
+export interface Load {
+  url: string
+  path: string
+  /** One Cookie header a line; visitors take turns. Without it, none is sent. */
+  cookieFile?: string | undefined
+  /** Goes on for so many, in steps of a second, at most four. Default: one second, however many. */
+  leastRequests?: number
+  /** Requests at a time. Default {@link IN_FLIGHT}. */
+  connections?: number
+}
+
+/** Loads a server with wrk, on one thread. Throws when any request fails or is answered with anything but success. */
+export async function load({
+  leastRequests = 1,
+  ...target
+}: Load): Promise<{ requests: number; seconds: number }> {
+  const total = { requests: 0, seconds: 0 }
+  for (let step = 0; step < MOST_STEPS && total.requests < leastRequests; step++) {
+    const { requests, seconds } = await loadForASecond(target)
+    total.requests += requests
+    total.seconds += seconds
+  }
+  return total
+}
+
+const MOST_STEPS = 4
+
+async function loadForASecond({
+  url,
+  path,
+  cookieFile,
+  connections = IN_FLIGHT,
+}: Load): Promise<{ requests: number; seconds: number }> {
+  const args = ['-t1', `-c${connections}`, '-d1s', '-s', script, url, '--', path]
+  if (cookieFile !== undefined) args.push(cookieFile)
+  const { stdout } = await run('wrk', args)
+  const [, requests, microseconds, failed] = /^DONE (\d+) (\d+) (\d+)$/m.exec(stdout)!.map(Number)
+  if (failed! > 0 || requests === 0)
+    throw new Error(`${url}${path}: ${failed} of ${requests} requests failed`)
+  return { requests: requests!, seconds: microseconds! / 1e6 }
+}
+
+const run = promisify(execFile)
+const script = fileURLToPath(new URL('turns.lua', import.meta.url))

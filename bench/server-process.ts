@@ -1,0 +1,66 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Peer } from './peers.ts'
+
+/** A peer's server, in a process of its own. */
+export interface ServerProcess {
+  url: string
+  /** Microseconds of CPU that the process has used so far, all threads together. */
+  cpu(): Promise<number>
+  stop(): Promise<void>
+}
+
+/** Starts it and waits until it listens. `env` configures it. */
+export async function startServer(
+  { name, file = name, runtime = 'Node', checkout }: Pick<Peer, 'name' | 'file' | 'runtime' | 'checkout'>,
+  env: Record<string, string>,
+): Promise<ServerProcess> {
+  const cwd = checkout === undefined ? here : `${checkout}/bench`
+  const [command, ...args] = commands[runtime]
+  if (!existsSync(command!))
+    throw new Error(`${command} is missing; run first: npm ci --prefix test/runtimes`)
+  const child = spawn(command!, [...args, `servers/${file}.ts`], {
+    cwd,
+    env: { ...process.env, NODE_ENV: 'production', NODE_OPTIONS: '', ...env },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  running.add(child)
+  child.once('exit', () => running.delete(child))
+  const ended = once(child, 'exit').then(() => {
+    throw new Error(`the server ${name} ended`)
+  })
+  ended.catch(() => {})
+  const next = async () => {
+    const [answer] = await Promise.race([once(child, 'message'), ended])
+    return answer as number
+  }
+  const port = await next()
+  return {
+    url: `http://127.0.0.1:${port}`,
+    cpu() {
+      const answer = next()
+      child.send('cpu')
+      return answer
+    },
+    async stop() {
+      const exited = once(child, 'exit')
+      child.kill('SIGKILL')
+      await exited
+    },
+  }
+}
+
+/** No run may leave one behind, not even one that failed. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
+const here = fileURLToPath(new URL('.', import.meta.url))
+/** tsx in the process itself, not as its parent: then the CPU is the server's. */
+const commands = {
+  Node: [process.execPath, '--import', 'tsx'],
+  Bun: [fileURLToPath(new URL('../test/runtimes/node_modules/.bin/bun', import.meta.url))],
+}
