@@ -64,7 +64,13 @@ for (const [name, ...command] of checks) {
 }
 
 // On Bun, all that runs the library itself; what starts processes of its own starts those on Bun that are meant for it.
-const bun = ['test/runtimes/node_modules/.bin/bun', '--bun', 'node_modules/vitest/vitest.mjs', 'run']
+const bun = [
+  'test/runtimes/node_modules/.bin/bun',
+  '--bun',
+  'node_modules/vitest/vitest.mjs',
+  'run',
+  '--maxWorkers=2',
+]
 const onBun = ['core', 'adapters', 'testing', 'http', 'rotation', 'faults', 'outage', 'restart'].map(
   (name) => `test/${name}`,
 )

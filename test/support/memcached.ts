@@ -37,23 +37,24 @@ export async function startMemcached({
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     running.add(child)
-    child.once('exit', () => running.delete(child))
+    const exited = once(child, 'exit').finally(() => running.delete(child))
+    exited.catch(() => {})
+    // Not child.kill, which in Deno sends one signal and no other.
+    const send = (signal: NodeJS.Signals) => void process.kill(child.pid!, signal)
     const actualPort = await listeningPort(child, portFile)
     return {
       port: actualPort,
       address: `memcached://${isIPv6(host) ? `[${host}]` : host}:${actualPort}`,
       pid: child.pid!,
       async stop(signal = 'SIGKILL') {
-        if (child.exitCode !== null || child.signalCode !== null) return
-        const exited = once(child, 'exit')
-        child.kill(signal)
+        if (running.has(child)) send(signal)
         await exited
       },
       async freeze() {
-        child.kill('SIGSTOP')
+        send('SIGSTOP')
         while (!(await standsStill(child.pid!))) await sleep(1)
       },
-      thaw: () => void child.kill('SIGCONT'),
+      thaw: () => send('SIGCONT'),
       text: (command) => askInText(host, actualPort, command),
     }
   } finally {

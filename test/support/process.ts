@@ -12,6 +12,7 @@ export interface ServerProcess {
   stop(): Promise<void>
 }
 
+/** What runs the examples. */
 export type Runtime = 'Node' | 'Bun'
 
 /** Starts an example, which runs the built package. */
@@ -27,11 +28,15 @@ export async function startExample(
 }
 
 /** The runtime that runs the tests. */
-export const ownRuntime: Runtime = process.versions['bun'] ? 'Bun' : 'Node'
+export const ownRuntime: Runtime | 'Deno' = process.versions['bun']
+  ? 'Bun'
+  : process.versions['deno']
+    ? 'Deno'
+    : 'Node'
 
 /** Starts a server on a free port and waits for the line that names its URL. */
 export async function startServer(
-  runtime: Runtime,
+  runtime: Runtime | 'Deno',
   file: string,
   env: Record<string, string> = {},
 ): Promise<ServerProcess> {
@@ -69,10 +74,14 @@ const unset = {
 }
 
 /** tsx in the process itself, not as its parent: then the pid is the server's. */
-const commands: Record<Runtime, { command: string; args: string[] }> = {
+const commands: Record<Runtime | 'Deno', { command: string; args: string[] }> = {
   Node: { command: process.execPath, args: ['--import', 'tsx'] },
+  Deno: { command: process.execPath, args: ['run', '-A'] },
   Bun: { command: inProject('test/runtimes/node_modules/.bin/bun'), args: [] },
 }
+
+/** What runs a TypeScript file on the runtime of the tests, in the project's folder. */
+export const ownCommand: { command: string; args: string[] } = commands[ownRuntime]
 
 /** No test may leave one behind, not even one that crashed. */
 const running = new Set<ChildProcess>()

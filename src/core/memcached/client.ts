@@ -3,9 +3,10 @@ import type { ReplaceOutcome, StoredRecord } from '../store.ts'
 import { within } from '../within.ts'
 import { serverName, type ServerAddress } from './address.ts'
 import { Connection } from './connection.ts'
-import { ConnectionLostError, type ConnectionOptions } from './link.ts'
+import { ConnectionLostError } from './link.ts'
 import { rendezvous } from './placement.ts'
 import { encodeRequest, Opcode, refusal, Status, type Reply, type Request } from './protocol.ts'
+import type { ConnectionOptions } from './settings.ts'
 
 /**
  * The few operations of memcached that sessions need, over its binary protocol and memjs. A port: another client could

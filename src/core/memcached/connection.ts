@@ -1,8 +1,9 @@
 import { Server } from 'memjs'
 import type { ServerAddress } from './address.ts'
 import { Breaker } from './breaker.ts'
-import { AuthenticationError, Link, type ConnectionOptions, type Exchange } from './link.ts'
+import { AuthenticationError, Link, type Exchange } from './link.ts'
 import { encodeRequest, Opcode, type Reply } from './protocol.ts'
+import type { ConnectionOptions } from './settings.ts'
 
 /**
  * memjs's `Server` with its network half replaced: `Client.perform` calls `onResponse`, `onError` and `write`, in this

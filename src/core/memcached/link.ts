@@ -1,30 +1,8 @@
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
-import type { Credentials, ServerAddress } from './address.ts'
+import type { ServerAddress } from './address.ts'
 import { encodeRequest, HEADER_BYTES, Opcode, refusal, Reply, Status } from './protocol.ts'
-
-/** How a server is reached, and what bounds its answers. */
-export interface ConnectionOptions {
-  /** Milliseconds from the call to the answer, connecting included. */
-  operationTimeoutMs: number
-  /** Milliseconds for connecting, TLS and authentication included. */
-  connectTimeoutMs: number
-  /** Operations that wait for an answer at one time; beyond it they fail at once. */
-  maxInFlight: number
-  credentials?: Credentials | undefined
-  tls?: TlsOptions | undefined
-}
-
-/** TLS to memcached; certificates and keys in PEM. The server's certificate is always verified. */
-export interface TlsOptions {
-  /** Who may have signed the server's certificate. Default: the runtime's own list. */
-  ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined
-  /** A certificate of this client's own, for a server that asks for one; with `key`. */
-  cert?: string | Uint8Array | undefined
-  key?: string | Uint8Array | undefined
-  /** The name that the server's certificate must hold. Default: the host of the address. */
-  servername?: string | undefined
-}
+import type { ConnectionOptions } from './settings.ts'
 
 /** One request, and who waits for what becomes of it. */
 export interface Exchange {
@@ -240,8 +218,9 @@ export class Link {
     const remaining = (isReady ? deadline : Math.min(deadline, this.#connectDeadline)) - performance.now()
     if (remaining > 0) {
       this.#timer = setTimeout(() => {
-        // After a blocked event loop timers run before the sockets are read, and the answer may be there already.
-        setImmediate(() => this.#watch())
+        // After a blocked event loop timers run before the sockets are read, and the answer may be there already; in
+        // Deno it is read only after one more round of timers.
+        setTimeout(() => setImmediate(() => this.#watch()))
       }, remaining)
     } else {
       this.end(new Error(isReady ? 'no answer in time' : 'no connection in time'))

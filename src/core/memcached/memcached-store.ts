@@ -4,8 +4,7 @@ import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from '../sto
 import { MemcachedClient } from './client.ts'
 import { readSettings, type MemcachedStoreOptions } from './settings.ts'
 
-export type { TlsOptions } from './link.ts'
-export type { MemcachedStoreOptions } from './settings.ts'
+export type { MemcachedStoreOptions, TlsOptions } from './settings.ts'
 
 /**
  * A {@link SessionStore} in memcached, meant for an instance of its own: sessions next to a cache vanish when

@@ -3,7 +3,6 @@ import { isIP } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { checkNames, checkWhole, kindOf, wrong } from '../check.ts'
 import { parseServers, type Credentials, type ServerAddress } from './address.ts'
-import type { ConnectionOptions, TlsOptions } from './link.ts'
 import { LARGEST_ITEM } from './protocol.ts'
 
 /** Options of {@link MemcachedStore}. */
@@ -30,12 +29,35 @@ export interface MemcachedStoreOptions {
   maxBytes?: number | undefined
 }
 
+/** TLS to memcached; certificates and keys in PEM. The server's certificate is always verified. */
+export interface TlsOptions {
+  /** Who may have signed the server's certificate. Default: the runtime's own list. */
+  ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined
+  /** A certificate of this client's own, for a server that asks for one; with `key`. */
+  cert?: string | Uint8Array | undefined
+  key?: string | Uint8Array | undefined
+  /** The name that the server's certificate must hold. Default: the host of the address. */
+  servername?: string | undefined
+}
+
 /** Options checked, with defaults filled in. */
 export interface Settings {
   servers: ServerAddress[]
   keyPrefix: string
   maxBytes: number
   connection: ConnectionOptions
+}
+
+/** How a server is reached, and what bounds its answers. */
+export interface ConnectionOptions {
+  /** Milliseconds from the call to the answer, connecting included. */
+  operationTimeoutMs: number
+  /** Milliseconds for connecting, TLS and authentication included. */
+  connectTimeoutMs: number
+  /** Operations that wait for an answer at one time; beyond it they fail at once. */
+  maxInFlight: number
+  credentials?: Credentials | undefined
+  tls?: TlsOptions | undefined
 }
 
 const OPTION_NAMES = [

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, Server } from 'memjs'
 import { describe, expect, it, vi } from 'vitest'
 import { Connection } from '../../../src/core/memcached/connection.ts'
-import type { ConnectionOptions } from '../../../src/core/memcached/link.ts'
+import type { ConnectionOptions } from '../../../src/core/memcached/settings.ts'
 import { encodeRequest, Reply } from '../../../src/core/memcached/protocol.ts'
 import {
   foundReply,

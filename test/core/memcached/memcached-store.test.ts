@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest'
 import { SessionDataError, StoreUnavailableError } from '../../../src/core/errors.ts'
 import { MemcachedStore, type MemcachedStoreOptions } from '../../../src/core/memcached/memcached-store.ts'
 import { replyTo } from '../../support/fake-server.ts'
+import { ownCommand } from '../../support/process.ts'
 import { useServers } from '../../support/servers.ts'
 
 const { onEnd, memcached, fake } = useServers()
@@ -392,9 +393,9 @@ store.get(key, 100).then(() => console.log('answered'))`,
        ${script}
        console.log('ended')`,
     )
-    const loader = process.versions['bun'] ? [] : ['--import', import.meta.resolve('tsx')]
+    const { command, args } = ownCommand
     const start = performance.now()
-    const { stdout } = await promisify(execFile)(process.execPath, [...loader, file], {
+    const { stdout } = await promisify(execFile)(command, [...args, file], {
       cwd: fileURLToPath(new URL('../../..', import.meta.url)),
       timeout: 10_000,
     })

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
+import { checkServerIdentity } from 'node:tls'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { StoreUnavailableError } from '../../../src/core/errors.ts'
@@ -8,6 +9,7 @@ import { MemcachedStore, type MemcachedStoreOptions } from '../../../src/core/me
 import { makeAuthority, type Authority, type Certificate } from '../../support/certificates.ts'
 import { expectEveryOperation } from '../../support/every-operation.ts'
 import { startMemcached, type Memcached, type StartOptions } from '../../support/memcached.ts'
+import { ownRuntime } from '../../support/process.ts'
 import { useServers } from '../../support/servers.ts'
 
 const { onEnd, memcached } = useServers()
@@ -102,7 +104,9 @@ describe('TLS', () => {
   it('works at an IPv6 address', async () => {
     const { address } = await startSecured(local, [], { host: '::1' })
     const servers = address.replace('memcached:', 'memcacheds:')
-    await expectEveryOperation(open({ servers, tls: { ca: authority.cert } }), key)
+    const store = open({ servers, tls: { ca: authority.cert } })
+    if (matchesIPv6) await expectEveryOperation(store, key)
+    else expect(await reasonOf(store)).toMatch(/^the TLS handshake failed: .*::1/)
   })
 
   it('M11: accepts a certificate for the servername that it was told', async () => {
@@ -123,8 +127,16 @@ describe('TLS', () => {
       /127\.0\.0\.1 is not in .*127\.0\.0\.2/,
     ],
     ['for a name', () => authority.sign(['localhost']), /127\.0\.0\.1 is not in /],
-    ['that has expired', () => authority.sign(['127.0.0.1'], { start: '-10d' }), /certificate has expired/],
-    ['that is not yet valid', () => authority.sign(['127.0.0.1'], { start: '+10d' }), /not yet valid/],
+    [
+      'that has expired',
+      () => authority.sign(['127.0.0.1'], { start: '-10d' }),
+      inDeno(/unable to verify/) ?? /certificate has expired/,
+    ],
+    [
+      'that is not yet valid',
+      () => authority.sign(['127.0.0.1'], { start: '+10d' }),
+      inDeno(/unable to verify/) ?? /not yet valid/,
+    ],
   ])('M11: refuses a certificate %s, and says why', async (_, sign, why) => {
     const server = await startSecured(await sign())
     const tls = { ca: authority.cert }
@@ -158,11 +170,14 @@ describe('TLS', () => {
         const store = new MemcachedStore(options)
         await store.set('${key}', new Uint8Array(3), 100)
         console.log((await store.get('${key}', 100)).bytes.length)`
-      const loader = process.versions['bun']
-        ? ['-e', script]
-        : ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', script]
-      const { stdout } = await promisify(execFile)(process.execPath, loader, {
-        env: { ...process.env, NODE_EXTRA_CA_CERTS: authority.certFile },
+      const args = {
+        Node: () => ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', script],
+        Bun: () => ['-e', script],
+        Deno: () => ['eval', script],
+      }[ownRuntime]()
+      const { certFile } = authority
+      const { stdout } = await promisify(execFile)(process.execPath, args, {
+        env: { ...process.env, NODE_EXTRA_CA_CERTS: certFile, DENO_CERT: certFile },
         timeout: 10_000,
       })
       expect(stdout.trim()).toBe('3')
@@ -190,14 +205,14 @@ describe('TLS', () => {
     it('M11: says that the server asks for one', async () => {
       const server = await startSecured(local, askingForCertificates())
       const store = open({ servers: serversOf(server), tls: { ca: authority.cert } })
-      expect(await reasonOf(store)).toMatch(/certificate.required/i)
+      expect(await reasonOf(store)).toMatch(/certificate.?required/i)
     })
 
     it('M11: says that the server does not accept it', async () => {
       const server = await startSecured(local, askingForCertificates())
       const { cert, key: privateKey } = await stranger.sign(['client.example'])
       const tls = { ca: authority.cert, cert, key: privateKey }
-      expect(await reasonOf(open({ servers: serversOf(server), tls }))).toMatch(/unknown.ca/i)
+      expect(await reasonOf(open({ servers: serversOf(server), tls }))).toMatch(/unknown.?ca/i)
     })
   })
 
@@ -224,3 +239,13 @@ describe('TLS', () => {
     expect(await reasonOf(store)).toBe('no connection in time')
   })
 })
+
+/** Node from 22.23, and from 24.17 to 24.20, matches no IPv6 address of a certificate (nodejs/node#64032). */
+const matchesIPv6 =
+  checkServerIdentity('::1', { subject: {}, subjectaltname: 'IP Address:0:0:0:0:0:0:0:1' } as never) ===
+  undefined
+
+/** Deno refuses a certificate out of its time like any that it cannot verify, and says no more. */
+function inDeno(words: RegExp): RegExp | undefined {
+  return ownRuntime === 'Deno' ? words : undefined
+}
