@@ -1,7 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createSessionManager, MemoryStore } from '../src/core/index.ts'
 import { addToCart, countLine, flash, greeting, redeem, signIn } from './readme/handlers.ts'
@@ -9,6 +7,7 @@ import { startMemcached } from './support/memcached.ts'
 import { failing, TamperedStore } from './support/tampered-store.ts'
 import { secret } from './support/stores.ts'
 import { visit, visitOk } from './support/visit.ts'
+import { freePort } from './support/free-port.ts'
 
 const readme = readFileSync('README.md', 'utf8')
 const programs = readdirSync('test/readme').map((name) => ({
@@ -119,12 +118,3 @@ describe('the programs of the README', () => {
     throw new Error(`${program} does not answer on ${url}`)
   }
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}

@@ -20,7 +20,7 @@ export interface LiveRecord {
   writtenAt: number
   /**
    * The ids of the last writes, newest first, each with a space behind it; the first one made this generation. One text,
-   * since a session that is written often keeps many, and parsing 100 of them as a list costs more than all the rest.
+   * since a session that is written often keeps many, and parsing 100 of them as a list costs as much as all the rest.
    */
   writeIds: string
   texts: SessionTexts
