@@ -1,6 +1,12 @@
 import { SessionDataError } from './errors.ts'
 import { toJsonText } from './json.ts'
-import { generateWriteId, type LiveRecord, type SessionTexts, type Subject } from './record.ts'
+import {
+  generateWriteId,
+  type EnvelopeChanges,
+  type LiveRecord,
+  type SessionTexts,
+  type Subject,
+} from './record.ts'
 
 /** What {@link Session.setTimeouts} asked for; `deadline` in milliseconds since the epoch. */
 export interface TimeoutChanges {
@@ -54,7 +60,7 @@ export class Changes {
   }
 
   /** What is changed besides the data. */
-  get envelope(): Partial<LiveRecord> | undefined {
+  get envelope(): EnvelopeChanges | undefined {
     if (!this.timeouts && !this.mark) return undefined
     return { ...this.timeouts, ...(this.mark && { subject: this.mark }) }
   }
@@ -107,9 +113,14 @@ export class Changes {
       if (text === undefined) texts.delete(key)
       else texts.set(key, text)
     }
-    const changed = texts.size !== base.size || [...texts].some(([key, text]) => base.get(key) !== text)
-    return { texts, changed, spent }
+    return { texts, changed: !areEqual(texts, base), spent }
   }
+}
+
+function areEqual(left: SessionTexts, right: SessionTexts): boolean {
+  if (left.size !== right.size) return false
+  for (const [key, text] of left) if (right.get(key) !== text) return false
+  return true
 }
 
 const CLEARED: Step = { type: 'set', text: undefined }

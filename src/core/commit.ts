@@ -1,5 +1,6 @@
 import type { Changes } from './changes.ts'
 import { MAX_COOKIE_AGE_SECONDS } from './cookie.ts'
+import { after, type Eventually } from './crypto/primitives.ts'
 import {
   SessionConflictError,
   SessionEndedError,
@@ -54,7 +55,8 @@ export class Commit {
     }
     state.copy.settle()
     if (!state.needsCommit) return
-    await state.loadToCommit()
+    const loading = state.loadToCommit()
+    if (loading) await loading
     // A destroy() meanwhile is for the next commit, and so is what was begun after it.
     for (let batch = state.copy.pending; batch && !state.isDestroying; batch = state.copy.pending) {
       try {
@@ -81,24 +83,25 @@ export class Commit {
     const { kept, isHandedOut, event } = outcome
     state.loaded = { state: 'live', session: kept }
     state.copy.applied(batch, kept.record.texts)
-    if (isHandedOut) state.cookie = { token: kept.token, maxAge: this.#maxAgeOf(kept.record) }
+    if (isHandedOut) state.cookie = { token: kept.keys.token, maxAge: this.#maxAgeOf(kept.record) }
     if (event) this.#io.report(event)
   }
 
   /** `undefined` while there is no data to make a session of. */
-  async #write(batch: Changes): Promise<Outcome | undefined> {
+  #write(batch: Changes): Promise<Outcome | undefined> {
+    const { loaded } = this.#state
+    if (loaded?.state !== 'live') return this.#writeAnew(batch)
+    const { session } = loaded
+    return this.#services.turns.take(session.keys.storeKey, (handedOn) => {
+      // What is begun from here on goes into the next batch: it would miss the mark.
+      batch.sent = true
+      if (batch.regenerate) return this.#regenerate(batch, session)
+      return this.#save(batch, isNewer(handedOn, session) ? handedOn : session)
+    })
+  }
+
+  async #writeAnew(batch: Changes): Promise<Outcome | undefined> {
     const state = this.#state
-    if (state.loaded?.state === 'live') {
-      const { session } = state.loaded
-      return this.#services.turns.take(session.storeKey, async (handedOn) => {
-        // What is begun from here on goes into the next batch: it would miss the mark.
-        batch.sent = true
-        const newest = !batch.regenerate && isNewer(handedOn, session) ? handedOn : session
-        if (!batch.regenerate) return this.#save(batch, newest)
-        await this.#tie(batch, newest.record)
-        return this.#regenerate(batch, newest)
-      })
-    }
     if (batch.regenerate) {
       await this.#endLoaded()
       state.loaded = { state: 'none' }
@@ -115,21 +118,26 @@ export class Commit {
     if (record.texts.size === 0) return undefined
     batch.sent = true
     await this.#tie(batch, nothing)
-    return { kept: await this.#add({ ...record, ...batch.envelope }), isHandedOut: true, event: 'created' }
+    const tied = batch.mark ? { ...record, subject: batch.mark } : record
+    return { kept: await this.#add(tied), isHandedOut: true, event: 'created' }
   }
 
-  async #tie(batch: Changes, record: LiveRecord): Promise<void> {
-    if (batch.subject === undefined) return
-    batch.mark = await tieToSubject(this.#services, this.#io, batch.subject, record, batch.regenerate)
+  #tie(batch: Changes, record: LiveRecord): Eventually<void> {
+    if (batch.subject === undefined) return undefined
+    const { subject, regenerate } = batch
+    return tieToSubject(this.#services, this.#io, subject, record, regenerate).then((mark) => {
+      batch.mark = mark
+    })
   }
 
   async #save(batch: Changes, loaded: LiveSession): Promise<Outcome> {
-    const swapped = await swap(this.#services, this.#io, loaded, batch, async (newest) => {
-      this.#refuseToGuess(batch, newest.record)
+    const swapped = await swap(this.#services, this.#io, loaded, batch, ({ record: newest }) => {
+      this.#refuseToGuess(batch, newest)
       // Another request may have tied it to the same subject since, which was revoked since.
-      await this.#tie(batch, newest.record)
-      const { record, changed } = this.#replay(batch, newest.record)
-      return changed ? record : undefined
+      return after(this.#tie(batch, newest), () => {
+        const { record, changed } = this.#replay(batch, newest)
+        return changed ? record : undefined
+      })
     })
     switch (swapped.outcome) {
       case 'unchanged':
@@ -150,10 +158,11 @@ export class Commit {
    * between is carried over first. The new token leaves the process only once the old one is dead.
    */
   async #regenerate(batch: Changes, loaded: LiveSession): Promise<Outcome> {
+    await this.#tie(batch, loaded.record)
     const { record, changed } = this.#replay(batch, loaded.record)
     let successor = await this.#add(record)
     let carried = loaded.version
-    const tombstone = this.#tombstone('regenerated', successor.storeKey)
+    const tombstone = this.#tombstone('regenerated', successor.keys.storeKey)
     let swapped: Swapped
     try {
       swapped = await swap(
@@ -170,11 +179,11 @@ export class Commit {
         },
       )
     } catch (error) {
-      this.#io.discard(successor.storeKey)
+      this.#io.discard(successor.keys.storeKey)
       throw error
     }
     if (swapped.outcome === 'written') return { kept: successor, isHandedOut: true, event: 'regenerated' }
-    this.#io.discard(successor.storeKey)
+    this.#io.discard(successor.keys.storeKey)
     if (swapped.outcome === 'exhausted') {
       throw new SessionConflictError('other requests kept writing the same session; its token was kept')
     }
@@ -195,8 +204,9 @@ export class Commit {
         'another request took or changed a value that this one took; nothing was written',
       )
     }
-    const next = nextRecord(record, batch.writeId, this.#services.options.now(), texts)
-    return { record: { ...next, ...batch.envelope }, changed: changed || batch.changesEnvelope(record) }
+    const now = this.#services.options.now()
+    const next = nextRecord(record, batch.writeId, now, texts, batch.envelope)
+    return { record: next, changed: changed || batch.changesEnvelope(record) }
   }
 
   #refuseToGuess(batch: Changes, record: LiveRecord): void {
@@ -206,8 +216,9 @@ export class Commit {
 
   /** Nobody else knows the successor's key yet, so a swap that fails is an outage. */
   async #rewrite(successor: LiveSession, record: LiveRecord): Promise<LiveSession> {
-    const reply = await this.#io.replace(successor, record, successor.version)
-    if (reply.outcome === 'replaced') return { ...successor, record, version: reply.version }
+    const { keys, version } = successor
+    const reply = await this.#io.replace(keys, record, version)
+    if (reply.outcome === 'replaced') return { keys, record, version: reply.version }
     throw new StoreUnavailableError('replace', new Error(`the new record is ${reply.outcome}`))
   }
 
@@ -217,7 +228,7 @@ export class Commit {
       const keys = await this.#services.keyring.keysOf(generateToken())
       try {
         const version = await this.#io.add(keys, record)
-        if (version !== undefined) return { ...keys, record, version }
+        if (version !== undefined) return { keys, record, version }
         if (attempt > 0) throw new SessionConflictError('no free key was found for a new session')
       } catch (error) {
         if (attempt > 0 || !(error instanceof StoreUnavailableError)) throw error
@@ -230,7 +241,7 @@ export class Commit {
     const sessions =
       loaded?.state === 'live' ? [loaded.session] : loaded?.state === 'duplicate' ? loaded.sessions : []
     for (const session of sessions) {
-      await this.#services.turns.take(session.storeKey, () => this.#end(session))
+      await this.#services.turns.take(session.keys.storeKey, () => this.#end(session))
       this.#io.report('destroyed')
     }
   }
@@ -249,7 +260,7 @@ export class Commit {
     let end = swapped.outcome === 'ended' ? swapped.tombstone : undefined
     if (swapped.outcome === 'exhausted') {
       // What it lost to last may have been a regenerateId.
-      const found = await this.#io.read(session, this.#io.ttlOf(session.record))
+      const found = await this.#io.read(session.keys, this.#io.ttlOf(session.record))
       if (!found) return
       if (!('ended' in found.record)) return this.#setTwice(session, tombstone)
       end = found.record
@@ -261,10 +272,10 @@ export class Commit {
   /** A tombstone does no harm when it is written twice. */
   async #setTwice(session: LiveSession, tombstone: Tombstone): Promise<void> {
     try {
-      await this.#io.set(session, tombstone)
+      await this.#io.set(session.keys, tombstone)
     } catch (error) {
       if (!(error instanceof StoreUnavailableError)) throw error
-      await this.#io.set(session, tombstone)
+      await this.#io.set(session.keys, tombstone)
     }
   }
 
@@ -281,5 +292,8 @@ export class Commit {
 
 /** Not the session that one was regenerated into, nor what this request has read a newer state of by itself. */
 function isNewer(handedOn: LiveSession | undefined, session: LiveSession): handedOn is LiveSession {
-  return handedOn?.storeKey === session.storeKey && handedOn.record.generation > session.record.generation
+  return (
+    handedOn?.keys.storeKey === session.keys.storeKey &&
+    handedOn.record.generation > session.record.generation
+  )
 }

@@ -64,5 +64,5 @@ async function loadToken(
     io.report('ended')
     return undefined
   }
-  return { ...keys, record, version }
+  return { keys, record, version }
 }

@@ -99,9 +99,19 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
     state.isCommitted = true
     if (wasCommitted || !state.isTouched) return
     const handlerFailed = hasFailed(response)
-    let failure = await rejectionOf(state.finishTracked())
+    let failure: { reason: unknown } | undefined
+    try {
+      const unfinished = state.finishTracked()
+      if (unfinished) await unfinished
+    } catch (reason) {
+      failure = { reason }
+    }
     if ((handlerFailed || failure) && state.discard()) this.#services.emit('dropped')
-    failure = (await rejectionOf(this.#source.save(state, false))) ?? failure
+    try {
+      await this.#source.save(state, false)
+    } catch (reason) {
+      failure = { reason }
+    }
     if (handlerFailed) failure = undefined
     const { headers } = response
     if (failure) takeBackAnswer(headers)
@@ -158,13 +168,6 @@ export function createSessionManager<Data extends SessionData<Data> = Record<str
   options: SessionOptions | SessionManager<Data> = {},
 ): SessionManager<Data> {
   return options instanceof SessionManager ? options : new SessionManager<Data>(options)
-}
-
-function rejectionOf(work: Promise<unknown>): Promise<{ reason: unknown } | undefined> {
-  return work.then(
-    () => undefined,
-    (reason: unknown) => ({ reason }),
-  )
 }
 
 /** A framework's own HTTP error below 500 (`HTTPException(401)`, `ctx.throw(403)`) is an answer, not a failure. */

@@ -1,15 +1,17 @@
 import { shownKey } from './check.ts'
 import type { Keyring, Keys } from './crypto/keyring.ts'
+import { after, type Eventually } from './crypto/primitives.ts'
 import { SessionDataError, SessionError, StoreUnavailableError } from './errors.ts'
 import type { SessionEvent, SessionEventType } from './events.ts'
 import type { CheckedOptions } from './options.ts'
 import { decodeRecord, encodeRecord, secondsUntil, type LiveRecord, type Tombstone } from './record.ts'
-import type { ReplaceOutcome, Version } from './store.ts'
+import type { ReplaceOutcome, SessionStore, Version } from './store.ts'
 import type { Turns } from './turns.ts'
 import { within } from './within.ts'
 
 /** A session whose record was read live. */
-export interface LiveSession extends Keys {
+export interface LiveSession {
+  keys: Keys
   record: LiveRecord
   version: Version
 }
@@ -47,8 +49,8 @@ export class RecordIO {
     keys: Keys,
     ttl: number,
   ): Promise<{ record: LiveRecord | Tombstone; version: Version } | undefined> {
-    const { options, keyring, emit } = this.#services
-    const stored = await this.ask('get', () => options.store.get(keys.storeKey, ttl))
+    const { keyring, emit } = this.#services
+    const stored = await this.ask('get', () => this.#store.get(keys.storeKey, ttl))
     if (!stored) return undefined
     const opened = keyring.open(keys, stored.bytes)
     const plaintext = opened instanceof Promise ? await opened : opened
@@ -60,33 +62,33 @@ export class RecordIO {
 
   /** Restarts the time to live. */
   async touch(keys: Keys, ttl: number): Promise<void> {
-    await this.ask('get', () => this.#services.options.store.get(keys.storeKey, ttl))
+    await this.ask('get', () => this.#store.get(keys.storeKey, ttl))
   }
 
   /** `undefined` when the key is taken. */
   async add(keys: Keys, record: LiveRecord): Promise<Version | undefined> {
     const bytes = await this.#seal(keys, record)
-    return this.ask('add', () => this.#services.options.store.add(keys.storeKey, bytes, this.ttlOf(record)))
+    return this.ask('add', () => this.#store.add(keys.storeKey, bytes, this.ttlOf(record)))
   }
 
-  async replace(keys: Keys, record: LiveRecord | Tombstone, version: Version): Promise<ReplaceOutcome> {
-    const bytes = await this.#seal(keys, record)
-    const ttl = this.ttlOf(record)
-    return this.ask('replace', () => this.#services.options.store.replace(keys.storeKey, bytes, ttl, version))
+  replace(keys: Keys, record: LiveRecord | Tombstone, version: Version): Eventually<ReplaceOutcome> {
+    return after(this.#seal(keys, record), (bytes) =>
+      this.ask('replace', () => this.#store.replace(keys.storeKey, bytes, this.ttlOf(record), version)),
+    )
   }
 
   async set(keys: Keys, record: Tombstone): Promise<void> {
     const bytes = await this.#seal(keys, record)
-    await this.ask('set', () => this.#services.options.store.set(keys.storeKey, bytes, this.ttlOf(record)))
+    await this.ask('set', () => this.#store.set(keys.storeKey, bytes, this.ttlOf(record)))
   }
 
   async delete(storeKey: string): Promise<void> {
-    await this.ask('delete', () => this.#services.options.store.delete(storeKey))
+    await this.ask('delete', () => this.#store.delete(storeKey))
   }
 
   /** Not waited for: the record's token never left the process, so one that stays is known to nobody and runs out. */
   discard(storeKey: string): void {
-    void this.#services.options.store.delete(storeKey).catch(() => {})
+    void this.#store.delete(storeKey).catch(() => {})
   }
 
   /** Whole seconds: the idle timeout or what is left of the absolute one. */
@@ -117,15 +119,19 @@ export class RecordIO {
     })
   }
 
-  async #seal(keys: Keys, record: LiveRecord | Tombstone): Promise<Uint8Array> {
-    const { keyring, options } = this.#services
-    const { maxBytes = Infinity } = options.store
-    const bytes = await keyring.seal(keys, encodeRecord(record))
-    if (bytes.length <= maxBytes) return bytes
-    throw new SessionDataError(
-      'ERR_SESSION_TOO_LARGE',
-      `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
-    )
+  #seal(keys: Keys, record: LiveRecord | Tombstone): Eventually<Uint8Array> {
+    const { maxBytes = Infinity } = this.#store
+    return after(this.#services.keyring.seal(keys, encodeRecord(record)), (bytes) => {
+      if (bytes.length <= maxBytes) return bytes
+      throw new SessionDataError(
+        'ERR_SESSION_TOO_LARGE',
+        `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
+      )
+    })
+  }
+
+  get #store(): SessionStore {
+    return this.#services.options.store
   }
 }
 

@@ -53,9 +53,9 @@ export class SessionState {
   }
 
   /** For the commit: what was written over a session that could not be read is not saved (A2). */
-  async loadToCommit(): Promise<void> {
+  loadToCommit(): Promise<void> | undefined {
     if (this.#readError && !this.isDestroying) throw this.#readError.error
-    if (!this.loaded) await this.#loadOnce()
+    return this.loaded ? undefined : this.#loadOnce()
   }
 
   /** Counts work that the handler may not wait for: the commit does, and it never becomes an unhandled rejection. */
@@ -67,10 +67,11 @@ export class SessionState {
   }
 
   /** Waits for tracked work; rejects with the first failure that nobody can have seen yet. */
-  async finishTracked(): Promise<void> {
-    if (this.#unfinished.size === 0) return
-    const results = await Promise.allSettled(this.#unfinished)
-    for (const result of results) if (result.status === 'rejected') throw result.reason
+  finishTracked(): Promise<void> | undefined {
+    if (this.#unfinished.size === 0) return undefined
+    return Promise.allSettled(this.#unfinished).then((results) => {
+      for (const result of results) if (result.status === 'rejected') throw result.reason
+    })
   }
 
   /** What was begun before is waited for, but its failure no longer matters. */

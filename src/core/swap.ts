@@ -44,9 +44,15 @@ export async function swap(
     if (remembers(session.record, write.writeId)) return { outcome: 'written', session }
     if (failures.length > 1) throw failures[1]
     if (attempt > 0 && isExhausted()) return { outcome: 'exhausted' }
-    const record = await next(session)
+    const following = next(session)
+    const record = following instanceof Promise ? await following : following
     if (!record) return { outcome: 'unchanged', session }
-    const reply = await replace(io, session, record)
+    let reply
+    try {
+      reply = await io.replace(session.keys, record, session.version)
+    } catch (error) {
+      reply = asUnanswered(error)
+    }
     switch (reply.outcome) {
       case 'replaced':
         return { outcome: 'written', session: withRecord(session, record, reply.version) }
@@ -62,7 +68,7 @@ export async function swap(
     // Wait, then read, then swap with nothing waited for in between: the other order loses to every other writer.
     if (attempt > 0) await pause(attempt)
     if (isExhausted()) return { outcome: 'exhausted' }
-    const found = await io.read(session, io.ttlOf(session.record))
+    const found = await io.read(session.keys, io.ttlOf(session.record))
     if (!found) return { outcome: 'missing' }
     const stale = session.record
     session = withRecord(session, found.record, found.version)
@@ -72,21 +78,17 @@ export async function swap(
     }
     // The read restarted the time to live of what was known until now.
     const ttl = io.ttlOf(session.record)
-    if (ttl !== io.ttlOf(stale)) await io.touch(session, ttl)
+    if (ttl !== io.ttlOf(stale)) await io.touch(session.keys, ttl)
   }
 }
 
-async function replace(io: RecordIO, session: LiveSession, record: LiveRecord | Tombstone) {
-  try {
-    return await io.replace(session, record, session.version)
-  } catch (error) {
-    if (error instanceof StoreUnavailableError) return { outcome: 'unanswered', error } as const
-    throw error
-  }
+function asUnanswered(error: unknown): { outcome: 'unanswered'; error: StoreUnavailableError } {
+  if (error instanceof StoreUnavailableError) return { outcome: 'unanswered', error }
+  throw error
 }
 
 function withRecord(session: LiveSession, record: LiveRecord | Tombstone, version: unknown): LiveSession {
-  return { ...session, record: 'ended' in record ? session.record : record, version }
+  return { keys: session.keys, record: 'ended' in record ? session.record : record, version }
 }
 
 /** Full jitter, doubling: two writers that collided must not collide again. */

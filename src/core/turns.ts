@@ -10,12 +10,15 @@ const LONGEST_LOOK_MS = 50
 const LONGEST_WAIT_MS = 2_000
 
 interface Queue<Baton> {
-  last: Promise<Baton | undefined> | undefined
+  last: Promise<Kept<Baton>> | undefined
   /** How many have had their turn. */
   done: number
   /** The store did not answer the last of them: nobody is to wait for the others to find that out, too. */
   isOutage: boolean
 }
+
+/** What a turn hands on to the next, if anything. */
+type Kept<Baton> = { kept?: Baton } | object | void
 
 /**
  * Lets commits to one record within this process take turns, each handing the newest record on to the next, so that
@@ -26,37 +29,42 @@ export class Turns<Baton> {
   readonly #queues = new Map<string, Queue<Baton>>()
 
   /** What `run` returns goes to the caller, and what it `kept` to the next in the queue. */
-  async take<Result>(key: string, run: (baton: Baton | undefined) => Promise<Result>): Promise<Result> {
+  take<Result extends Kept<Baton>>(
+    key: string,
+    run: (baton: Baton | undefined) => Promise<Result>,
+  ): Promise<Result> {
     const queue: Queue<Baton> = this.#queues.get(key) ?? { last: undefined, done: 0, isOutage: false }
-    this.#queues.set(key, queue)
     const before = queue.last
-    let finish!: (baton: Baton | undefined) => void
-    const turn = new Promise<Baton | undefined>((resolve) => {
-      finish = resolve
-    })
+    const turn = before ? waitFor(before, queue).then(run) : run(undefined)
     queue.last = turn
-    let kept: Baton | undefined
-    try {
-      const result = await run(before && (await waitFor(before, queue)))
-      queue.isOutage = false
-      kept = (result as { kept?: Baton } | undefined)?.kept
-      return result
-    } catch (error) {
-      queue.isOutage ||= error instanceof StoreUnavailableError
-      throw error
-    } finally {
+    this.#queues.set(key, queue)
+    const end = () => {
       queue.done++
-      finish(kept)
       if (queue.last === turn) this.#queues.delete(key)
     }
+    turn.then(
+      () => {
+        queue.isOutage = false
+        end()
+      },
+      (error) => {
+        queue.isOutage ||= error instanceof StoreUnavailableError
+        end()
+      },
+    )
+    return turn
   }
 }
 
 /** `undefined`, too, once the queue has stood still for too long, or moved too slowly, or met an outage. */
 async function waitFor<Baton>(
-  before: Promise<Baton>,
+  before: Promise<Kept<Baton>>,
   queue: { done: number; isOutage: boolean },
 ): Promise<Baton | undefined> {
+  const handedOn = before.then(
+    (kept) => (kept as { kept?: Baton } | undefined)?.kept,
+    () => undefined,
+  )
   const startedAt = performance.now()
   let { done } = queue
   let movedAt = startedAt
@@ -67,9 +75,9 @@ async function waitFor<Baton>(
     }
     if (now - movedAt >= LONGEST_STANDSTILL_MS || now - startedAt >= LONGEST_WAIT_MS) break
     try {
-      return await within(LONGEST_LOOK_MS, () => before)
+      return await within(LONGEST_LOOK_MS, () => handedOn)
     } catch {
-      // Not yet: a turn never rejects.
+      // Not yet: a turn that failed hands on nothing, which is no failure here.
     }
   }
   return undefined

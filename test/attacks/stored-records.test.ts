@@ -32,7 +32,7 @@ describeAttacks(
               piece: 'nativePrimitives() ?? webPrimitives',
               replacement: `{
               ...(nativePrimitives() ?? webPrimitives),
-              encrypt: (_key, _nonce, plaintext) => Buffer.concat([plaintext, Buffer.alloc(16)]),
+              encrypt: (_key, prefix, nonce, plaintext) => Buffer.concat([prefix, nonce, plaintext, Buffer.alloc(16)]),
               decrypt: (_key, _nonce, sealed) => sealed.subarray(0, -16),
             }`,
             },
@@ -72,8 +72,8 @@ describeAttacks(
             },
             {
               file: KEYRING,
-              piece: 'utf8.encodeInto(storeKey, bytes.subarray(1 + KEY_ID_BYTES))',
-              replacement: '',
+              piece: 'return characters + storeKey',
+              replacement: 'return characters',
             },
           ],
           gain: /^alice reads .*bob/,
@@ -106,8 +106,8 @@ describeAttacks(
           removed: [
             {
               file: KEYRING,
-              piece: 'this.#primitives.hmac(secret.bytes, ',
-              replacement: 'this.#primitives.hmac(new Uint8Array(32), ',
+              piece: '        hmac,\n',
+              replacement: '        hmac: this.#primitives.hmac(new Uint8Array(32)),\n',
             },
           ],
           gain: /^a record under the genuine key id is read: .*root/,

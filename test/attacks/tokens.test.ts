@@ -31,7 +31,7 @@ describeAttacks('Who knows a token, or plants one', [
         removed: [
           {
             file: COMMIT,
-            piece: 'await this.#services.turns.take(session.storeKey, () => this.#end(session))',
+            piece: 'await this.#services.turns.take(session.keys.storeKey, () => this.#end(session))',
             replacement: '',
           },
         ],

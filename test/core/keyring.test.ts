@@ -274,15 +274,16 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
 
 describe('native and web primitives', () => {
   it('G1: give the same bytes', async () => {
-    const [key, nonce, associated] = [Buffer.alloc(32, 1), Buffer.alloc(12, 2), Buffer.from('associated')]
+    const [key, prefix, nonce] = [Buffer.alloc(32, 1), Buffer.alloc(5, 4), Buffer.alloc(12, 2)]
+    const associated = '\0\x7f\x80\xff associated'
     for (const length of [0, 1, 31, 64, 65, 1000]) {
       const [data, said] = [Buffer.alloc(length, 3), 'é€\0'.repeat(length)]
       const bytes = implementations.map(async ([, using]) => [
         await using.sha256(said),
-        hex(await using.hmac(key, said)),
-        hex(await using.hmac(Buffer.alloc(32 + length, 4), said)),
+        hex(await using.hmac(key)(said)),
+        hex(await using.hmac(Buffer.alloc(32 + length, 4))(said)),
         hex(await using.hmac512(key, said)),
-        hex(await using.encrypt(key, nonce, data, associated)),
+        hex(await using.encrypt(key, prefix, nonce, data, associated)),
       ])
       expect(await bytes[0]).toEqual(await bytes[1])
     }

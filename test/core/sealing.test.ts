@@ -40,8 +40,8 @@ describe.each(stores)('sealing on $name', ({ open }) => {
     const altered = genuine.slice()
     altered[20] = (altered[20] as number) ^ 1
     const strangers = new Keyring('__Host-session', () => [new TextEncoder().encode(newSecret)])
-    const envelope = '{"deadline":9e15,"generation":1,"writtenAt":0,"writeIds":""}'
-    const plaintext = new TextEncoder().encode([envelope, '"user"', '"root"'].join('\n'))
+    const envelope = '{"deadline":9e15,"generation":1,"writtenAt":0,"writeIds":"","keys":["user"]}'
+    const plaintext = new TextEncoder().encode(`${envelope}\n"root"`)
     const forgeries = [
       await bytesOf(others.key),
       altered,

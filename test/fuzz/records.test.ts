@@ -29,8 +29,8 @@ const ringWith = (using: Primitives, ...secrets: string[]) =>
 const [oldSecret, newSecret] = [secret, 'the secret that replaces the one before, as long']
 const rings = [ringWith(native, newSecret, oldSecret), ringWith(webPrimitives, newSecret, oldSecret)]
 
-const envelope = '{"deadline":9e15,"generation":1,"writtenAt":0,"writeIds":""}'
-const plaintextsSealed = ['', envelope, `${envelope}\n"user"\n"root"`, 'x'.repeat(2000)].map((text) =>
+const envelope = '{"deadline":9e15,"generation":1,"writtenAt":0,"writeIds":"","keys":["user"]}'
+const plaintextsSealed = ['', envelope, `${envelope}\n"root"`, 'x'.repeat(2000)].map((text) =>
   utf8.encode(text),
 )
 
@@ -222,7 +222,7 @@ describe('plaintext that somebody with the secret sealed', () => {
       const reading = fc.constantFrom('reads', 'reads one key', 'takes')
       await fc.assert(
         fc.asyncProperty(noJson, reading, async (text, name) => {
-          await plant(`${envelope}\n"user"\n${text}`)
+          await plant(`${envelope}\n${text}`)
           const failure = await visit(manager, cookie, (session) => requests[name]!(session)).catch(
             (error: unknown) => error,
           )

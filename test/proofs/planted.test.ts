@@ -26,7 +26,7 @@ const cases: [string, Case][] = [
     {
       fault: {
         file: 'src/core/commit.ts',
-        piece: 'const { record, changed } = this.#replay(batch, newest.record)',
+        piece: 'const { record, changed } = this.#replay(batch, newest)',
         replacement: 'const { record, changed } = this.#replay(batch, loaded.record)',
       },
       run: writes,

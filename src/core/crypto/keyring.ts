@@ -7,9 +7,8 @@ import { webPrimitives } from './web.ts'
 const FORMAT = 1
 const KEY_ID_BYTES = 4
 const NONCE_BYTES = 12
-const HEADER_BYTES = 1 + KEY_ID_BYTES + NONCE_BYTES
-
-const utf8 = new TextEncoder()
+const PREFIX_BYTES = 1 + KEY_ID_BYTES
+const HEADER_BYTES = PREFIX_BYTES + NONCE_BYTES
 
 /** A token, and what is derived from it. */
 export interface Keys {
@@ -34,6 +33,7 @@ export interface MarkKeys {
 
 interface Secret {
   bytes: Uint8Array
+  hmac: (text: string) => Eventually<Uint8Array>
   /** Says which secret sealed a record, so that opening never has to try. */
   keyId: Uint8Array
 }
@@ -125,28 +125,19 @@ export class Keyring {
     storeKey: string,
     plaintext: Uint8Array,
   ): Eventually<Uint8Array> {
+    const prefix = Uint8Array.of(FORMAT, ...keyId)
     const nonce = randomBytes(NONCE_BYTES)
-    const encrypted = this.#primitives.encrypt(key, nonce, plaintext, associatedData(keyId, storeKey))
-    return after(encrypted, (sealed) => {
-      const bytes = new Uint8Array(HEADER_BYTES + sealed.length)
-      bytes[0] = FORMAT
-      bytes.set(keyId, 1)
-      bytes.set(nonce, 1 + KEY_ID_BYTES)
-      bytes.set(sealed, HEADER_BYTES)
-      return bytes
-    })
+    return this.#primitives.encrypt(key, prefix, nonce, plaintext, associatedData(prefix, storeKey))
   }
 
   #decrypt(key: Uint8Array, storeKey: string, bytes: Uint8Array): Eventually<Uint8Array | undefined> {
-    const nonce = bytes.subarray(1 + KEY_ID_BYTES, HEADER_BYTES)
-    const associated = associatedData(bytes.subarray(1, 1 + KEY_ID_BYTES), storeKey)
-    return this.#primitives.decrypt(key, nonce, bytes.subarray(HEADER_BYTES), associated)
+    const nonce = bytes.subarray(PREFIX_BYTES, HEADER_BYTES)
+    return this.#primitives.decrypt(key, nonce, bytes.subarray(HEADER_BYTES), associatedData(bytes, storeKey))
   }
 
   #recordKey(secret: Secret, keys: Keys): Eventually<Uint8Array> {
     if (keys.recordKey?.secret === secret) return keys.recordKey.bytes
-    const derived = this.#primitives.hmac(secret.bytes, this.#labelled('holdfast record', keys.token))
-    return after(derived, (bytes) => {
+    return after(secret.hmac(this.#labelled('holdfast record', keys.token)), (bytes) => {
       keys.recordKey = { secret, bytes }
       return bytes
     })
@@ -159,12 +150,14 @@ export class Keyring {
 
   #ready(): Eventually<readonly Secret[]> {
     if (this.#prepared) return this.#prepared
-    const prepared = this.#secrets().map((bytes) =>
-      after(this.#primitives.hmac(bytes, 'holdfast key id'), (digest) => ({
+    const prepared = this.#secrets().map((bytes) => {
+      const hmac = this.#primitives.hmac(bytes)
+      return after(hmac('holdfast key id'), (digest) => ({
         bytes,
+        hmac,
         keyId: digest.slice(0, KEY_ID_BYTES),
-      })),
-    )
+      }))
+    })
     const isWaiting = prepared.some((secret) => secret instanceof Promise)
     this.#prepared = isWaiting ? Promise.all(prepared) : (prepared as Secret[])
     return this.#prepared
@@ -175,10 +168,9 @@ function isSealed(bytes: Uint8Array): boolean {
   return bytes.length >= HEADER_BYTES + TAG_BYTES && bytes[0] === FORMAT
 }
 
-function associatedData(keyId: Uint8Array, storeKey: string): Uint8Array {
-  const bytes = new Uint8Array(1 + KEY_ID_BYTES + storeKey.length)
-  bytes[0] = FORMAT
-  bytes.set(keyId, 1)
-  utf8.encodeInto(storeKey, bytes.subarray(1 + KEY_ID_BYTES))
-  return bytes
+/** The first bytes of a record and its store key. */
+function associatedData(prefix: Uint8Array, storeKey: string): string {
+  let characters = ''
+  for (let index = 0; index < PREFIX_BYTES; index++) characters += String.fromCharCode(prefix[index]!)
+  return characters + storeKey
 }

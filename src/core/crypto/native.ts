@@ -1,4 +1,7 @@
-import { TAG_BYTES, type Primitives } from './primitives.ts'
+import { concat, TAG_BYTES, type Primitives } from './primitives.ts'
+
+const SHA256_BYTES = 32
+const SHA256_BLOCK_BYTES = 64
 
 type NodeCrypto = typeof import('node:crypto')
 type WithBuiltins = { process?: { getBuiltinModule?: (id: 'node:crypto') => NodeCrypto | undefined } }
@@ -13,19 +16,24 @@ export function nativePrimitives(): Primitives | undefined {
     sha256: hash
       ? (text) => hash('sha256', text, 'base64url')
       : (text) => crypto.createHash('sha256').update(text).digest('base64url'),
-    hmac: (key, text) => crypto.createHmac('sha256', key).update(text).digest(),
+    hmac: hash
+      ? (key) => oneShotHmac(hash, key)
+      : (key) => (text) => crypto.createHmac('sha256', key).update(text).digest(),
     hmac512: (key, text) => crypto.createHmac('sha512', key).update(text).digest(),
 
-    encrypt(key, nonce, plaintext, associated) {
+    encrypt(key, prefix, nonce, plaintext, associated) {
       const cipher = crypto.createCipheriv('aes-256-gcm', key, nonce)
-      cipher.setAAD(associated)
-      return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
+      cipher.setAAD(Buffer.from(associated, 'latin1'))
+      const ciphertext = cipher.update(plaintext)
+      cipher.final()
+      return concat(prefix, nonce, ciphertext, cipher.getAuthTag())
     },
 
     decrypt(key, nonce, sealed, associated) {
       const tagStart = sealed.length - TAG_BYTES
-      const decipher = crypto.createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
-      decipher.setAAD(associated)
+      const decipher = crypto.createDecipheriv('aes-256-gcm', key, nonce)
+      decipher.setAAD(Buffer.from(associated, 'latin1'))
+      // Always 16 bytes long; to say so as an option costs 0.5 µs.
       decipher.setAuthTag(sealed.subarray(tagStart))
       const plaintext = decipher.update(sealed.subarray(0, tagStart))
       try {
@@ -35,5 +43,23 @@ export function nativePrimitives(): Primitives | undefined {
         return undefined
       }
     },
+  }
+}
+
+/**
+ * HMAC as RFC 2104 §2 defines it, out of two hashes: 1.5 µs instead of the 2.8 of an Hmac object, which every read
+ * would leave to the garbage collector.
+ */
+function oneShotHmac(hash: NodeCrypto['hash'], key: Uint8Array): (text: string) => Uint8Array {
+  const block = new Uint8Array(SHA256_BLOCK_BYTES)
+  block.set(key.length > SHA256_BLOCK_BYTES ? hash('sha256', key, 'buffer') : key)
+  const innerPad = block.map((byte) => byte ^ 0x36)
+  const outer = Buffer.alloc(SHA256_BLOCK_BYTES + SHA256_BYTES)
+  outer.set(block.map((byte) => byte ^ 0x5c))
+  return (text) => {
+    // Texts on the way: a digest asked for as a buffer comes in memory of its own, outside the heap.
+    const inner = hash('sha256', Buffer.concat([innerPad, Buffer.from(text)]), 'binary')
+    outer.write(inner, SHA256_BLOCK_BYTES, 'binary')
+    return Buffer.from(hash('sha256', outer, 'binary'), 'binary')
   }
 }

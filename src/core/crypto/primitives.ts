@@ -9,28 +9,43 @@ export function after<Value, Next>(
   return value instanceof Promise ? value.then(next) : next(value)
 }
 
-/** The few primitives that sessions rest on. Both implementations give the same bytes. */
+/**
+ * The few primitives that sessions rest on. Both implementations give the same bytes. Associated data is a text of the
+ * characters U+0000 to U+00FF, a byte each.
+ */
 export interface Primitives {
   /** Of the text in UTF-8, in base64url. */
   sha256(text: string): Eventually<string>
-  /** HMAC-SHA-256 (RFC 2104) of the text in UTF-8. */
-  hmac(key: Uint8Array, text: string): Eventually<Uint8Array>
+  /** HMAC-SHA-256 (RFC 2104) with this key, of a text in UTF-8. */
+  hmac(key: Uint8Array): (text: string) => Eventually<Uint8Array>
   /** HMAC-SHA-512. */
   hmac512(key: Uint8Array, text: string): Eventually<Uint8Array>
-  /** AES-256-GCM (NIST SP 800-38D): ciphertext followed by the 16-byte tag. */
+  /** AES-256-GCM (NIST SP 800-38D): the prefix, the nonce, the ciphertext and the 16-byte tag. */
   encrypt(
     key: Uint8Array,
+    prefix: Uint8Array,
     nonce: Uint8Array,
     plaintext: Uint8Array,
-    associated: Uint8Array,
+    associated: string,
   ): Eventually<Uint8Array>
-  /** `undefined` when the tag does not match. */
+  /** Of ciphertext and tag; `undefined` when the tag does not match. */
   decrypt(
     key: Uint8Array,
     nonce: Uint8Array,
     sealed: Uint8Array,
-    associated: Uint8Array,
+    associated: string,
   ): Eventually<Uint8Array | undefined>
 }
 
 export const TAG_BYTES = 16
+
+/** In memory of its own: no part of Buffer's pool reaches a store, which may take the buffer behind the bytes for all of them. */
+export function concat(...parts: Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
+  let start = 0
+  for (const part of parts) {
+    bytes.set(part, start)
+    start += part.length
+  }
+  return bytes
+}

@@ -1,5 +1,5 @@
 import { base64url } from './base64url.ts'
-import type { Primitives } from './primitives.ts'
+import { concat, type Primitives } from './primitives.ts'
 
 const utf8 = new TextEncoder()
 
@@ -12,14 +12,19 @@ export const webPrimitives: Primitives = {
     return base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', utf8.encode(text))))
   },
 
-  hmac: (key, text) => hmac('SHA-256', key, text),
-  hmac512: (key, text) => hmac('SHA-512', key, text),
+  hmac(key) {
+    const imported = importHmacKey('SHA-256', key)
+    // Whoever uses it meets the failure.
+    imported.catch(() => {})
+    return async (text) => sign(await imported, text)
+  },
 
-  async encrypt(key, nonce, plaintext, associated) {
+  hmac512: async (key, text) => sign(await importHmacKey('SHA-512', key), text),
+
+  async encrypt(key, prefix, nonce, plaintext, associated) {
     const imported = await importAesKey(key, 'encrypt')
-    return new Uint8Array(
-      await crypto.subtle.encrypt(aesGcm(nonce, associated), imported, plaintext as Bytes),
-    )
+    const sealed = await crypto.subtle.encrypt(aesGcm(nonce, associated), imported, plaintext as Bytes)
+    return concat(prefix, nonce, new Uint8Array(sealed))
   },
 
   async decrypt(key, nonce, sealed, associated) {
@@ -32,16 +37,19 @@ export const webPrimitives: Primitives = {
   },
 }
 
-async function hmac(hash: string, key: Uint8Array, text: string): Promise<Uint8Array> {
-  const algorithm = { name: 'HMAC', hash }
-  const imported = await crypto.subtle.importKey('raw', key as Bytes, algorithm, false, ['sign'])
-  return new Uint8Array(await crypto.subtle.sign('HMAC', imported, utf8.encode(text)))
+function importHmacKey(hash: string, key: Uint8Array): Promise<CryptoKey> {
+  return crypto.subtle.importKey('raw', key as Bytes, { name: 'HMAC', hash }, false, ['sign'])
+}
+
+async function sign(key: CryptoKey, text: string): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.sign('HMAC', key, utf8.encode(text)))
 }
 
 function importAesKey(key: Uint8Array, usage: 'encrypt' | 'decrypt'): Promise<CryptoKey> {
   return crypto.subtle.importKey('raw', key as Bytes, 'AES-GCM', false, [usage])
 }
 
-function aesGcm(nonce: Uint8Array, associated: Uint8Array): AesGcmParams {
-  return { name: 'AES-GCM', iv: nonce as Bytes, additionalData: associated as Bytes }
+function aesGcm(nonce: Uint8Array, associated: string): AesGcmParams {
+  const additionalData = Uint8Array.from(associated, (character) => character.charCodeAt(0))
+  return { name: 'AES-GCM', iv: nonce as Bytes, additionalData }
 }

@@ -33,42 +33,40 @@ export class MemcachedClient {
   }
 
   /** Reads, and sets the time to live of whatever it finds, leaving the version alone (M15). */
-  async getAndTouch(key: string, ttl: number): Promise<StoredRecord | undefined> {
-    const reply = await this.#ask({ opcode: Opcode.getAndTouch, key, expiry: expiry(ttl) }, MISSING)
-    if (reply.status === Status.missing) return undefined
-    // Copied: the value is a window on what the socket read, up to 64 KiB that belong to other sessions too.
-    return { bytes: new Uint8Array(reply.value), version: versionIn(reply) }
+  getAndTouch(key: string, ttl: number): Promise<StoredRecord | undefined> {
+    return this.#ask({ opcode: Opcode.getAndTouch, key, expiry: expiry(ttl) }, MISSING, (reply) => {
+      if (reply.status === Status.missing) return undefined
+      // Copied: the value is a window on what the socket read, up to 64 KiB that belong to other sessions too.
+      return { bytes: new Uint8Array(reply.value), version: versionIn(reply) }
+    })
   }
 
   /** Stores only where nothing is; `undefined` when the key is taken. */
-  async add(key: string, value: Uint8Array, ttl: number): Promise<Uint8Array | undefined> {
-    const reply = await this.#ask({ opcode: Opcode.add, key, expiry: expiry(ttl), value }, TAKEN)
-    return reply.status === Status.taken ? undefined : versionIn(reply)
+  add(key: string, value: Uint8Array, ttl: number): Promise<Uint8Array | undefined> {
+    return this.#ask({ opcode: Opcode.add, key, expiry: expiry(ttl), value }, TAKEN, (reply) =>
+      reply.status === Status.taken ? undefined : versionIn(reply),
+    )
   }
 
   /** Stores only over this very version. REPLACE, not SET: refused for size or memory, SET deletes the old value (M6). */
-  async compareAndSwap(
-    key: string,
-    value: Uint8Array,
-    ttl: number,
-    version: Uint8Array,
-  ): Promise<ReplaceOutcome> {
-    if (isZero(version)) throw new Error(WITHOUT_VERSIONS)
+  compareAndSwap(key: string, value: Uint8Array, ttl: number, version: Uint8Array): Promise<ReplaceOutcome> {
+    if (isZero(version)) return Promise.reject(new Error(WITHOUT_VERSIONS))
     const request = { opcode: Opcode.replace, key, expiry: expiry(ttl), value, version }
-    const reply = await this.#ask(request, TAKEN_OR_MISSING)
-    if (reply.status === Status.taken) return { outcome: 'conflict' }
-    if (reply.status === Status.missing) return { outcome: 'missing' }
-    return { outcome: 'replaced', version: versionIn(reply) }
+    return this.#ask(request, TAKEN_OR_MISSING, (reply) => {
+      if (reply.status === Status.taken) return { outcome: 'conflict' }
+      if (reply.status === Status.missing) return { outcome: 'missing' }
+      return { outcome: 'replaced', version: versionIn(reply) }
+    })
   }
 
   /** Stores whatever is there. */
-  async set(key: string, value: Uint8Array, ttl: number): Promise<void> {
-    await this.#ask({ opcode: Opcode.set, key, expiry: expiry(ttl), value })
+  set(key: string, value: Uint8Array, ttl: number): Promise<void> {
+    return this.#ask({ opcode: Opcode.set, key, expiry: expiry(ttl), value }, [], () => {})
   }
 
   /** Removes; missing is a success. */
-  async delete(key: string): Promise<void> {
-    await this.#ask({ opcode: Opcode.delete, key }, MISSING)
+  delete(key: string): Promise<void> {
+    return this.#ask({ opcode: Opcode.delete, key }, MISSING, () => {})
   }
 
   /** Ends every connection at once; what is in flight rejects, and so does everything later. */
@@ -77,37 +75,37 @@ export class MemcachedClient {
   }
 
   /** What the server says of itself, by name; of a client with one server. `group`: `settings`, `items`, `slabs`. */
-  async stats(group = ''): Promise<Map<string, string>> {
+  stats(group = ''): Promise<Map<string, string>> {
     const stats = new Map<string, string>()
-    await this.#ask({ opcode: Opcode.stat, key: group }, [], ({ key, value }) => {
+    return this.#ask({ opcode: Opcode.stat, key: group }, [], ({ key, value }) => {
       if (key.length > 0) stats.set(String(key), String(value))
+      return stats
     })
-    return stats
   }
 
-  /** Rejects with memcached's refusal for every status but success and those `expected` besides. */
-  async #ask(
+  /**
+   * What `read` makes of the last reply, of which only {@link stats} has more than one. Rejects with memcached's refusal
+   * for every status but success and those `expected` besides.
+   */
+  #ask<Result>(
     request: Request,
-    expected: readonly number[] = [],
-    onReply?: (reply: Reply) => void,
-  ): Promise<Reply> {
+    expected: readonly number[],
+    read: (reply: Reply) => Result,
+  ): Promise<Result> {
     const startedAt = performance.now()
-    let reply: Reply
-    try {
-      reply = await this.#exchange(request, onReply)
-    } catch (error) {
+    return this.#exchange(request, expected, read).catch((error: unknown) => {
       const left = this.#timeoutMs - (performance.now() - startedAt)
       const isRepeatable = error instanceof ConnectionLostError && REPEATABLE.has(request.opcode)
       if (!isRepeatable || left <= 0) throw error
-      reply = await within(left, () => this.#exchange(request, onReply))
-    }
-    const { status } = reply
-    if (status === Status.ok || expected.includes(status)) return reply
-    throw new Error(`memcached refused: ${refusal(status)}`)
+      return within(left, () => this.#exchange(request, expected, read))
+    })
   }
 
-  /** Resolves with the last reply, of which only {@link stats} has more than one. */
-  #exchange(request: Request, onReply?: (reply: Reply) => void): Promise<Reply> {
+  #exchange<Result>(
+    request: Request,
+    expected: readonly number[],
+    read: (reply: Reply) => Result,
+  ): Promise<Result> {
     // Unsigned: memjs's own counter turns negative after 2^31 operations, and then every call throws (M4).
     const sequence = (this.#sequence = (this.#sequence + 1) >>> 0)
     const { key = '' } = request
@@ -116,8 +114,16 @@ export class MemcachedClient {
         if (error) return reject(error)
         // Our Connection answers with its own.
         const reply = response as unknown as Reply
-        onReply?.(reply)
-        if (reply.isLast) resolve(reply)
+        const { status } = reply
+        if (status !== Status.ok && !expected.includes(status)) {
+          return reject(new Error(`memcached refused: ${refusal(status)}`))
+        }
+        try {
+          const result = read(reply)
+          if (reply.isLast) resolve(result)
+        } catch (refused) {
+          reject(refused)
+        }
       })
     })
   }

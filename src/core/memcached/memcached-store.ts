@@ -77,12 +77,10 @@ export class MemcachedStore implements SessionStore {
   }
 }
 
-async function orUnavailable<Result>(operation: string, answer: Promise<Result>): Promise<Result> {
-  try {
-    return await answer
-  } catch (cause) {
+function orUnavailable<Result>(operation: string, answer: Promise<Result>): Promise<Result> {
+  return answer.catch((cause: unknown) => {
     throw new StoreUnavailableError(operation, cause)
-  }
+  })
 }
 
 function checkTtl(ttl: number): void {
