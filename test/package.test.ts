@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { declareModules, DOCUMENTS, install, pack, say, temporaryFolder } from './package/project.ts'
@@ -132,6 +132,25 @@ describe('the package', { timeout: 120_000 }, () => {
       const expected = [1, 2, 3].map((view) => third.replace('3', String(view)))
       expect(await visitThrice(framed, runtime, program)).toEqual(expected)
     })
+  })
+
+  it('the steps of the README lead from an empty folder to a first session', async () => {
+    const steps = /^npm init .*?(?=^```)/ms.exec(readFileSync('README.md', 'utf8'))![0].trim().split('\n')
+    expect(steps).toHaveLength(5)
+    const [prepare, installed, paste, start, look] = steps as [string, string, string, string, string]
+    const path = join(folder.path, 'empty')
+    await mkdir(path)
+    expect(await say('sh', ['-ec', prepare], path)).not.toMatch(FAILURE)
+    const here = installed.replace(' holdfast ', ` ${packed.tarball} `)
+    expect(here).toContain(packed.tarball)
+    expect(await say('sh', ['-ec', here], path)).not.toMatch(FAILURE)
+    expect(paste).toBe('# paste the program under "Hono" into app.ts')
+    await copyFile('test/readme/hono.ts', join(path, 'app.ts'))
+    const [, onNode, onBun] = /^(npx tsx app\.ts) +# or: bun (app\.ts)$/.exec(start)!
+    const [, first] = /# (.*), and a session cookie$/.exec(look)!
+    for (const [command, ...args] of [onNode!.split(' '), [bun, onBun!]]) {
+      expect((await visitThrice(path, command!, ...args))[0]).toBe(first)
+    }
   })
 
   // skipLibCheck is off: the declarations themselves are compiled, too.

@@ -10,8 +10,10 @@ export async function visitThrice(cwd: string, command: string, ...args: string[
     cwd,
     env: { ...process.env, PORT: String(port), NODE_OPTIONS: undefined },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own: npx and tsx start the program as a child of theirs.
+    detached: true,
   })
-  const endsWithUs = () => child.kill('SIGKILL')
+  const endsWithUs = () => process.kill(-child.pid!, 'SIGKILL')
   process.once('exit', endsWithUs)
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text))
@@ -30,7 +32,7 @@ export async function visitThrice(cwd: string, command: string, ...args: string[
     }
     return bodies
   } finally {
-    child.kill('SIGKILL')
+    if (child.exitCode === null) endsWithUs()
     await exited
     process.off('exit', endsWithUs)
   }

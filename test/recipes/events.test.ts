@@ -141,6 +141,11 @@ describe('onEvent', () => {
       ms: expect.any(Number),
       roundTrips: 1,
     })
+    const shown = JSON.parse(/```text\n(.*)\n```/.exec(guide)![1]!)
+    const loaded = parsed.find(({ event }) => event === 'session loaded')!
+    expect(Object.keys(loaded)).toEqual(Object.keys(shown))
+    expect([loaded['level'], loaded['event'], loaded['roundTrips']]).toEqual(['debug', 'session loaded', 1])
+    expect([shown.level, shown.event, shown.roundTrips]).toEqual(['debug', 'session loaded', 1])
     const failed = parsed.find(({ level }) => level === 'error')
     expect(failed!['error']).toBe('the session store did not answer (get): Error: tampered with')
   })

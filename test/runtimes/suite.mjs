@@ -17,6 +17,7 @@ export const onNodeAlone = {
   'test/attacks/': 'breaks copies of the sources and builds them',
   'test/browser/': 'starts servers on Node and Bun itself, and Chromium',
   'test/cli.test.ts': 'starts the command line as a process of its own',
+  'test/docs-code.test.ts': 'reads the guides',
   'test/docs-memcached.test.ts': 'runs the shell commands of the guide',
   'test/docs-security.test.ts': 'reads the tests and a guide',
   'test/docs/': 'the programs of the guides, one of them for vitest on Node',
