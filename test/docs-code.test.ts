@@ -65,7 +65,7 @@ describe('the code in README and guides', () => {
     }
   })
 
-  it('in other languages is known to a test that runs it', () => {
+  it('in other languages is listed here, with the test that runs it', () => {
     for (const document of documents) {
       const shown = blocks.filter(([file, language]) => file === document && language !== 'ts')
       const known = Object.entries(TRIED_IN[document] ?? {})

@@ -18,7 +18,7 @@ const show = ({ from, to, isType }: Import) => `${from} imports ${isType ? 'type
 
 // architecture.md, "Layers": a file imports from its own layer and from those before it in this list.
 const LAYERS = [
-  /^core\/(crypto\/[\w-]+|events|errors|check|store|within)\.ts$/,
+  /^core\/(crypto\/[\w-]+|events|errors|check|store|within|eventually)\.ts$/,
   /^core\/(changes|record|cookie|token|json|working-copy|turns|memory-store|memcached\/(doctor\/)?[\w-]+)\.ts$/,
   /^core\/(session|session-state|options|load|commit|marks|swap|record-io|response-headers)\.ts$/,
   /^core\/manager\.ts$/,

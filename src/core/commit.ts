@@ -1,12 +1,12 @@
 import type { Changes } from './changes.ts'
 import { MAX_COOKIE_AGE_SECONDS } from './cookie.ts'
-import { after, type Eventually } from './crypto/primitives.ts'
 import {
   SessionConflictError,
   SessionEndedError,
   StoreUnavailableError,
   type SessionError,
 } from './errors.ts'
+import { after, type Eventually } from './eventually.ts'
 import { tieToSubject } from './marks.ts'
 import { RecordIO, type LiveSession, type Services } from './record-io.ts'
 import {

@@ -52,7 +52,10 @@ export class SessionState {
     })
   }
 
-  /** For the commit: what was written over a session that could not be read is not saved (A2). */
+  /**
+   * For the commit: what was written over a session that could not be read is not saved (A2). `undefined` where there is
+   * nothing to wait for, as most often; see `after`.
+   */
   loadToCommit(): Promise<void> | undefined {
     if (this.#readError && !this.isDestroying) throw this.#readError.error
     return this.loaded ? undefined : this.#loadOnce()
@@ -66,7 +69,7 @@ export class SessionState {
     return work
   }
 
-  /** Waits for tracked work; rejects with the first failure that nobody can have seen yet. */
+  /** Waits for tracked work, if there is any; rejects with the first failure that nobody can have seen yet. */
   finishTracked(): Promise<void> | undefined {
     if (this.#unfinished.size === 0) return undefined
     return Promise.allSettled(this.#unfinished).then((results) => {

@@ -1,5 +1,5 @@
-import type { Eventually } from './crypto/primitives.ts'
 import { StoreUnavailableError } from './errors.ts'
+import type { Eventually } from './eventually.ts'
 import { remembers, type LiveRecord, type Tombstone } from './record.ts'
 import type { LiveSession, RecordIO, Services } from './record-io.ts'
 

@@ -9,16 +9,13 @@ const LONGEST_STANDSTILL_MS = 700
 const LONGEST_LOOK_MS = 50
 const LONGEST_WAIT_MS = 2_000
 
-interface Queue<Baton> {
-  last: Promise<Kept<Baton>> | undefined
+interface Queue {
+  last: Promise<unknown> | undefined
   /** How many have had their turn. */
   done: number
   /** The store did not answer the last of them: nobody is to wait for the others to find that out, too. */
   isOutage: boolean
 }
-
-/** What a turn hands on to the next, if anything. */
-type Kept<Baton> = { kept?: Baton } | object | void
 
 /**
  * Lets commits to one record within this process take turns, each handing the newest record on to the next, so that
@@ -26,16 +23,13 @@ type Kept<Baton> = { kept?: Baton } | object | void
  * queue that stands still, because a store call hangs, or that moves too slowly.
  */
 export class Turns<Baton> {
-  readonly #queues = new Map<string, Queue<Baton>>()
+  readonly #queues = new Map<string, Queue>()
 
   /** What `run` returns goes to the caller, and what it `kept` to the next in the queue. */
-  take<Result extends Kept<Baton>>(
-    key: string,
-    run: (baton: Baton | undefined) => Promise<Result>,
-  ): Promise<Result> {
-    const queue: Queue<Baton> = this.#queues.get(key) ?? { last: undefined, done: 0, isOutage: false }
+  take<Result>(key: string, run: (baton: Baton | undefined) => Promise<Result>): Promise<Result> {
+    const queue: Queue = this.#queues.get(key) ?? { last: undefined, done: 0, isOutage: false }
     const before = queue.last
-    const turn = before ? waitFor(before, queue).then(run) : run(undefined)
+    const turn = before ? waitFor<Baton>(before, queue).then(run) : run(undefined)
     queue.last = turn
     this.#queues.set(key, queue)
     const end = () => {
@@ -58,7 +52,7 @@ export class Turns<Baton> {
 
 /** `undefined`, too, once the queue has stood still for too long, or moved too slowly, or met an outage. */
 async function waitFor<Baton>(
-  before: Promise<Kept<Baton>>,
+  before: Promise<unknown>,
   queue: { done: number; isOutage: boolean },
 ): Promise<Baton | undefined> {
   const handedOn = before.then(

@@ -13,7 +13,13 @@ export async function visitThrice(cwd: string, command: string, ...args: string[
     // A group of its own: npx and tsx start the program as a child of theirs.
     detached: true,
   })
-  const endsWithUs = () => process.kill(-child.pid!, 'SIGKILL')
+  const endsWithUs = () => {
+    try {
+      process.kill(-child.pid!, 'SIGKILL')
+    } catch {
+      // All of it is gone already, or never was.
+    }
+  }
   process.once('exit', endsWithUs)
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text))
@@ -32,7 +38,7 @@ export async function visitThrice(cwd: string, command: string, ...args: string[
     }
     return bodies
   } finally {
-    if (child.exitCode === null) endsWithUs()
+    endsWithUs()
     await exited
     process.off('exit', endsWithUs)
   }

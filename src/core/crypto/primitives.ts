@@ -1,13 +1,4 @@
-/** The runtime's synchronous crypto answers at once, WebCrypto with a promise; callers take both. */
-export type Eventually<T> = T | Promise<T>
-
-/** Goes on at once where there is nothing to wait for: an `await` too many costs half a kilobyte and 0.3 µs. */
-export function after<Value, Next>(
-  value: Eventually<Value>,
-  next: (value: Value) => Eventually<Next>,
-): Eventually<Next> {
-  return value instanceof Promise ? value.then(next) : next(value)
-}
+import type { Eventually } from '../eventually.ts'
 
 /**
  * The few primitives that sessions rest on. Both implementations give the same bytes. Associated data is a text of the
@@ -39,7 +30,10 @@ export interface Primitives {
 
 export const TAG_BYTES = 16
 
-/** In memory of its own: no part of Buffer's pool reaches a store, which may take the buffer behind the bytes for all of them. */
+/**
+ * In memory of its own: no part of Buffer's pool reaches a store, which may take the buffer behind the bytes for all of
+ * them.
+ */
 export function concat(...parts: Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
   let start = 0
