@@ -289,6 +289,14 @@ describe('native and web primitives', () => {
     }
   })
 
+  it('G1: an HMAC is the same whatever its key signed before', async () => {
+    const derive = implementations.map(([, using]) => using.hmac(Buffer.alloc(40, 1)))
+    for (const length of [100, 0, 1000, 3, 1000]) {
+      const [ours, webs] = await Promise.all(derive.map((hmac) => hmac('é'.repeat(length))))
+      expect(hex(ours!)).toBe(hex(webs!))
+    }
+  })
+
   it('G1: open what the other one sealed', async () => {
     for (const [sealing, opening] of [
       [native, webPrimitives],
