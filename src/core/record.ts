@@ -18,7 +18,10 @@ export interface LiveRecord {
   /** How many times the record was written. */
   generation: number
   writtenAt: number
-  /** The ids of the last writes, newest first, each with a space behind it; the first one made this generation. */
+  /**
+   * The ids of the last writes, newest first, each with a space behind it; the first one made this generation. One text,
+   * since a session that is written often keeps many, and parsing 100 of them as a list costs as much as all the rest.
+   */
   writeIds: string
   texts: SessionTexts
 }
@@ -41,8 +44,7 @@ export interface Tombstone {
   successor?: string | undefined
 }
 
-/** With 256 a session that is written all the time had a record of 3 kB, and each write cost a third more. */
-const MAX_WRITE_IDS = 16
+const MAX_WRITE_IDS = 256
 /** In base64url, and a space. */
 const WRITE_ID_LENGTH = 12
 const QUIET_MS = 2_000
@@ -57,7 +59,7 @@ export function generateWriteId(): string {
 export type EnvelopeChanges = Partial<Pick<LiveRecord, 'deadline' | 'idleTimeout' | 'persistent' | 'subject'>>
 
 /**
- * The record after one more write. It keeps at most 16 write ids, and only those since it was last quiet for two seconds:
+ * The record after one more write. It keeps at most 256 write ids, and only those since it was last quiet for two seconds:
  * nobody waits that long for a reply.
  */
 export function nextRecord(

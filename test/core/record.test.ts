@@ -225,11 +225,11 @@ describe('nextRecord', () => {
     expect(record).toEqual(before)
   })
 
-  it('E4: keeps the last 16 write ids, newest first', () => {
+  it('E4: keeps the last 256 write ids, newest first', () => {
     let record = live([], { generation: 0, writeIds: '' })
-    for (let write = 1; write <= 50; write++) record = nextRecord(record, id(write), NOW, texts)
-    expect(record.generation).toBe(50)
-    expect(record.writeIds).toBe(ids(...Array.from({ length: 16 }, (_, index) => 50 - index)))
+    for (let write = 1; write <= 300; write++) record = nextRecord(record, id(write), NOW, texts)
+    expect(record.generation).toBe(300)
+    expect(record.writeIds).toBe(ids(...Array.from({ length: 256 }, (_, index) => 300 - index)))
   })
 
   it.each([
