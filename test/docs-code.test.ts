@@ -6,12 +6,15 @@ const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md'
   readdirSync('docs').map((name) => `docs/${name}`),
 )
 
-/** Every block that is no TypeScript, by its first line, and the test that runs it. */
+/**
+ * Every block that is no TypeScript, by its first line, and the test that deals with it. Two are not run whole: the tables
+ * of bench/scaling.ts take a minute, so only their titles are compared, and `npm ci && npm test` is what runs this.
+ */
 const TRIED_IN: Record<string, Record<string, string>> = {
   'README.md': {
     'npm install holdfast': 'test/package.test.ts',
     'npm init -y && npm pkg set type=module': 'test/package.test.ts',
-    'npm ci && npm start    # the demo, on http://localhost:3000, with no services': 'test/examples.test.ts',
+    'npm ci && npm start    # the demo, on http://localhost:3000, with no services': 'test/package.test.ts',
     'memcached -l 127.0.0.1 -p 11200 -m 256 -U 0': 'test/docs-memcached.test.ts',
     'npx holdfast doctor memcached://127.0.0.1:11200': 'test/docs-memcached.test.ts',
   },
@@ -67,7 +70,7 @@ describe('the code in README and guides', () => {
     }
   })
 
-  it('in other languages is listed here, with the test that runs it', () => {
+  it('in other languages is listed here, with the test that deals with it', () => {
     for (const document of documents) {
       const shown = blocks.filter(([file, language]) => file === document && language !== 'ts')
       const known = Object.entries(TRIED_IN[document] ?? {})
@@ -76,6 +79,14 @@ describe('the code in README and guides', () => {
         expect(shown[index]![2].startsWith(start), `${document}: ${shown[index]![2]}`).toBe(true)
         expect(existsSync(test), test).toBe(true)
       }
+    }
+  })
+
+  it('that docs/memcached.md has tried is the same wherever else it stands', () => {
+    const tried = blocks.filter(([document]) => document === 'docs/memcached.md').map(([, , code]) => code)
+    for (const [document, , code] of blocks) {
+      const listed = Object.entries(TRIED_IN[document] ?? {}).find(([start]) => code.startsWith(start))
+      if (listed?.[1] === 'test/docs-memcached.test.ts') expect(tried, document).toContain(code)
     }
   })
 

@@ -153,6 +153,13 @@ describe('the package', { timeout: 120_000 }, () => {
     }
   })
 
+  it('a checkout serves the demo, as the README says', async () => {
+    expect(readFileSync('README.md', 'utf8')).toMatch(/^npm ci && npm start /m)
+    // Here, and not beside other tests: it builds dist/ anew.
+    const [page] = await visitThrice('.', 'npm', 'start')
+    expect(page).toContain('<title>')
+  })
+
   // skipLibCheck is off: the declarations themselves are compiled, too.
   describe('its types', () => {
     const everything = [...readdirSync('test/readme'), 'alone.ts', 'frameworks.ts', 'entries.ts']
