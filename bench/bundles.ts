@@ -12,7 +12,7 @@ export interface Bundle {
 const holdfast = {
   core: '../dist/core/index.js',
   hono: '../dist/adapters/hono.js',
-  memcached: '../dist/core/memcached/memcached-store.js',
+  memcached: '../dist/core/stores/memcached/memcached-store.js',
 }
 
 const contents: Record<string, string[]> = {

@@ -1,4 +1,4 @@
-import type { MemcachedClient } from '../src/core/memcached/client.ts'
+import type { MemcachedClient } from '../src/core/stores/memcached/client.ts'
 import { built } from './built.ts'
 
 /** Reads one key; what it resolves with is up to the client. */

@@ -1,6 +1,6 @@
 // What the parts of a request cost, without any I/O: npm run micro
 import { Bench } from 'tinybench'
-import type { readSessionTokens } from '../src/core/cookie.ts'
+import type { readSessionTokens } from '../src/core/http/cookie.ts'
 import type { Keyring } from '../src/core/crypto/keyring.ts'
 import type { createSessionManager, MemoryStore } from '../src/core/index.ts'
 import { built } from './built.ts'

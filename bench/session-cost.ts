@@ -1,5 +1,5 @@
 import { createSessionManager, type SessionManager, type SessionStore } from '../src/core/index.ts'
-import { MemcachedStore } from '../src/core/memcached/memcached-store.ts'
+import { MemcachedStore } from '../src/core/stores/memcached/memcached-store.ts'
 import { startMemcached, type Memcached } from '../test/support/memcached.ts'
 import { sampleData } from './sample-data.ts'
 

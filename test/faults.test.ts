@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createSessionManager, type SessionManager } from '../src/core/index.ts'
-import { MemcachedStore } from '../src/core/memcached/memcached-store.ts'
+import { MemcachedStore } from '../src/core/stores/memcached/memcached-store.ts'
 import { adapters, tellEvent, type App } from './support/apps.ts'
 import { startFaultProxy, type Fault, type FaultProxy } from './support/fault-proxy.ts'
 import { startMemcached, type Memcached } from './support/memcached.ts'

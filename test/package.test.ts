@@ -42,7 +42,7 @@ describe('the package', { timeout: 120_000 }, () => {
       ['hono', '@hono/node-server', 'koa', '@types/koa', '@types/node'],
       [
         ...['alone', 'frameworks'].map((name) => `test/package/consumer/${name}.ts`),
-        ...readdirSync('test/readme').map((name) => `test/readme/${name}`),
+        ...readdirSync('test/docs/readme').map((name) => `test/docs/readme/${name}`),
       ],
     )
   }, 120_000)
@@ -145,7 +145,7 @@ describe('the package', { timeout: 120_000 }, () => {
     expect(here).toContain(packed.tarball)
     expect(await say('sh', ['-ec', here], path)).not.toMatch(FAILURE)
     expect(paste).toBe('# paste the program under "Hono" into app.ts')
-    await copyFile('test/readme/hono.ts', join(path, 'app.ts'))
+    await copyFile('test/docs/readme/hono.ts', join(path, 'app.ts'))
     const [, onNode, onBun] = /^(npx tsx app\.ts) +# or: bun (app\.ts)$/.exec(start)!
     const [, first] = /# (.*), and a session cookie$/.exec(look)!
     for (const [command, ...args] of [onNode!.split(' '), [bun, onBun!]]) {
@@ -162,7 +162,7 @@ describe('the package', { timeout: 120_000 }, () => {
 
   // skipLibCheck is off: the declarations themselves are compiled, too.
   describe('its types', () => {
-    const everything = [...readdirSync('test/readme'), 'alone.ts', 'frameworks.ts', 'entries.ts']
+    const everything = [...readdirSync('test/docs/readme'), 'alone.ts', 'frameworks.ts', 'entries.ts']
     const settings: [title: string, setting: Setting][] = [
       ['node16, DOM', { resolution: 'node16', isDom: true, isExact: true }],
       ['node16, no DOM', { resolution: 'node16', isDom: false, isExact: false }],

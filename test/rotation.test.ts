@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createSessionManager, type SessionManager } from '../src/core/index.ts'
-import { MemcachedStore } from '../src/core/memcached/memcached-store.ts'
+import { MemcachedStore } from '../src/core/stores/memcached/memcached-store.ts'
 import { adapters, tellEvent, type App, type Route } from './support/apps.ts'
 import { visitorOf, type Visitor } from './support/browser.ts'
 import { startMemcached, type Memcached } from './support/memcached.ts'

@@ -71,9 +71,17 @@ const bun = [
   'run',
   '--maxWorkers=2',
 ]
-const onBun = ['core', 'adapters', 'testing', 'http', 'rotation', 'faults', 'outage', 'restart'].map(
-  (name) => `test/${name}`,
-)
+const onBun = [
+  'core',
+  'doctor',
+  'adapters',
+  'testing',
+  'http',
+  'rotation',
+  'faults',
+  'outage',
+  'restart',
+].map((name) => `test/${name}`)
 for (const vitest of [
   // `npm run test:package` has its own, since it installs from the registry again and again.
   ['npx', 'vitest', 'run', '--exclude', 'test/proofs/**', '--exclude', 'test/package.test.ts'],

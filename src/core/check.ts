@@ -19,6 +19,36 @@ export function checkWhole(what: string, value: unknown, expected: string, most:
   throw new RangeError(`${what}: expected ${expected}, got ${value}`)
 }
 
+/** RFC 6265bis §5.7: browsers refuse a cookie whose age is more than 400 days, so no session lives longer. */
+export const LONGEST_AGE_SECONDS = 34_560_000
+const UP_TO_400_DAYS = `whole seconds from 1 to ${LONGEST_AGE_SECONDS} (400 days)`
+
+export function checkIdleTimeout(option: string, value: number | false): void {
+  if (value !== false) checkWhole(option, value, `false or ${UP_TO_400_DAYS}`, LONGEST_AGE_SECONDS)
+}
+
+export function checkAbsoluteTimeout(option: string, value: number): void {
+  checkWhole(option, value, UP_TO_400_DAYS, LONGEST_AGE_SECONDS)
+}
+
+/** Not repeated: it names a user. */
+export function checkSubject(id: unknown): void {
+  if (typeof id === 'string' && id !== '') return
+  throw new TypeError(
+    `subject: expected a string that is not empty, got ${id === '' ? 'an empty one' : kindOf(id)}`,
+  )
+}
+
+export function checkBoolean<Fallback>(
+  option: string,
+  value: unknown,
+  fallback: Fallback,
+): boolean | Fallback {
+  if (value === undefined) return fallback
+  if (typeof value !== 'boolean') throw wrong(option, 'true or false', value)
+  return value
+}
+
 /** Says what was expected and what came; not for what may be a secret. */
 export function wrong(what: string, expected: string, value: unknown): TypeError {
   const isShown = typeof value === 'string' || typeof value === 'number'

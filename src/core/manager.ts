@@ -1,15 +1,16 @@
-import { Commit } from './commit.ts'
+import { Commit } from './session/commit.ts'
 import { Keyring } from './crypto/keyring.ts'
 import { SessionStateError } from './errors.ts'
-import { loadSession } from './load.ts'
-import { revokeAll } from './marks.ts'
-import { checkOptions, checkSubject, type SessionOptions } from './options.ts'
-import type { Services } from './record-io.ts'
-import { addCacheHeaders, addSessionCookie, isInsecure, takeBackAnswer } from './response-headers.ts'
-import type { ResponseHeaders } from './response-headers.ts'
-import { Session, stateOf, type SessionData } from './session.ts'
-import { SessionState, type CookieHeader, type SessionSource } from './session-state.ts'
-import { Turns } from './turns.ts'
+import { loadSession } from './session/load.ts'
+import { revokeAll } from './record/marks.ts'
+import { checkSubject } from './check.ts'
+import { checkOptions, type CheckedOptions, type SessionOptions } from './options.ts'
+import { RecordIO, type LiveSession, type Services } from './record/record-io.ts'
+import { addCacheHeaders, addSessionCookie, isInsecure, takeBackAnswer } from './http/response-headers.ts'
+import type { ResponseHeaders } from './http/response-headers.ts'
+import { Session, stateOf, type SessionData } from './session/session.ts'
+import { SessionState, type CookieHeader, type SessionSource } from './session/session-state.ts'
+import { Turns } from './session/turns.ts'
 
 /** What {@link SessionManager.commit} is told of the response. */
 export interface CommitResponse {
@@ -30,6 +31,7 @@ export interface CommitResponse {
  * share their sign-ins.
  */
 export class SessionManager<Data extends SessionData<Data> = Record<string, any>> {
+  readonly #options: CheckedOptions
   readonly #services: Services
   readonly #source: SessionSource
   /** Per manager: each has an `onEvent` of its own to tell. */
@@ -47,17 +49,19 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
       }).catch(() => {})
     }
     const services: Services = {
-      options: checked,
+      ...checked,
+      cookieName: cookie.name,
       keyring: new Keyring(cookie.name, secrets),
-      turns: new Turns(),
       emit,
     }
+    const turns = new Turns<LiveSession>()
+    this.#options = checked
     this.#services = services
     this.#source = {
       cookieName: cookie.name,
       now,
       load: (header) => loadSession(services, header),
-      save: (state, explicit) => new Commit(services, state, explicit).run(),
+      save: (state, explicit) => new Commit(services, turns, state, explicit).run(),
     }
   }
 
@@ -128,12 +132,12 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
    */
   async revokeAll(subject: string): Promise<void> {
     checkSubject(subject)
-    await revokeAll(this.#services, subject)
+    await revokeAll(new RecordIO(this.#services), subject)
   }
 
   /** Closes the store, where it can be closed; operations in flight reject. */
   async close(): Promise<void> {
-    await this.#services.options.store.close?.()
+    await this.#services.store.close?.()
   }
 
   #addHeaders(
@@ -142,7 +146,8 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
     { url, forwardedProto }: CommitResponse,
     isRejected: boolean,
   ): void {
-    const { options, emit } = this.#services
+    const options = this.#options
+    const { emit } = this.#services
     const change = state.cookie
     if (change) addSessionCookie(headers, options.cookie, change)
     const mustNotBeStored = change !== undefined || isRejected

@@ -1,8 +1,8 @@
-import { checkNames, checkWhole, kindOf, wrong } from './check.ts'
-import { MAX_COOKIE_AGE_SECONDS, type CookieAttributes } from './cookie.ts'
+import { checkAbsoluteTimeout, checkBoolean, checkIdleTimeout, checkNames, kindOf, wrong } from './check.ts'
+import type { CookieAttributes } from './http/cookie.ts'
 import type { SessionEvent } from './events.ts'
-import { MemoryStore } from './memory-store.ts'
-import type { SessionStore } from './store.ts'
+import { MemoryStore } from './stores/memory-store.ts'
+import type { SessionStore } from './stores/store.ts'
 
 /** Options of {@link createSessionManager} and of the adapters; every one has a default but `secret` on a real store. */
 export interface SessionOptions {
@@ -112,16 +112,6 @@ export function checkOptions(options: SessionOptions): CheckedOptions {
   }
 }
 
-export function checkIdleTimeout(option: string, value: number | false): void {
-  if (value !== false) checkWhole(option, value, `false or ${UP_TO_400_DAYS}`, MAX_COOKIE_AGE_SECONDS)
-}
-
-export function checkAbsoluteTimeout(option: string, value: number): void {
-  checkWhole(option, value, UP_TO_400_DAYS, MAX_COOKIE_AGE_SECONDS)
-}
-
-const UP_TO_400_DAYS = `whole seconds from 1 to ${MAX_COOKIE_AGE_SECONDS} (400 days)`
-
 function checkSecrets(secret: unknown, store: SessionStore): () => readonly Uint8Array[] {
   if (secret === undefined && store instanceof MemoryStore) return processSecrets
   const list: unknown[] = Array.isArray(secret) ? secret : [secret]
@@ -222,22 +212,4 @@ function checkContradictions({ name, path, domain, secure, sameSite, partitioned
   }
   if (sameSite === 'none' && !secure) throw contradiction("sameSite: 'none' needs secure: true")
   if (partitioned && !secure) throw contradiction('partitioned needs secure: true')
-}
-
-/** Not repeated: it names a user. */
-export function checkSubject(id: unknown): void {
-  if (typeof id === 'string' && id !== '') return
-  throw new TypeError(
-    `subject: expected a string that is not empty, got ${id === '' ? 'an empty one' : kindOf(id)}`,
-  )
-}
-
-export function checkBoolean<Fallback>(
-  option: string,
-  value: unknown,
-  fallback: Fallback,
-): boolean | Fallback {
-  if (value === undefined) return fallback
-  if (typeof value !== 'boolean') throw wrong(option, 'true or false', value)
-  return value
 }

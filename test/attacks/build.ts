@@ -5,7 +5,7 @@ import { plant, type Fault } from '../support/planted.ts'
 /** The library as an application imports it: this one, or one with a defence removed. */
 export interface Build {
   core: typeof import('../../src/core/index.ts')
-  memcached: typeof import('../../src/core/memcached/memcached-store.ts')
+  memcached: typeof import('../../src/core/stores/memcached/memcached-store.ts')
   hono: typeof import('../../src/adapters/hono.ts')
   koa: typeof import('../../src/adapters/koa.ts')
   fetch: typeof import('../../src/adapters/fetch.ts')
@@ -26,7 +26,7 @@ async function loadBuild(sources: string): Promise<Build> {
   const load = (file: string) => import(/* @vite-ignore */ pathToFileURL(`${sources}${file}`).href)
   const [core, memcached, hono, koa, fetch] = await Promise.all([
     load('core/index.ts'),
-    load('core/memcached/memcached-store.ts'),
+    load('core/stores/memcached/memcached-store.ts'),
     load('adapters/hono.ts'),
     load('adapters/koa.ts'),
     load('adapters/fetch.ts'),

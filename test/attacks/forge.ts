@@ -1,5 +1,5 @@
 import { createCipheriv, createHash, createHmac, randomBytes } from 'node:crypto'
-import { encodeRecord } from '../../src/core/record.ts'
+import { encodeRecord } from '../../src/core/record/record.ts'
 import { PREFIX } from './intruder.ts'
 
 const COOKIE_NAME = '__Host-session'

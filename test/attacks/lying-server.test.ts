@@ -14,12 +14,12 @@ describeAttacks(
           defence: 'deadlines',
           removed: [
             {
-              file: 'src/core/memcached/link.ts',
+              file: 'src/core/stores/memcached/link.ts',
               piece: "if (deadline === undefined || this.#stage === 'ended') return\n",
               replacement: 'if (deadline !== null) return\n',
             },
             {
-              file: 'src/core/record-io.ts',
+              file: 'src/core/record/record-io.ts',
               piece: 'within(timeLeft, run)',
               replacement: 'run()',
             },

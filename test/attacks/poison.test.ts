@@ -1,7 +1,7 @@
 import { describeAttacks } from './attack.ts'
 import type { Site } from './site.ts'
 
-const SESSION = 'src/core/session.ts'
+const SESSION = 'src/core/session/session.ts'
 const ENTRIES = 'return Object.fromEntries(copy.keys().map((key) => [key, copy.read(key)])) as Partial<Data>'
 
 describeAttacks('Who sends JSON that the application puts into the session', [

@@ -18,8 +18,8 @@ describeAttacks(
           defence: 'the deadline inside the record',
           removed: [
             {
-              file: 'src/core/load.ts',
-              piece: 'if (record.deadline <= options.now()) {',
+              file: 'src/core/session/load.ts',
+              piece: 'if (record.deadline <= now()) {',
               replacement: 'if (false) {',
             },
           ],
@@ -35,7 +35,7 @@ describeAttacks(
           defence: 'the epoch of the mark',
           removed: [
             {
-              file: 'src/core/marks.ts',
+              file: 'src/core/record/marks.ts',
               piece: 'return epoch !== undefined && base64url(epoch) === subject.epoch',
               replacement: 'return true',
             },
@@ -52,7 +52,7 @@ describeAttacks(
           defence: 'a new token on sign-in',
           removed: [
             {
-              file: 'src/core/session.ts',
+              file: 'src/core/session/session.ts',
               piece: 'this.#writable().copy.current.regenerate = true',
               replacement: '',
             },

@@ -6,7 +6,7 @@ import { startNginx, type Nginx } from './nginx.ts'
 import { startSite, type Site } from './site.ts'
 import { Visitor } from './visitor.ts'
 
-const RESPONSE_HEADERS = 'src/core/response-headers.ts'
+const RESPONSE_HEADERS = 'src/core/http/response-headers.ts'
 
 let nginx: Nginx
 beforeAll(async () => {

@@ -2,7 +2,7 @@ import { describeAttacks } from './attack.ts'
 import { askRaw } from './raw-request.ts'
 import type { Site } from './site.ts'
 
-const COMMIT = 'src/core/commit.ts'
+const COMMIT = 'src/core/session/commit.ts'
 
 describeAttacks('Who knows a token, or plants one', [
   {
@@ -31,7 +31,7 @@ describeAttacks('Who knows a token, or plants one', [
         removed: [
           {
             file: COMMIT,
-            piece: 'await this.#services.turns.take(session.keys.storeKey, () => this.#end(session))',
+            piece: 'await this.#turns.take(session.keys.storeKey, () => this.#end(session))',
             replacement: '',
           },
         ],
@@ -47,14 +47,14 @@ describeAttacks('Who knows a token, or plants one', [
         defence: 'a fresh token for every new session',
         removed: [
           {
-            file: 'src/core/load.ts',
+            file: 'src/core/session/load.ts',
             piece: "if (!found.includes('ended')) return { state: 'none' }",
             replacement: "if (!found.includes('ended')) return { state: 'none', presented: token }",
           },
           {
             file: COMMIT,
-            piece: 'this.#services.keyring.keysOf(generateToken())',
-            replacement: 'this.#services.keyring.keysOf(this.#state.loaded?.presented ?? generateToken())',
+            piece: 'this.#io.services.keyring.keysOf(generateToken())',
+            replacement: 'this.#io.services.keyring.keysOf(this.#state.loaded?.presented ?? generateToken())',
           },
         ],
         gain: /^the planted token reads .*4111/,
@@ -69,7 +69,7 @@ describeAttacks('Who knows a token, or plants one', [
         defence: 'a new token on sign-in',
         removed: [
           {
-            file: 'src/core/session.ts',
+            file: 'src/core/session/session.ts',
             piece: 'this.#writable().copy.current.regenerate = true',
             replacement: '',
           },
@@ -84,7 +84,7 @@ describeAttacks('Who knows a token, or plants one', [
     without: [
       {
         defence: 'refusing two live sessions',
-        removed: [{ file: 'src/core/load.ts', piece: 'if (another) {', replacement: 'if (false) {' }],
+        removed: [{ file: 'src/core/session/load.ts', piece: 'if (another) {', replacement: 'if (false) {' }],
         gain: /^the attacker's session now holds .*4111/,
       },
     ],
@@ -97,7 +97,7 @@ describeAttacks('Who knows a token, or plants one', [
         defence: 'a bound on the tokens that are tried',
         removed: [
           {
-            file: 'src/core/cookie.ts',
+            file: 'src/core/http/cookie.ts',
             piece: 'const MAX_TOKENS = 4',
             replacement: 'const MAX_TOKENS = 999',
           },

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { createSessionManager } from '../../src/core/manager.ts'
-import { MemoryStore } from '../../src/core/memory-store.ts'
+import { MemoryStore } from '../../src/core/stores/memory-store.ts'
 import { checkOptions, type CookieOptions, type SessionOptions } from '../../src/core/options.ts'
-import type { SessionStore } from '../../src/core/store.ts'
+import type { SessionStore } from '../../src/core/stores/store.ts'
 
 /** Any store that outlives the process: it forbids the default secret. */
 class LastingStore implements SessionStore {

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { parse as parseByHono } from 'hono/utils/cookie'
 import { Cookie, CookieJar } from 'tough-cookie'
 import { describe, expect, it } from 'vitest'
-import { hasCookie, readSessionTokens } from '../../src/core/cookie.ts'
+import { hasCookie, readSessionTokens } from '../../src/core/http/cookie.ts'
 import { seedOr } from '../model/seed.ts'
 import { cookieHeaders, rfcCookieHeaders, rfcSetCookies } from './cookie-headers.ts'
 import {

@@ -2,14 +2,10 @@ import { parseSetCookie } from 'cookie'
 import fc from 'fast-check'
 import { Cookie, CookieJar } from 'tough-cookie'
 import { describe, expect, it } from 'vitest'
-import {
-  MAX_COOKIE_AGE_SECONDS,
-  readSessionTokens,
-  serializeClearedCookie,
-  serializeCookie,
-} from '../../src/core/cookie.ts'
+import { LONGEST_AGE_SECONDS } from '../../src/core/check.ts'
+import { readSessionTokens, serializeClearedCookie, serializeCookie } from '../../src/core/http/cookie.ts'
 import { checkOptions, type CookieOptions } from '../../src/core/options.ts'
-import { generateToken } from '../../src/core/token.ts'
+import { generateToken } from '../../src/core/http/token.ts'
 import { seedOr } from '../model/seed.ts'
 import { FUZZ_TIMEOUT_MS, runsOr } from './runs.ts'
 
@@ -52,7 +48,7 @@ const cookieOptions: fc.Arbitrary<CookieOptions> = fc.oneof(
   ),
 ) as fc.Arbitrary<CookieOptions>
 
-const maxAge = fc.option(fc.integer({ min: 0, max: MAX_COOKIE_AGE_SECONDS }), { nil: undefined })
+const maxAge = fc.option(fc.integer({ min: 0, max: LONGEST_AGE_SECONDS }), { nil: undefined })
 
 describe('writing Set-Cookie, read back by two parsers', () => {
   it(

@@ -25,7 +25,7 @@ const cases: [string, Case][] = [
     'E1: changes are not replayed on the newest record',
     {
       fault: {
-        file: 'src/core/commit.ts',
+        file: 'src/core/session/commit.ts',
         piece: 'const { record, changed } = this.#replay(batch, newest)',
         replacement: 'const { record, changed } = this.#replay(batch, loaded.record)',
       },
@@ -37,7 +37,7 @@ const cases: [string, Case][] = [
     'E4: a write whose reply was lost is not recognised',
     {
       fault: {
-        file: 'src/core/swap.ts',
+        file: 'src/core/session/swap.ts',
         piece: 'remembers(session.record, write.writeId)',
         replacement: 'false',
       },
@@ -50,7 +50,7 @@ const cases: [string, Case][] = [
     'E5: a slower request takes a tombstone for one more conflict',
     {
       fault: {
-        file: 'src/core/swap.ts',
+        file: 'src/core/session/swap.ts',
         piece: "if ('ended' in found.record) {",
         replacement: 'if (false) {',
       },
@@ -61,7 +61,7 @@ const cases: [string, Case][] = [
   [
     'E6: a token that was ended counts as unknown',
     {
-      fault: { file: 'src/core/load.ts', piece: 'ENDED_MS = 30_000', replacement: 'ENDED_MS = 0' },
+      fault: { file: 'src/core/session/load.ts', piece: 'ENDED_MS = 30_000', replacement: 'ENDED_MS = 0' },
       run: signOut,
       found: / its response set a cookie$/,
     },
@@ -70,7 +70,7 @@ const cases: [string, Case][] = [
     'E7: what came between is not carried over to the new token',
     {
       fault: {
-        file: 'src/core/commit.ts',
+        file: 'src/core/session/commit.ts',
         piece: 'if (newest.version !== carried)',
         replacement: 'if (false)',
       },

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { SessionStore } from '../../src/core/store.ts'
+import type { SessionStore } from '../../src/core/stores/store.ts'
 
 const apples = new Uint8Array(Buffer.from('apples'))
 const pears = new Uint8Array(Buffer.from('pears'))

@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { createSessionManager } from '../../src/core/index.ts'
-import { MemcachedStore } from '../../src/core/memcached/memcached-store.ts'
+import { MemcachedStore } from '../../src/core/stores/memcached/memcached-store.ts'
 import { adapters } from './apps.ts'
 
 declare const Bun: { gc(isSynchronous: boolean): void } | undefined

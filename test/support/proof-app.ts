@@ -9,7 +9,7 @@ import Koa from 'koa'
 import { session as honoSession, type SessionVariables } from '../../src/adapters/hono.ts'
 import { session as koaSession } from '../../src/adapters/koa.ts'
 import { createSessionManager, type Session } from '../../src/core/index.ts'
-import { MemcachedStore } from '../../src/core/memcached/memcached-store.ts'
+import { MemcachedStore } from '../../src/core/stores/memcached/memcached-store.ts'
 import type { Outcome, Request } from '../proofs/history.ts'
 
 const log = new Map<string, Outcome>()

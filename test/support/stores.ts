@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from 'vitest'
 import { MemoryStore, type SessionStore } from '../../src/core/index.ts'
-import { MemcachedStore } from '../../src/core/memcached/memcached-store.ts'
+import { MemcachedStore } from '../../src/core/stores/memcached/memcached-store.ts'
 import { startMemcached, type Memcached } from './memcached.ts'
 
 export const secret = 'a secret of the tests, long enough to be taken for one'

@@ -13,3 +13,8 @@ export function fromBase64url(text: string): Uint8Array {
   const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
   return Uint8Array.from(binary, (character) => character.charCodeAt(0))
 }
+
+/** Whether the text could be 32 bytes: 42 characters carry 6 bits each, the last one 4. */
+export function is32Bytes(text: string): boolean {
+  return /^[A-Za-z0-9_-]{43}$/.test(text)
+}

@@ -1,4 +1,4 @@
-import { after, type Eventually } from '../eventually.ts'
+import { after, type Eventually } from './eventually.ts'
 import { base64url, fromBase64url } from './base64url.ts'
 import { nativePrimitives } from './native.ts'
 import { TAG_BYTES, type Primitives } from './primitives.ts'

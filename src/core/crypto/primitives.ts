@@ -1,4 +1,4 @@
-import type { Eventually } from '../eventually.ts'
+import type { Eventually } from './eventually.ts'
 
 /**
  * The few primitives that sessions rest on. Both implementations give the same bytes. Associated data is a text of the

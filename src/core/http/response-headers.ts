@@ -1,0 +1,109 @@
+import { serializeClearedCookie, serializeCookie, type CookieAttributes } from './cookie.ts'
+
+/** The response's headers as an adapter hands them over; a `Headers` is one. */
+export interface ResponseHeaders {
+  get(name: string): unknown
+  set(name: string, value: string): void
+  append(name: string, value: string): void
+  /** Only used to take back an answer whose session could not be saved. */
+  delete?(name: string): void
+}
+
+/** What describes the handler's answer (RFC 9110 §8), and not what other middleware says of every response. */
+const ANSWER_HEADERS = [
+  'Content-Type',
+  'Content-Length',
+  'Content-Encoding',
+  'Content-Language',
+  'Content-Location',
+  'Content-Range',
+  'Content-Disposition',
+  'Location',
+  'ETag',
+  'Last-Modified',
+  'Cache-Control',
+  'Expires',
+]
+
+/** The error response that takes its place must not be cached, sniffed or redirected as the answer would have been. */
+export function takeBackAnswer(headers: ResponseHeaders): void {
+  for (const name of ANSWER_HEADERS) headers.delete?.(name)
+}
+
+/**
+ * The headers of a response. The application may answer many requests with one object, so what is meant for one visitor
+ * goes into a copy. `Vary` and `private` do not: they do no harm elsewhere, and a copy would take every read off the fast
+ * path that servers have for a response nobody has looked into.
+ */
+export function headersOf(response: ResponseHolder): ResponseHeaders {
+  let isCopy = false
+  const copied = (): Headers => {
+    if (!isCopy) response.current = copyOf(response.current)
+    isCopy = true
+    return response.current.headers
+  }
+  return {
+    get: (name) => response.current.headers.get(name),
+    append: (name, value) => copied().append(name, value),
+    delete: (name) => copied().delete(name),
+    set(name, value) {
+      try {
+        response.current.headers.set(name, value)
+      } catch {
+        // Those of a redirect or of a fetched response are immutable.
+        copied().set(name, value)
+      }
+    },
+  }
+}
+
+/** Not of an upgrade, which is no ordinary response. */
+function copyOf(response: Response): Response {
+  return response.status < 200 ? response : new Response(response.body, response)
+}
+
+/** Where an adapter keeps the response. */
+export interface ResponseHolder {
+  current: Response
+}
+
+/**
+ * What a response depends on must not be served to somebody else from a cache (RFC 9111 §3, Flask CVE-2023-30861). Says
+ * whether the handler's `public` or `s-maxage` was overridden.
+ */
+export function addCacheHeaders(headers: ResponseHeaders, mustNotBeStored: boolean): boolean {
+  const vary = read(headers, 'Vary')
+  if (!/(^|,)\s*(\*|cookie)\s*(,|$)/i.test(vary)) headers.set('Vary', vary ? `${vary}, Cookie` : 'Cookie')
+  const cacheControl = read(headers, 'Cache-Control')
+  if (mustNotBeStored) headers.set('Cache-Control', 'no-store')
+  else if (!cacheControl) headers.set('Cache-Control', 'private')
+  return mustNotBeStored && /\bpublic\b|\bs-maxage\b/i.test(cacheControl)
+}
+
+/** What the response's Set-Cookie is to say; `maxAge` in seconds, `undefined` until the browser closes. */
+export type CookieChange = { token: string; maxAge: number | undefined } | 'clear'
+
+/** Appended: other cookies of the response survive. */
+export function addSessionCookie(
+  headers: ResponseHeaders,
+  attributes: CookieAttributes,
+  change: CookieChange,
+): void {
+  const cookie =
+    change === 'clear'
+      ? serializeClearedCookie(attributes)
+      : serializeCookie(attributes, change.token, change.maxAge)
+  headers.append('Set-Cookie', cookie)
+}
+
+/** Whether a browser would drop a Secure cookie of this response: plain http, and to no host of its own machine. */
+export function isInsecure(url: string | undefined, forwardedProto: string | null | undefined): boolean {
+  if (url === undefined || !url.startsWith('http:') || !URL.canParse(url)) return false
+  // The first value is the browser's own scheme; later proxies append theirs.
+  if (forwardedProto?.split(',')[0]?.trim().toLowerCase() === 'https') return false
+  return !/^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(url).hostname)
+}
+
+function read(headers: ResponseHeaders, name: string): string {
+  return String(headers.get(name) ?? '')
+}

@@ -1,0 +1,151 @@
+import { shownKey } from '../check.ts'
+import type { Keyring, Keys } from '../crypto/keyring.ts'
+import { SessionDataError, SessionError, StoreUnavailableError } from '../errors.ts'
+import type { SessionEvent, SessionEventType } from '../events.ts'
+import { after, type Eventually } from '../crypto/eventually.ts'
+import { decodeRecord, encodeRecord, secondsUntil, type LiveRecord, type Tombstone } from './record.ts'
+import type { ReplaceOutcome, SessionStore, Version } from '../stores/store.ts'
+import { within } from '../stores/deadline.ts'
+
+/** A session whose record was read live. */
+export interface LiveSession {
+  keys: Keys
+  record: LiveRecord
+  version: Version
+}
+
+/** What loading and committing share; one per manager. Timeouts in seconds. */
+export interface Services {
+  readonly store: SessionStore
+  readonly keyring: Keyring
+  readonly cookieName: string
+  readonly idleTimeout: number | false
+  readonly absoluteTimeout: number
+  /** What a read restarts, before the record can say otherwise. */
+  readonly loadTtl: number
+  readonly persistent: boolean
+  /** Milliseconds since the epoch. */
+  now(): number
+  emit(type: SessionEventType, details?: Pick<SessionEvent, 'durationMs' | 'roundTrips' | 'error'>): void
+}
+
+/** How long a load, and a commit, may keep its request waiting for the store, in milliseconds. */
+const BUDGET_MS = 600
+
+/** Sealed records on the store, for one load or one commit: it counts the round trips and bounds the time. */
+export class RecordIO {
+  readonly services: Services
+  #startedAt: number | undefined
+  #roundTrips = 0
+
+  constructor(services: Services) {
+    this.services = services
+  }
+
+  /** Milliseconds left of the budget, which runs from the first question for it. */
+  timeLeft(): number {
+    const now = performance.now()
+    this.#startedAt ??= now
+    return this.#startedAt + BUDGET_MS - now
+  }
+
+  /** `undefined` for no record, and for one that cannot be opened or understood. */
+  async read(
+    keys: Keys,
+    ttl: number,
+  ): Promise<{ record: LiveRecord | Tombstone; version: Version } | undefined> {
+    const { keyring, emit } = this.services
+    const stored = await this.ask('get', () => this.services.store.get(keys.storeKey, ttl))
+    if (!stored) return undefined
+    const opened = keyring.open(keys, stored.bytes)
+    const plaintext = opened instanceof Promise ? await opened : opened
+    const record = plaintext && decodeRecord(plaintext)
+    if (record) return { record, version: stored.version }
+    emit('invalid')
+    return undefined
+  }
+
+  /** Restarts the time to live. */
+  async touch(keys: Keys, ttl: number): Promise<void> {
+    await this.ask('get', () => this.services.store.get(keys.storeKey, ttl))
+  }
+
+  /** `undefined` when the key is taken. */
+  async add(keys: Keys, record: LiveRecord): Promise<Version | undefined> {
+    const bytes = await this.#seal(keys, record)
+    return this.ask('add', () => this.services.store.add(keys.storeKey, bytes, this.ttlOf(record)))
+  }
+
+  replace(keys: Keys, record: LiveRecord | Tombstone, version: Version): Eventually<ReplaceOutcome> {
+    return after(this.#seal(keys, record), (bytes) =>
+      this.ask('replace', () =>
+        this.services.store.replace(keys.storeKey, bytes, this.ttlOf(record), version),
+      ),
+    )
+  }
+
+  async set(keys: Keys, record: Tombstone): Promise<void> {
+    const bytes = await this.#seal(keys, record)
+    await this.ask('set', () => this.services.store.set(keys.storeKey, bytes, this.ttlOf(record)))
+  }
+
+  async delete(storeKey: string): Promise<void> {
+    await this.ask('delete', () => this.services.store.delete(storeKey))
+  }
+
+  /** Not waited for: the record's token never left the process, so one that stays is known to nobody and runs out. */
+  discard(storeKey: string): void {
+    void this.services.store.delete(storeKey).catch(() => {})
+  }
+
+  /** Whole seconds: the idle timeout or what is left of the absolute one. */
+  ttlOf(record: LiveRecord | Tombstone): number {
+    if ('ended' in record) return TOMBSTONE_TTL_SECONDS
+    const { idleTimeout: managers, now } = this.services
+    const { idleTimeout = managers, deadline } = record
+    const left = secondsUntil(deadline, now())
+    return idleTimeout === false ? left : Math.min(idleTimeout, left)
+  }
+
+  report(type: SessionEventType): void {
+    this.services.emit(type, {
+      durationMs: BUDGET_MS - this.timeLeft(),
+      roundTrips: this.#roundTrips,
+    })
+  }
+
+  /** Counts an operation of the store, bounds its time, and tells of its failure. */
+  ask<Result>(operation: string, run: () => Promise<Result>): Promise<Result> {
+    this.#roundTrips++
+    const timeLeft = this.timeLeft()
+    const asked = timeLeft > 0 ? within(timeLeft, run) : Promise.reject(new Error('no time is left to ask'))
+    return asked.catch((cause: unknown) => {
+      const error = cause instanceof SessionError ? cause : new StoreUnavailableError(operation, cause)
+      this.services.emit('store-error', { error })
+      throw error
+    })
+  }
+
+  #seal(keys: Keys, record: LiveRecord | Tombstone): Eventually<Uint8Array> {
+    const { maxBytes = Infinity } = this.services.store
+    return after(this.services.keyring.seal(keys, encodeRecord(record)), (bytes) => {
+      if (bytes.length <= maxBytes) return bytes
+      throw new SessionDataError(
+        'ERR_SESSION_TOO_LARGE',
+        `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
+      )
+    })
+  }
+}
+
+/** A tombstone is believed for 30 s from its time stamp (E6); reads may keep it longer. */
+const TOMBSTONE_TTL_SECONDS = 60
+
+function largestKeys(record: LiveRecord | Tombstone): string {
+  if ('ended' in record) return 'a tombstone'
+  return [...record.texts]
+    .toSorted(([, left], [, right]) => right.length - left.length)
+    .slice(0, 3)
+    .map(([key, text]) => `${shownKey(key)}: ${text.length} characters`)
+    .join(', ')
+}

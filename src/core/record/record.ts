@@ -1,0 +1,175 @@
+import { base64url, is32Bytes } from '../crypto/base64url.ts'
+import { randomBytes } from '../crypto/random.ts'
+
+/** Session data as the record holds it: each top-level key with its value as JSON text. */
+export type SessionTexts = ReadonlyMap<string, string>
+
+/** A session that lives. Times are milliseconds since the epoch, timeouts seconds. */
+export interface LiveRecord {
+  /** The absolute timeout's end. */
+  deadline: number
+  /** Where the session overrides the manager's; `false` is none. */
+  idleTimeout?: number | false | undefined
+  /** Where the session overrides the manager's. */
+  persistent?: boolean | undefined
+  /** Whose session it is, by `setSubject`. */
+  subject?: Subject | undefined
+  /** How many times the record was written. */
+  generation: number
+  writtenAt: number
+  /**
+   * The ids of the last writes, newest first, each with a space behind it; the first one made this generation. One text,
+   * since a session that is written often keeps many, and parsing 100 of them as a list costs as much as all the rest.
+   */
+  writeIds: string
+  texts: SessionTexts
+}
+
+/** A user's mark as a session knows it: it lives as long as the mark holds the same epoch. */
+export interface Subject {
+  /** Of the secret that the mark's keys come from. */
+  keyId: string
+  storeKey: string
+  sealKey: string
+  epoch: string
+}
+
+/** What stays, for a while, of a session that was ended. */
+export interface Tombstone {
+  ended: 'destroyed' | 'regenerated'
+  endedAt: number
+  writeId: string
+  /** The store key of the session that goes on after `regenerateId`. */
+  successor?: string | undefined
+}
+
+const MAX_WRITE_IDS = 256
+/** In base64url, and a space. */
+const WRITE_ID_LENGTH = 12
+const QUIET_MS = 2_000
+const WRITE_ID_BYTES = 8
+
+/** Tells one write from all others, so that a write whose reply was lost is recognised. */
+export function generateWriteId(): string {
+  return base64url(randomBytes(WRITE_ID_BYTES))
+}
+
+/** What a write may change besides the data. */
+export type EnvelopeChanges = Partial<Pick<LiveRecord, 'deadline' | 'idleTimeout' | 'persistent' | 'subject'>>
+
+/**
+ * The record after one more write. It keeps at most 256 write ids, and only those since it was last quiet for two seconds:
+ * nobody waits that long for a reply.
+ */
+export function nextRecord(
+  record: LiveRecord,
+  writeId: string,
+  now: number,
+  texts: SessionTexts,
+  changes: EnvelopeChanges = {},
+): LiveRecord {
+  const wasQuiet = now - record.writtenAt > QUIET_MS
+  const kept = wasQuiet ? '' : record.writeIds.slice(0, (MAX_WRITE_IDS - 1) * WRITE_ID_LENGTH)
+  return {
+    deadline: changes.deadline ?? record.deadline,
+    idleTimeout: changes.idleTimeout ?? record.idleTimeout,
+    persistent: changes.persistent ?? record.persistent,
+    subject: changes.subject ?? record.subject,
+    generation: record.generation + 1,
+    writtenAt: now,
+    writeIds: `${writeId} ${kept}`,
+    texts,
+  }
+}
+
+/** Whether one of the writes that the record remembers had this id. */
+export function remembers({ writeIds }: LiveRecord, writeId: string): boolean {
+  return writeIds.includes(`${writeId} `)
+}
+
+/** The generation of the newest write that the record no longer remembers. */
+export function lastForgotten({ generation, writeIds }: LiveRecord): number {
+  return generation - writeIds.length / WRITE_ID_LENGTH
+}
+
+/** Rounded up, and never 0, which is for ever to memcached. */
+export function secondsUntil(deadline: number, now: number): number {
+  return Math.max(1, Math.ceil((deadline - now) / 1000))
+}
+
+const utf8 = new TextEncoder()
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
+
+/**
+ * The envelope and the names of the keys as JSON in the first line, then each key's value in a line of its own.
+ * JSON.stringify writes no line breaks, so reading a session is one split, and a value that no request asks for is never
+ * parsed. No key can meddle with the envelope, `__proto__` included.
+ */
+export function encodeRecord(record: LiveRecord | Tombstone): Uint8Array {
+  if ('ended' in record) return utf8.encode(JSON.stringify(record))
+  const { deadline, idleTimeout, persistent, subject, generation, writtenAt, writeIds, texts } = record
+  const keys = [...texts.keys()]
+  // Named one by one, here and below: an object that is spread and added to takes ten times as long.
+  const envelope = { deadline, idleTimeout, persistent, subject, generation, writtenAt, writeIds, keys }
+  return utf8.encode([JSON.stringify(envelope satisfies Envelope), ...texts.values()].join('\n'))
+}
+
+/**
+ * `undefined` for bytes that are no record. The seal shows that somebody with the secret wrote them, not that this
+ * version would have: every field is what it should be, since a store refuses a time to live that is no number.
+ */
+export function decodeRecord(bytes: Uint8Array): LiveRecord | Tombstone | undefined {
+  try {
+    const lines = strictUtf8.decode(bytes).split('\n')
+    const envelope = JSON.parse(lines[0]!) as Tombstone | Envelope
+    if ('ended' in envelope) return isTombstone(envelope) ? envelope : undefined
+    if (!isEnvelope(envelope) || envelope.keys.length !== lines.length - 1) return undefined
+    const { deadline, idleTimeout, persistent, subject, generation, writtenAt, writeIds, keys } = envelope
+    const texts = new Map<string, string>()
+    for (let index = 0; index < keys.length; index++) texts.set(keys[index]!, lines[index + 1]!)
+    return { deadline, idleTimeout, persistent, subject, generation, writtenAt, writeIds, texts }
+  } catch {
+    return undefined
+  }
+}
+
+/** The first line. */
+interface Envelope extends Omit<LiveRecord, 'texts'> {
+  keys: string[]
+}
+
+function isTombstone({ ended, endedAt, successor }: Tombstone): boolean {
+  const isEnd = ended === 'destroyed' || ended === 'regenerated'
+  return isEnd && isTime(endedAt) && (successor === undefined || isKey(successor))
+}
+
+function isEnvelope(envelope: Envelope): boolean {
+  const { deadline, idleTimeout, persistent, subject, generation, writtenAt, writeIds, keys } = envelope
+  return (
+    isTime(deadline) &&
+    isTime(writtenAt) &&
+    Number.isSafeInteger(generation) &&
+    typeof writeIds === 'string' &&
+    (idleTimeout === undefined || idleTimeout === false || isTimeout(idleTimeout)) &&
+    (persistent === undefined || typeof persistent === 'boolean') &&
+    (subject === undefined || isSubject(subject)) &&
+    Array.isArray(keys) &&
+    keys.every((key) => typeof key === 'string')
+  )
+}
+
+function isSubject({ keyId, storeKey, sealKey, epoch }: Subject): boolean {
+  return typeof keyId === 'string' && typeof epoch === 'string' && isKey(storeKey) && isKey(sealKey)
+}
+
+function isTime(value: unknown): boolean {
+  return typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER
+}
+
+function isTimeout(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 1
+}
+
+function isKey(value: unknown): boolean {
+  return typeof value === 'string' && is32Bytes(value)
+}

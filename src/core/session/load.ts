@@ -1,0 +1,64 @@
+import { readSessionTokens } from '../http/cookie.ts'
+import { isCurrent } from '../record/marks.ts'
+import { RecordIO, type LiveSession, type Services } from '../record/record-io.ts'
+
+/**
+ * What stands behind a request's cookie.
+ *
+ * - `none`: nothing, or a token that is unknown or expired; such a token is never adopted (B3).
+ * - `ended`: a session ended moments ago; what this request writes is dropped, since the cookie that a sign-in just
+ *   set must not be overwritten (E6).
+ * - `duplicate`: two live sessions, of which nobody can say which is the visitor's own (B6).
+ */
+export type Loaded =
+  | { state: 'none' }
+  | { state: 'live'; session: LiveSession }
+  | { state: 'ended' }
+  | { state: 'duplicate'; sessions: LiveSession[] }
+
+/** How long after a session's end its token still counts as ended rather than unknown. */
+const ENDED_MS = 30_000
+
+/** Reads the session that the Cookie header names; rejects when one of its tokens cannot be asked about. */
+export async function loadSession(services: Services, cookieHeader: string): Promise<Loaded> {
+  const [token, ...others] = readSessionTokens(cookieHeader, services.cookieName)
+  if (token === undefined) return { state: 'none' }
+  const io = new RecordIO(services)
+  const load = (each: string) => loadToken(io, each)
+  const found = others.length === 0 ? [await load(token)] : await Promise.all([token, ...others].map(load))
+  const sessions = found.filter((session) => typeof session === 'object')
+  const [session, another] = sessions
+  if (another) {
+    io.report('duplicate-cookie')
+    return { state: 'duplicate', sessions }
+  }
+  if (session) {
+    io.report('loaded')
+    return { state: 'live', session }
+  }
+  if (!found.includes('ended')) return { state: 'none' }
+  io.report('ended')
+  return { state: 'ended' }
+}
+
+async function loadToken(io: RecordIO, token: string): Promise<LiveSession | 'ended' | undefined> {
+  const { keyring, loadTtl, now } = io.services
+  const derived = keyring.keysOf(token)
+  const keys = derived instanceof Promise ? await derived : derived
+  const found = await io.read(keys, loadTtl)
+  if (!found) return undefined
+  const { record, version } = found
+  if ('ended' in record) return now() - record.endedAt < ENDED_MS ? 'ended' : undefined
+  if (record.deadline <= now()) {
+    io.report('expired')
+    return undefined
+  }
+  // The read restarted the manager's time to live; a session with timeouts of its own needs its own one.
+  const ttl = io.ttlOf(record)
+  if (record.idleTimeout !== undefined || ttl > loadTtl) await io.touch(keys, ttl)
+  if (record.subject && !(await isCurrent(io, record.subject))) {
+    io.report('ended')
+    return undefined
+  }
+  return { keys, record, version }
+}

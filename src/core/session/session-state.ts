@@ -1,0 +1,128 @@
+import { hasCookie } from '../http/cookie.ts'
+import type { CookieChange } from '../http/response-headers.ts'
+import type { Changes } from '../draft/changes.ts'
+import type { Loaded } from './load.ts'
+import { WorkingCopy } from '../draft/working-copy.ts'
+
+/** What a session needs of its manager. */
+export interface SessionSource {
+  readonly cookieName: string
+  now(): number
+  load(cookieHeader: string): Promise<Loaded>
+  save(state: SessionState, explicit: boolean): Promise<void>
+}
+
+/** A Cookie header, or a function that returns it: asked for at the first touch, never on an untouched request. */
+export type CookieHeader = string | null | undefined | (() => string | null | undefined)
+
+/** One request's session between opening and commit: what handler and manager both work on. */
+export class SessionState {
+  readonly source: SessionSource
+  readonly copy: WorkingCopy = new WorkingCopy()
+  isTouched = false
+  isCommitted = false
+  /** `destroy` was called: reads are empty, and what is written since begins a new session. */
+  isDestroying = false
+  loaded: Loaded | undefined
+  cookie: CookieChange | undefined
+  readonly #cookieHeader: CookieHeader
+  #loading: Promise<void> | undefined
+  /** What the handler's last read, update or take met; `lostWrite` when it was one of the latter. */
+  #readError: { error: unknown; lostWrite: boolean } | undefined
+  readonly #unfinished = new Set<Promise<unknown>>()
+
+  constructor(source: SessionSource, cookieHeader: CookieHeader) {
+    this.source = source
+    this.#cookieHeader = cookieHeader
+  }
+
+  /** Whether a commit has something to do, or to report. */
+  get needsCommit(): boolean {
+    return this.copy.pending !== undefined || (this.#readError?.lostWrite ?? false)
+  }
+
+  /** For the handler: loads once, however many ask; a load that failed may be tried again. Nothing once it is loaded. */
+  load(isWrite: boolean): Promise<void> | undefined {
+    if (this.loaded || this.isDestroying) return undefined
+    return this.#loadOnce().catch((error: unknown) => {
+      this.#readError = { error, lostWrite: isWrite || (this.#readError?.lostWrite ?? false) }
+      throw error
+    })
+  }
+
+  /**
+   * For the commit: what was written over a session that could not be read is not saved (A2). `undefined` where there is
+   * nothing to wait for, as most often; see `after`.
+   */
+  loadToCommit(): Promise<void> | undefined {
+    if (this.#readError && !this.isDestroying) throw this.#readError.error
+    return this.loaded ? undefined : this.#loadOnce()
+  }
+
+  /** Counts work that the handler may not wait for: the commit does, and it never becomes an unhandled rejection. */
+  track<Result>(work: Promise<Result>): Promise<Result> {
+    this.#unfinished.add(work)
+    const forget = () => this.#unfinished.delete(work)
+    work.then(forget, forget)
+    return work
+  }
+
+  /** Waits for tracked work, if there is any; rejects with the first failure that nobody can have seen yet. */
+  finishTracked(): Promise<void> | undefined {
+    if (this.#unfinished.size === 0) return undefined
+    return Promise.allSettled(this.#unfinished).then((results) => {
+      for (const result of results) if (result.status === 'rejected') throw result.reason
+    })
+  }
+
+  /** What was begun before is waited for, but its failure no longer matters. */
+  destroy(): void {
+    const moot = [...this.#unfinished]
+    this.#unfinished.clear()
+    for (const work of moot) void this.track(work.catch(() => {}))
+    this.discard()
+    this.copy.rebase()
+    this.isDestroying = true
+  }
+
+  /** Forgets what was not committed; says whether there was anything. */
+  discard(): boolean {
+    const hasLostWrite = this.#readError?.lostWrite ?? false
+    this.#readError = undefined
+    return this.copy.discard() || hasLostWrite
+  }
+
+  /** The session behind the cookie is ended, by this request's wish. */
+  concludeDestroy(): void {
+    this.isDestroying = false
+    this.loaded = { state: 'none' }
+    this.cookie = hasCookie(this.#header(), this.source.cookieName) ? 'clear' : undefined
+  }
+
+  /** The session was ended by somebody else: the batch is not written to it. */
+  loseSession(batch: Changes): void {
+    this.copy.lost(batch)
+    if (this.loaded?.state === 'live') this.loaded = { state: 'ended' }
+    // Of an earlier save: it must not overwrite what a sign-in set meanwhile.
+    if (this.cookie !== 'clear') this.cookie = undefined
+  }
+
+  #loadOnce(): Promise<void> {
+    return (this.#loading ??= this.#load(this.#header()))
+  }
+
+  async #load(cookieHeader: string): Promise<void> {
+    try {
+      this.loaded = await this.source.load(cookieHeader)
+    } finally {
+      this.#loading = undefined
+    }
+    this.#readError = undefined
+    if (this.loaded.state === 'live' && !this.isDestroying) this.copy.rebase(this.loaded.session.record.texts)
+  }
+
+  #header(): string {
+    const header = this.#cookieHeader
+    return (typeof header === 'function' ? header() : header) ?? ''
+  }
+}

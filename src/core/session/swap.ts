@@ -1,0 +1,99 @@
+import { StoreUnavailableError } from '../errors.ts'
+import type { Eventually } from '../crypto/eventually.ts'
+import { remembers, type LiveRecord, type Tombstone } from '../record/record.ts'
+import type { LiveSession, RecordIO } from '../record/record-io.ts'
+
+/** How a {@link swap} ended. `exhausted`: others kept writing for as long as a request may wait. */
+export type Swapped =
+  | { outcome: 'unchanged' | 'written'; session: LiveSession }
+  | { outcome: 'ended'; tombstone: Tombstone }
+  | { outcome: 'missing' | 'exhausted' }
+
+/** One write, recognisable when its reply is lost. */
+export interface Write {
+  writeId: string
+  /** The generation on which the write went out and was not answered. */
+  unanswered?: number | undefined
+}
+
+const LONGEST_PAUSE_MS = 64
+/** What another attempt needs to be answered. */
+const LEAST_TIME_MS = 100
+
+/**
+ * Writes what `next` makes of a session by compare-and-swap, again and again on the newest record while others write
+ * first, until no more than `reserveMs` is left of the time. A write whose reply was lost is settled by reading: its id
+ * is in the record or it was not applied. Then it is tried once more.
+ */
+export async function swap(
+  io: RecordIO,
+  loaded: LiveSession,
+  write: Write,
+  next: (newest: LiveSession) => Eventually<LiveRecord | Tombstone | undefined>,
+  reserveMs: number = LEAST_TIME_MS,
+): Promise<Swapped> {
+  let session = loaded
+  const failures: StoreUnavailableError[] = []
+  const isExhausted = () => {
+    if (io.timeLeft() > reserveMs) return false
+    if (failures[0]) throw failures[0]
+    return true
+  }
+  for (let attempt = 0; ; attempt++) {
+    if (remembers(session.record, write.writeId)) return { outcome: 'written', session }
+    if (failures.length > 1) throw failures[1]
+    if (attempt > 0 && isExhausted()) return { outcome: 'exhausted' }
+    const following = next(session)
+    const record = following instanceof Promise ? await following : following
+    if (!record) return { outcome: 'unchanged', session }
+    let reply
+    try {
+      reply = await io.replace(session.keys, record, session.version)
+    } catch (error) {
+      reply = asUnanswered(error)
+    }
+    switch (reply.outcome) {
+      case 'replaced':
+        return { outcome: 'written', session: withRecord(session, record, reply.version) }
+      case 'missing':
+        return { outcome: 'missing' }
+      case 'conflict':
+        io.services.emit('conflict')
+        break
+      case 'unanswered':
+        write.unanswered ??= session.record.generation
+        failures.push(reply.error)
+    }
+    // Wait, then read, then swap with nothing waited for in between: the other order loses to every other writer.
+    if (attempt > 0) await pause(attempt)
+    if (isExhausted()) return { outcome: 'exhausted' }
+    const found = await io.read(session.keys, io.ttlOf(session.record))
+    if (!found) return { outcome: 'missing' }
+    const stale = session.record
+    session = withRecord(session, found.record, found.version)
+    if ('ended' in found.record) {
+      if (found.record.writeId === write.writeId) return { outcome: 'written', session }
+      return { outcome: 'ended', tombstone: found.record }
+    }
+    // The read restarted the time to live of what was known until now.
+    const ttl = io.ttlOf(session.record)
+    if (ttl !== io.ttlOf(stale)) await io.touch(session.keys, ttl)
+  }
+}
+
+function asUnanswered(error: unknown): { outcome: 'unanswered'; error: StoreUnavailableError } {
+  if (error instanceof StoreUnavailableError) return { outcome: 'unanswered', error }
+  throw error
+}
+
+function withRecord(session: LiveSession, record: LiveRecord | Tombstone, version: unknown): LiveSession {
+  return { keys: session.keys, record: 'ended' in record ? session.record : record, version }
+}
+
+/** Full jitter, doubling: two writers that collided must not collide again. */
+function pause(attempt: number): Promise<void> {
+  const longest = Math.min(LONGEST_PAUSE_MS, 2 ** attempt)
+  return new Promise((resolve) => {
+    setTimeout(resolve, Math.random() * longest)
+  })
+}

@@ -1,0 +1,84 @@
+import { Server } from 'memjs'
+import type { ServerAddress } from './address.ts'
+import { Breaker } from '../breaker.ts'
+import { AuthenticationError, Link, type Exchange } from './link.ts'
+import { encodeRequest, Opcode, type Reply } from './protocol.ts'
+import type { ConnectionOptions } from './settings.ts'
+
+/**
+ * memjs's `Server` with its network half replaced: `Client.perform` calls `onResponse`, `onError` and `write`, in this
+ * order and in one turn, and nothing else. An operation is answered exactly or fails, and always within its deadline.
+ *
+ * It connects when it is first written to, and anew after a failure. A server that keeps failing is left alone: until a
+ * probe is answered, operations fail at once. When nothing is in flight it keeps no process alive.
+ */
+export class Connection extends Server {
+  readonly #options: ConnectionOptions
+  readonly #breaker = new Breaker()
+  #link: Link | undefined
+  #closed = false
+  #lastFailure: Error | undefined
+  #probeTimer: ReturnType<typeof setTimeout> | undefined
+  #answer: (reply: Reply) => void = () => {}
+  #fail: (error: Error) => void = () => {}
+
+  constructor({ host, port }: ServerAddress, options: ConnectionOptions) {
+    // Without a user and a password memjs would take those of the environment (M11).
+    super(host, port, 'unused', 'unused')
+    this.#options = options
+  }
+
+  /** memjs only hands the answer on, so it need not have the shape that memjs itself would give it. */
+  override onResponse(_seq: number, answer: (reply: never) => void): void {
+    this.#answer = answer as (reply: Reply) => void
+  }
+
+  override onError(_seq: number, fail: (error: Error) => void): void {
+    this.#fail = fail
+  }
+
+  override write(request: Buffer): void {
+    const refusal = this.#refusal()
+    if (refusal) this.#fail(refusal)
+    else this.#send({ request, answer: this.#answer, fail: this.#fail })
+  }
+
+  /** Ends at once: what is in flight fails, and so does everything later. */
+  override close(): void {
+    this.#closed = true
+    clearTimeout(this.#probeTimer)
+    this.#link?.end(new Error('the store has been closed'))
+  }
+
+  #refusal(): Error | undefined {
+    if (this.#closed) return new Error('the store has been closed')
+    if (this.#breaker.isOpen) {
+      const cause = this.#lastFailure
+      return new Error(`the server keeps failing and is not asked: ${cause?.message}`, { cause })
+    }
+    if ((this.#link?.load ?? 0) < this.#options.maxInFlight) return undefined
+    return new Error(`maxInFlight: ${this.#options.maxInFlight} operations are waiting for the server`)
+  }
+
+  #send(exchange: Exchange): void {
+    if (!this.#link || this.#link.hasEnded) {
+      this.#link = new Link({ host: this.host, port: this.port }, this.#options, {
+        answered: () => this.#breaker.succeeded(),
+        failed: (reason) => this.#countFailure(reason),
+      })
+    }
+    this.#link.send(exchange)
+  }
+
+  #countFailure(reason: Error): void {
+    if (this.#closed) return
+    this.#lastFailure = reason
+    const pauseMs = this.#breaker.failed(performance.now(), reason instanceof AuthenticationError)
+    if (pauseMs !== undefined) this.#probeTimer = setTimeout(() => this.#probe(), pauseMs).unref()
+  }
+
+  /** Never with a visitor's operation. Its answer closes the breaker, its failure brings the next probe. */
+  #probe(): void {
+    this.#send({ request: encodeRequest({ opcode: Opcode.noop }, 0), answer() {}, fail() {} })
+  }
+}

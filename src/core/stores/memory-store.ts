@@ -1,0 +1,97 @@
+import { checkWhole, wrong } from '../check.ts'
+import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from './store.ts'
+
+/** Options of {@link MemoryStore}. */
+export interface MemoryStoreOptions {
+  /** How many records to keep; beyond it the least recently used goes first. Default 100 000. */
+  maxRecords?: number | undefined
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  now?: (() => number) | undefined
+}
+
+interface Entry {
+  bytes: Uint8Array
+  version: number
+  expiresAt: number
+}
+
+/**
+ * A {@link SessionStore} in this process's memory: for development, for tests, and for a service of one process
+ * whose visitors may be signed out by a restart. It keeps bytes, not live objects, so it behaves like a real store;
+ * it is bounded by count and needs no timers.
+ *
+ * Throws `TypeError` or `RangeError` when `maxRecords` is no whole number above 0.
+ */
+export class MemoryStore implements SessionStore {
+  /** Least recently used first: a Map remembers insertion order, and every use inserts anew. */
+  readonly #entries = new Map<string, Entry>()
+  readonly #maxRecords: number
+  readonly #now: () => number
+  #lastVersion = 0
+
+  constructor(options: MemoryStoreOptions = {}) {
+    const { maxRecords = 100_000, now = Date.now } = options
+    checkWhole('maxRecords', maxRecords, 'a whole number of 1 or more')
+    if (typeof now !== 'function') throw wrong('now', 'a function', now)
+    this.#maxRecords = maxRecords
+    this.#now = now
+  }
+
+  /** Records held, the expired ones that nobody asked for since included. */
+  get size(): number {
+    return this.#entries.size
+  }
+
+  async get(key: string, ttl: number): Promise<StoredRecord | undefined> {
+    const expiresAt = this.#expiry(ttl)
+    const entry = this.#live(key)
+    if (!entry) return undefined
+    this.#entries.delete(key)
+    this.#entries.set(key, { ...entry, expiresAt })
+    return { bytes: new Uint8Array(entry.bytes), version: entry.version }
+  }
+
+  async add(key: string, bytes: Uint8Array, ttl: number): Promise<Version | undefined> {
+    const expiresAt = this.#expiry(ttl)
+    return this.#live(key) ? undefined : this.#write(key, bytes, expiresAt)
+  }
+
+  async replace(key: string, bytes: Uint8Array, ttl: number, version: Version): Promise<ReplaceOutcome> {
+    const expiresAt = this.#expiry(ttl)
+    const entry = this.#live(key)
+    if (!entry) return { outcome: 'missing' }
+    if (entry.version !== version) return { outcome: 'conflict' }
+    return { outcome: 'replaced', version: this.#write(key, bytes, expiresAt) }
+  }
+
+  async set(key: string, bytes: Uint8Array, ttl: number): Promise<void> {
+    this.#write(key, bytes, this.#expiry(ttl))
+  }
+
+  async delete(key: string): Promise<void> {
+    this.#entries.delete(key)
+  }
+
+  #live(key: string): Entry | undefined {
+    const entry = this.#entries.get(key)
+    if (!entry || entry.expiresAt > this.#now()) return entry
+    this.#entries.delete(key)
+    return undefined
+  }
+
+  #write(key: string, bytes: Uint8Array, expiresAt: number): number {
+    const version = ++this.#lastVersion
+    this.#entries.delete(key)
+    this.#entries.set(key, { bytes: new Uint8Array(bytes), version, expiresAt })
+    if (this.#entries.size > this.#maxRecords) {
+      const [leastRecentlyUsed] = this.#entries.keys()
+      this.#entries.delete(leastRecentlyUsed as string)
+    }
+    return version
+  }
+
+  #expiry(ttl: number): number {
+    checkWhole('ttl', ttl, 'whole seconds of 1 or more')
+    return this.#now() + ttl * 1000
+  }
+}

@@ -1,0 +1,64 @@
+import { randomBytes } from 'node:crypto'
+import type { MemcachedClient } from '../core/stores/memcached/client.ts'
+
+/** What became of the operations that sessions rest on. */
+export interface CanaryOutcome {
+  /** What went wrong; nothing was done after it. */
+  failure?: Error
+  /** Milliseconds of each operation that was answered. */
+  durations: number[]
+}
+
+const ROUNDS = 4
+/** A slow server is known for one after the first round. */
+const LAST_ROUND_MS = 500
+/** Seconds: what an interrupted doctor leaves behind is soon gone. */
+const TTL = 60
+const RECORD_BYTES = 512
+
+/** Does with a record of its own, under a random key with the store's prefix, what the store does with sessions. */
+export async function runCanary(client: MemcachedClient, keyPrefix: string): Promise<CanaryOutcome> {
+  const key = keyPrefix + randomBytes(32).toString('base64url')
+  const durations: number[] = []
+  const timed = async <Result>(work: Promise<Result>): Promise<Result> => {
+    const start = performance.now()
+    const result = await work
+    durations.push(performance.now() - start)
+    return result
+  }
+  const start = performance.now()
+  try {
+    for (let round = 0; round < ROUNDS && performance.now() - start < LAST_ROUND_MS; round++) {
+      await liveOnce(client, key, timed)
+    }
+    return { durations }
+  } catch (error) {
+    await client.delete(key).catch(() => {})
+    return { durations, failure: error as Error }
+  }
+}
+
+async function liveOnce(
+  client: MemcachedClient,
+  key: string,
+  timed: <Result>(work: Promise<Result>) => Promise<Result>,
+): Promise<void> {
+  const expectToRead = async (expected?: Uint8Array) => {
+    const found = await timed(client.getAndTouch(key, TTL))
+    const isExact = expected && found ? Buffer.compare(expected, found.bytes) === 0 : expected === found
+    if (!isExact) throw new Error('it gave back something else than was written')
+  }
+  const first = randomBytes(RECORD_BYTES)
+  const second = randomBytes(RECORD_BYTES)
+
+  const version = await timed(client.add(key, first, TTL))
+  if (!version) throw new Error('it takes a random key for taken')
+  await expectToRead(first)
+  const swap = await timed(client.compareAndSwap(key, second, TTL, version))
+  if (swap.outcome !== 'replaced') throw new Error('it refused a write over the newest version')
+  const staleSwap = await timed(client.compareAndSwap(key, first, TTL, version))
+  if (staleSwap.outcome !== 'conflict') throw new Error('it took a write over an old version')
+  await expectToRead(second)
+  await timed(client.delete(key))
+  await expectToRead()
+}

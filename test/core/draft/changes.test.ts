@@ -1,0 +1,315 @@
+import { describe, expect, it } from 'vitest'
+import { Changes, type Step } from '../../../src/core/draft/changes.ts'
+import { SessionDataError } from '../../../src/core/errors.ts'
+
+type Texts = Record<string, string>
+/** `clear` or a step on a key. */
+type Operation = 'clear' | [key: string, step: Step]
+
+const set = (key: string, text?: string): Operation => [key, { type: 'set', text }]
+const take = (key: string, text?: string): Operation => [
+  key,
+  text === undefined ? { type: 'take' } : { type: 'take', first: { text } },
+]
+const update = (key: string, fn: (current: any) => unknown): Operation => [key, { type: 'update', fn }]
+const increment = (n = 0) => n + 1
+
+function changesOf(...operations: Operation[]): Changes {
+  const changes = new Changes()
+  for (const operation of operations) {
+    if (operation === 'clear') changes.clear()
+    else changes.add(...operation)
+  }
+  return changes
+}
+
+function apply(changes: Changes, base: Texts) {
+  const { texts, ...rest } = changes.applyTo(new Map(Object.entries(base)))
+  return { texts: Object.fromEntries(texts), ...rest }
+}
+
+describe('replaying changes on the newest record', () => {
+  it.each<[string, Operation[], Texts, Texts]>([
+    ['a set writes', [set('a', '1')], {}, { a: '1' }],
+    ['a set overwrites what another request wrote', [set('a', '1')], { a: '2' }, { a: '1' }],
+    ['a delete removes', [set('a')], { a: '2' }, {}],
+    ['an update counts on from the newest value', [update('a', increment)], { a: '41' }, { a: '42' }],
+    ['an update starts from nothing', [update('a', increment)], {}, { a: '1' }],
+    ['an update that returns nothing removes', [update('a', () => undefined)], { a: '1' }, {}],
+    ['the last set wins', [set('a', '1'), set('a', '2')], {}, { a: '2' }],
+    ['set, then delete', [set('a', '1'), set('a')], { a: '0' }, {}],
+    ['delete, then set', [set('a'), set('a', '1')], { a: '0' }, { a: '1' }],
+    ['update, then set', [update('a', increment), set('a', '5')], { a: '1' }, { a: '5' }],
+    [
+      'set, then update: works on what was set',
+      [set('a', '5'), update('a', increment)],
+      { a: '1' },
+      { a: '6' },
+    ],
+    ['delete, then update: starts from nothing', [set('a'), update('a', increment)], { a: '7' }, { a: '1' }],
+    ['update twice', [update('a', increment), update('a', (n) => n * 10)], { a: '1' }, { a: '20' }],
+    [
+      'take, then update: starts from nothing',
+      [take('a', '7'), update('a', increment)],
+      { a: '7' },
+      { a: '1' },
+    ],
+    ['set, then take', [set('a', '1'), take('a', '1')], { a: '0' }, {}],
+    [
+      'keys without operations come from the newest record',
+      [set('a', '1')],
+      { b: '2', c: '3' },
+      { a: '1', b: '2', c: '3' },
+    ],
+    ['never a deep merge', [set('a', '{"x":1}')], { a: '{"y":2}' }, { a: '{"x":1}' }],
+    ['never a deep merge of lists', [set('a', '[1]')], { a: '[2,3]' }, { a: '[1]' }],
+    ['clear empties the newest record too', ['clear'], { a: '1', b: '2' }, {}],
+    ['clear, then set', ['clear', set('a', '1')], { a: '0', b: '2' }, { a: '1' }],
+    ['set, then clear', [set('a', '1'), 'clear'], { b: '2' }, {}],
+    ['update, then clear', [update('a', increment), 'clear'], { a: '1' }, {}],
+    ['clear, then update: starts from nothing', ['clear', update('a', increment)], { a: '7' }, { a: '1' }],
+    [
+      'update, clear, update: starts from nothing',
+      [update('a', increment), 'clear', update('a', increment)],
+      { a: '7' },
+      { a: '1' },
+    ],
+    [
+      'clear twice',
+      [set('a', '1'), 'clear', set('b', '2'), 'clear', set('c', '3')],
+      { a: '0', d: '4' },
+      { c: '3' },
+    ],
+    [
+      '__proto__ is a key like any other',
+      [set('__proto__', '{"x":1}'), update('constructor', increment)],
+      JSON.parse('{"__proto__":"0","toString":"1"}'),
+      JSON.parse('{"__proto__":"{\\"x\\":1}","toString":"1","constructor":"1"}'),
+    ],
+  ])('E1: %s', (_, operations, base, expected) => {
+    const before = new Map(Object.entries(base))
+    const result = changesOf(...operations).applyTo(before)
+    expect(new Map(result.texts)).toEqual(new Map(Object.entries(expected)))
+    expect(before).toEqual(new Map(Object.entries(base)))
+    expect(result.spent).toBe(false)
+  })
+
+  it.each<[string, Operation]>([
+    ['set', set('a', '5')],
+    ['delete', set('a')],
+    ['clear', 'clear'],
+  ])('E1: a %s makes what came before it moot: no update is run again', (_, operation) => {
+    const never = update('a', () => expect.unreachable())
+    for (const before of [[never], [set('a', '1'), never], [never, set('a', '1'), never]]) {
+      expect(() => apply(changesOf(...before, operation), { a: '7' })).not.toThrow()
+    }
+  })
+
+  it('E1: gives the same on the same base, however often it is replayed', () => {
+    const changes = changesOf(set('a', '1'), update('b', increment), take('c', '3'))
+    for (const b of ['1', '1', '5', '1']) {
+      expect(apply(changes, { b, c: '3' }).texts).toEqual({ a: '1', b: String(Number(b) + 1) })
+    }
+  })
+
+  it('E1: an update gives its function a value of its own', () => {
+    const changes = changesOf(update('a', (list: number[]) => (list.push(9), list)))
+    const base = { a: '[1]' }
+    expect(apply(changes, base).texts).toEqual({ a: '[1,9]' })
+    expect(apply(changes, base).texts).toEqual({ a: '[1,9]' })
+  })
+
+  it('E1: an update that ran is not run again on the same value, but is on a newer one', () => {
+    let runs = 0
+    const step: Step = {
+      type: 'update',
+      fn: (n: number) => (runs++, n + 1),
+      first: { input: '1', value: 2, output: '2' },
+    }
+    const changes = changesOf(['a', step])
+    expect(apply(changes, { a: '1' }).texts).toEqual({ a: '2' })
+    expect(runs).toBe(0)
+    expect(apply(changes, { a: '5' }).texts).toEqual({ a: '6' })
+    expect(runs).toBe(1)
+  })
+
+  it('E1: the result that is used again may be nothing', () => {
+    const step: Step = {
+      type: 'update',
+      fn: () => expect.unreachable(),
+      first: { input: '1', value: undefined, output: undefined },
+    }
+    expect(apply(changesOf(['a', step]), { a: '1' }).texts).toEqual({})
+  })
+
+  it('E1: an update that throws, or returns what is no JSON, on the newest value fails the replay', () => {
+    const failure = new Error('no such thing')
+    const throws = changesOf(
+      update('a', () => {
+        throw failure
+      }),
+    )
+    expect(() => apply(throws, {})).toThrow(failure)
+    expect(() => apply(changesOf(update('a', async () => 1)), {})).toThrow(TypeError)
+    expect(() => apply(changesOf(update('a', () => Number.NaN)), {})).toThrow(SessionDataError)
+  })
+})
+
+describe('taking', () => {
+  it.each<[string, Operation[], Texts, Texts, boolean]>([
+    ['removes the value that it returned', [take('a', '1')], { a: '1', b: '2' }, { b: '2' }, false],
+    ['leaves a newer value, and counts as spent', [take('a', '1')], { a: '2' }, { a: '2' }, true],
+    ['of what is gone already counts as spent', [take('a', '1')], {}, {}, true],
+    ['leaves a newer value that looks alike', [take('a', '1')], { a: '"1"' }, { a: '"1"' }, true],
+    ['then setting: writes', [take('a', '1'), set('a', '5')], { a: '1' }, { a: '5' }, false],
+    ['then setting: still counts as spent', [take('a', '1'), set('a', '5')], { a: '2' }, { a: '5' }, true],
+    [
+      'then setting twice: still counts as spent',
+      [take('a', '1'), set('a', '5'), set('a', '6')],
+      {},
+      { a: '6' },
+      true,
+    ],
+    ['then deleting: still counts as spent', [take('a', '1'), set('a')], {}, {}, true],
+    ['then clearing: still counts as spent', [take('a', '1'), 'clear'], { a: '2', b: '3' }, {}, true],
+    ['then clearing: is not spent when it was there', [take('a', '1'), 'clear'], { a: '1' }, {}, false],
+    ['after a set: claims nothing of others', [set('a', '1'), take('a', '1')], { a: '2' }, {}, false],
+    ['after a clear: claims nothing of others', ['clear', take('a')], { a: '2' }, {}, false],
+    ['one of two that is gone counts as spent', [take('a', '1'), take('b', '2')], { a: '1' }, {}, true],
+    ['the other of two counts as well', [take('a', '1'), take('b', '2')], { b: '2' }, {}, true],
+    [
+      'then updating: on a newer value that stays',
+      [take('a', '1'), update('a', increment)],
+      { a: '5' },
+      { a: '6' },
+      true,
+    ],
+  ])('E1: %s', (_, operations, base, texts, spent) => {
+    expect(apply(changesOf(...operations), base)).toMatchObject({ texts, spent })
+  })
+})
+
+describe('whether anything changed', () => {
+  it.each<[string, Operation[], Texts, boolean]>([
+    ['a set to another value', [set('a', '2')], { a: '1' }, true],
+    ['a set of a new key', [set('b', '1')], { a: '1' }, true],
+    ['a set to an equal value', [set('a', '1')], { a: '1' }, false],
+    ['a delete', [set('a')], { a: '1' }, true],
+    ['a delete of what is not there', [set('b')], { a: '1' }, false],
+    ['an update to an equal value', [update('a', (n) => n)], { a: '1' }, false],
+    ['a set there and back', [set('a', '2'), set('a', '1')], { a: '1' }, false],
+    ['a delete and an equal set', [set('a'), set('a', '1')], { a: '1' }, false],
+    ['a swap of two values', [set('a', '2'), set('b', '1')], { a: '1', b: '2' }, true],
+    ['one key for another', [set('a'), set('b', '1')], { a: '1' }, true],
+    ['a clear', ['clear'], { a: '1' }, true],
+    ['a clear of nothing', ['clear'], {}, false],
+    ['a clear and all of it set again', ['clear', set('a', '1')], { a: '1' }, false],
+    ['a take of what is gone', [take('a', '1')], {}, false],
+  ])('D2: %s', (_, operations, base, changed) => {
+    expect(apply(changesOf(...operations), base).changed).toBe(changed)
+  })
+})
+
+describe('a batch of changes', () => {
+  it('is empty until something is done', () => {
+    expect(changesOf().isEmpty).toBe(true)
+    for (const operation of [set('a'), take('a'), update('a', increment), 'clear'] as const) {
+      expect(changesOf(operation).isEmpty).toBe(false)
+    }
+    expect(Object.assign(new Changes(), { regenerate: true }).isEmpty).toBe(false)
+    expect(Object.assign(new Changes(), { timeouts: { persistent: true } }).isEmpty).toBe(false)
+  })
+
+  it('is empty again when its one step is removed', () => {
+    const [key, step] = update('a', increment) as [string, Step]
+    const changes = changesOf([key, step])
+    changes.remove('b', step)
+    changes.remove('a', { ...step })
+    expect(changes.isEmpty).toBe(false)
+    changes.remove('a', step)
+    expect(changes.isEmpty).toBe(true)
+    expect([...changes.keys]).toEqual([])
+    changes.remove('a', step)
+  })
+
+  it('E1: removing a step leaves those around it', () => {
+    const [key, step] = update('a', () => expect.unreachable()) as [string, Step]
+    const changes = changesOf(
+      update('a', increment),
+      [key, step],
+      update('a', (n) => n * 10),
+    )
+    changes.remove(key, step)
+    expect(apply(changes, { a: '1' }).texts).toEqual({ a: '20' })
+  })
+
+  it('E4: has a write id of its own', () => {
+    const ids = Array.from({ length: 100 }, () => new Changes().writeId)
+    expect(new Set(ids).size).toBe(100)
+    for (const id of ids) expect(id).toMatch(/^[\w-]{11}$/)
+  })
+
+  it('says what a key is after it, and after one of its steps', () => {
+    const [key, last] = update('a', increment) as [string, Step]
+    const changes = changesOf(set('a', '5'), update('a', increment), [key, last], set('b', '1'))
+    expect(changes.textAfter('a', '1')).toBe('7')
+    expect(changes.endsWith('a', last)).toBe(true)
+    changes.add('a', { type: 'set', text: '9' })
+    expect(changes.textAfter('a', '1', last)).toBe('7')
+    expect(changes.textAfter('a', '1')).toBe('9')
+    expect(changes.textAfter('b', '0')).toBe('1')
+    expect(changes.textAfter('c', '0')).toBe('0')
+    expect(changesOf('clear').textAfter('c', '0')).toBeUndefined()
+    expect(changes.endsWith('a', last)).toBe(false)
+    expect(changes.endsWith('b', last)).toBe(false)
+  })
+})
+
+describe('running an update', () => {
+  /** Its result as JSON text. */
+  const run = (fn: (current: any) => unknown, current: unknown) =>
+    changesOf(update('a', fn)).textAfter('a', JSON.stringify(current))
+
+  it('E1: passes the value in and out, and throws what the function throws', () => {
+    expect(run((n: number) => n + 1, 1)).toBe('2')
+    const failure = { not: 'an Error' }
+    const fail = () => {
+      throw failure
+    }
+    expect(() => run(fail, 1)).toThrow(expect.toSatisfy((thrown) => thrown === failure))
+  })
+
+  it('E1: refuses a function that returns a promise, or anything that can be awaited', () => {
+    for (const fn of [
+      async () => 1,
+      () => thenable(() => {}),
+      () =>
+        Object.assign(
+          () => {},
+          thenable(() => {}),
+        ),
+    ]) {
+      expect(() => run(fn, 1)).toThrow(
+        new TypeError('update: expected a synchronous function, got one that returns a promise'),
+      )
+    }
+    for (const value of [null, undefined, 0, '', thenable('later')]) {
+      expect(run(() => value, 1)).toBe(JSON.stringify(value))
+    }
+  })
+
+  it('F6: the promise that it refuses cannot become an unhandled rejection', async () => {
+    let isHandled = false
+    const promise = thenable((_resolved: unknown, rejected: unknown) => {
+      isHandled ||= typeof rejected === 'function'
+      return Promise.resolve()
+    })
+    expect(() => run(() => promise, 1)).toThrow(TypeError)
+    await Promise.resolve()
+    expect(isHandled).toBe(true)
+  })
+})
+
+function thenable(then: unknown): object {
+  return { then } // oxlint-disable-line unicorn/no-thenable
+}

@@ -1,0 +1,277 @@
+import { describe, expect, it } from 'vitest'
+import { toJsonText } from '../../../src/core/draft/json.ts'
+import {
+  decodeRecord,
+  encodeRecord,
+  generateWriteId,
+  lastForgotten,
+  nextRecord,
+  remembers,
+  type LiveRecord,
+  type Tombstone,
+} from '../../../src/core/record/record.ts'
+
+const NOW = 1_750_000_000_000
+
+const id = (name: string | number) => String(name).padEnd(11, '_')
+/** As the record holds them. */
+const ids = (...names: (string | number)[]) => names.map((name) => `${id(name)} `).join('')
+
+function live(data: Iterable<[string, unknown]> = [], envelope: Partial<LiveRecord> = {}): LiveRecord {
+  return {
+    deadline: NOW + 1000,
+    generation: 3,
+    writtenAt: NOW,
+    writeIds: ids(3, 2, 1),
+    texts: new Map([...data].map(([key, value]) => [key, toJsonText(key, value)!])),
+    ...envelope,
+  }
+}
+
+const tombstone: Tombstone = { ended: 'regenerated', endedAt: NOW, writeId: 'id', successor: 'k'.repeat(43) }
+const textsOf = (record: LiveRecord | Tombstone | undefined) =>
+  record && 'texts' in record ? [...record.texts] : undefined
+const roundTrip = (record: LiveRecord | Tombstone) => decodeRecord(encodeRecord(record))
+
+describe('encoding a record', () => {
+  it.each<[string, LiveRecord | Tombstone]>([
+    ['a session without data', live()],
+    [
+      'a session with data',
+      live([
+        ['cart', { items: [1, { a: null }] }],
+        ['views', 1],
+      ]),
+    ],
+    ['timeouts of its own', live([], { idleTimeout: 60, persistent: false })],
+    ['no idle timeout', live([], { idleTimeout: false, persistent: true })],
+    ['a fractional time', live([], { deadline: NOW + 0.5 })],
+    ['a tombstone', tombstone],
+    ['a tombstone without successor', { ended: 'destroyed', endedAt: NOW, writeId: 'id' }],
+  ])('G4: keeps %s', (_, record) => {
+    expect(roundTrip(record)).toEqual(record)
+  })
+
+  const keys = [
+    ['', ' ', '\n', '\r\n', '\u2028', '\0', '"', '\\', '{}', 'é', '😀', '\uD83D', '\uDE00x', '\uFEFF'],
+    ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'valueOf', 'then', 'toJSON'],
+    ['texts', 'ended', 'endedAt', 'deadline', 'generation', 'writeIds', '0', 'length', 'x'.repeat(10_000)],
+  ].flat()
+  it('G4: every key is a key like any other, in the order it had', () => {
+    const data = keys.map((key, index): [string, unknown] => [key, index])
+    expect(textsOf(roundTrip(live(data)))).toEqual(data.map(([key, value]) => [key, String(value)]))
+    for (const key of keys) expect(textsOf(roundTrip(live([[key, { [key]: key }]])))).toHaveLength(1)
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined()
+  })
+
+  it('G4: __proto__ has no effect, at the top or inside', () => {
+    const value = JSON.parse('{"__proto__":{"polluted":true}}')
+    const record = roundTrip(
+      live([
+        ['__proto__', value],
+        ['a', value],
+      ]),
+    ) as LiveRecord
+    expect(record).not.toHaveProperty('polluted')
+    expect(Object.getPrototypeOf(record)).toBe(Object.prototype)
+    expect(record.texts.get('a')).toBe('{"__proto__":{"polluted":true}}')
+    expect({}).not.toHaveProperty('polluted')
+  })
+
+  it('G4: every value is what it was', () => {
+    const values = [
+      ['', '\n', '\r\n"\n{}', '\u2028\u2029', '\0', 'é😀', '\uD83D', '\uDE00\uD83D', '\uFEFFx', ...keys],
+      [null, true, false, 0, -1.5, 1e-300, Number.MAX_SAFE_INTEGER, [], {}, [[[]]], { '\n': ['\n'] }],
+      ['x'.repeat(1_000_000), Array.from({ length: 50_000 }, (_, index) => ({ index }))],
+    ].flat()
+    const record = roundTrip(live(values.map((value, index): [string, unknown] => [`key ${index}`, value])))
+    expect(textsOf(record)!.map(([, text]) => JSON.parse(text))).toEqual(values)
+  })
+
+  it('G4: data that looks like an envelope or a tombstone stays data', () => {
+    const envelope = { ...live(), texts: {} }
+    const data = [JSON.stringify(tombstone), `\n${JSON.stringify(tombstone)}\n`, tombstone, envelope]
+    for (const value of data) {
+      const record = live([
+        ['a', value],
+        [JSON.stringify(tombstone), value],
+      ])
+      expect(roundTrip(record)).toEqual(record)
+    }
+  })
+})
+
+describe('decoding bytes', () => {
+  const record = live([
+    ['name', 'Zoë 😀'],
+    ['', [1, 2]],
+    ['z', { a: '\n' }],
+  ])
+  const genuine = [encodeRecord(record), encodeRecord(tombstone), encodeRecord(live())]
+
+  /** `undefined`, or something that the rest of the code can work with. */
+  function expectSound(bytes: Uint8Array) {
+    const decoded = decodeRecord(bytes)
+    if (decoded === undefined) return
+    if ('ended' in decoded) return expect(decoded.endedAt).toBeTypeOf('number')
+    expect(decoded.deadline).toBeTypeOf('number')
+    expect(decoded.generation).toBeTypeOf('number')
+    expect(decoded.writeIds).toBeTypeOf('string')
+    expect(decoded.texts).toBeInstanceOf(Map)
+    for (const [key, text] of decoded.texts) expect([typeof key, typeof text]).toEqual(['string', 'string'])
+  }
+
+  it('S45: never throws, at whatever length the bytes are cut', () => {
+    for (const bytes of genuine) {
+      for (let length = 0; length < bytes.length; length++) {
+        expectSound(bytes.subarray(0, length))
+        expectSound(bytes.subarray(length + 1))
+      }
+    }
+  })
+
+  it('S45: a cut envelope and a key without value are no record', () => {
+    const text = Buffer.from(genuine[0]!).toString()
+    const lines = text.split('\n')
+    const envelopeBytes = Buffer.byteLength(lines[0]!)
+    for (let length = 0; length < envelopeBytes; length++) {
+      expect(decodeRecord(genuine[0]!.subarray(0, length)), `${length} bytes`).toBeUndefined()
+    }
+    for (let count = 1; count < lines.length; count++) {
+      expect(decodeRecord(Buffer.from(lines.slice(0, count).join('\n'))), `${count} lines`).toBeUndefined()
+    }
+  })
+
+  it('S45: never throws, whichever bit is flipped', () => {
+    for (const bytes of genuine) {
+      for (let bit = 0; bit < bytes.length * 8; bit++) {
+        const flipped = bytes.slice()
+        flipped[bit >> 3]! ^= 1 << (bit & 7)
+        expectSound(flipped)
+      }
+    }
+  })
+
+  it('S45: random bytes are no record', () => {
+    for (let round = 0; round < 20_000; round++) {
+      expect(decodeRecord(crypto.getRandomValues(new Uint8Array(round % 200)))).toBeUndefined()
+    }
+  })
+
+  const withKeys = (keys: string) =>
+    `{"deadline":2,"generation":3,"writtenAt":4,"writeIds":"","keys":${keys}}`
+  const envelope = withKeys('[]')
+  it.each([
+    ['nothing', ''],
+    ['white space', '  \n \n '],
+    ['JSON that is no envelope: null', 'null'],
+    ['JSON that is no envelope: a string', '"deadline"'],
+    ['JSON that is no envelope: a list', '[]'],
+    ['JSON that is no envelope: an empty object', '{}'],
+    ['an envelope with a deadline of another type', envelope.replace('2', '"2"')],
+    ['an envelope without generation', envelope.replace('"generation":3,', '')],
+    ['an envelope with write ids of another type', envelope.replace('""', '[]')],
+    ['an envelope with a deadline of null', envelope.replace('2', 'null')],
+    ['an envelope with a deadline beyond all dates', envelope.replace('2', '1e300')],
+    ['an envelope with half a generation', envelope.replace('3', '3.5')],
+    ['an envelope without the time of its last write', envelope.replace('"writtenAt":4,', '')],
+    ['an envelope with an idle timeout of another type', envelope.replace('{', '{"idleTimeout":"60",')],
+    ['an envelope with an idle timeout of 0', envelope.replace('{', '{"idleTimeout":0,')],
+    ['an envelope with a persistence of another type', envelope.replace('{', '{"persistent":1,')],
+    ['an envelope with a subject of another type', envelope.replace('{', '{"subject":"u1",')],
+    ['an envelope with a subject of null', envelope.replace('{', '{"subject":null,')],
+    [
+      'an envelope with a subject without keys',
+      envelope.replace('{', '{"subject":{"keyId":"a","epoch":"b"},'),
+    ],
+    ['an envelope under __proto__', `{"__proto__":${envelope}}`],
+    ['a tombstone without time', '{"ended":"destroyed"}'],
+    ['a tombstone with a time of another type', '{"ended":"destroyed","endedAt":"1"}'],
+    ['a tombstone with a time beyond all dates', '{"ended":"destroyed","endedAt":1e300}'],
+    ['a tombstone of another kind', '{"ended":true,"endedAt":1}'],
+    ['a tombstone with a successor that is no key', '{"ended":"regenerated","endedAt":1,"successor":"a b"}'],
+    ['a tombstone under __proto__', `{"__proto__":${JSON.stringify(tombstone)}}`],
+    ['an envelope without keys', envelope.replace(',"keys":[]', '')],
+    ['keys of another type', `${withKeys('"a"')}\n1`],
+    ['keys that look like a list', `${withKeys('{"length":1,"0":"a"}')}\n1`],
+    ['a key that is no string', `${withKeys('[1]')}\n1`],
+    ['a key without a value', withKeys('["name"]')],
+    ['a value without a key', `${envelope}\n1`],
+    ['a line too many', `${withKeys('["name"]')}\n1\n`],
+    ['another program’s record', 'a:1:{s:4:"cart";i:1;}'],
+  ])('S45: %s: no record', (_, text) => {
+    expect(decodeRecord(Buffer.from(text))).toBeUndefined()
+  })
+
+  it('S45: bytes that are no UTF-8 are no record', () => {
+    expect(decodeRecord(Buffer.from(`${withKeys('["a"]')}\n"b"`))).toBeDefined()
+    expect(decodeRecord(Buffer.from(`${withKeys('["a"]')}\n"\xff"`, 'latin1'))).toBeUndefined()
+  })
+})
+
+describe('nextRecord', () => {
+  const texts = new Map([['views', '2']])
+
+  it('E4: raises the generation, notes time and write id, takes the new texts and keeps the rest', () => {
+    const record = live([['views', 1]], { idleTimeout: 60, persistent: false })
+    const before = structuredClone(record)
+    expect(nextRecord(record, id(4), NOW + 1, texts)).toEqual({
+      ...record,
+      generation: 4,
+      writtenAt: NOW + 1,
+      writeIds: ids(4, 3, 2, 1),
+      texts,
+    })
+    expect(record).toEqual(before)
+  })
+
+  it('E4: keeps the last 256 write ids, newest first', () => {
+    let record = live([], { generation: 0, writeIds: '' })
+    for (let write = 1; write <= 300; write++) record = nextRecord(record, id(write), NOW, texts)
+    expect(record.generation).toBe(300)
+    expect(record.writeIds).toBe(ids(...Array.from({ length: 256 }, (_, index) => 300 - index)))
+  })
+
+  it.each([
+    [0, ids('new', 3, 2, 1)],
+    [2000, ids('new', 3, 2, 1)],
+    [2001, ids('new')],
+    [86_400_000, ids('new')],
+    [-5000, ids('new', 3, 2, 1)],
+  ])('E4: forgets write ids only after more than 2 s of quiet: %i ms', (elapsed, writeIds) => {
+    expect(nextRecord(live(), id('new'), NOW + elapsed, texts)).toMatchObject({ generation: 4, writeIds })
+  })
+
+  it('E4: counts the quiet from the last write, not from the first', () => {
+    let record = live([], { writeIds: ids(0) })
+    for (let write = 1; write <= 10; write++)
+      record = nextRecord(record, id(write), NOW + write * 1900, texts)
+    expect(record.writeIds).toBe(ids(10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0))
+  })
+
+  it('E4: the generation minus the ids kept is the last write that is forgotten', () => {
+    let record = live([], { generation: 0, writeIds: '' })
+    const times = [0, 1, 2, 3000, 3001, 9000]
+    const forgotten = times.map((time, index) => {
+      record = nextRecord(record, id(index + 1), NOW + time, texts)
+      return lastForgotten(record)
+    })
+    expect(forgotten).toEqual([0, 0, 0, 3, 3, 5])
+  })
+})
+
+describe('remembers', () => {
+  it('E4: says whether a write is among those kept, and takes no part of an id for one', () => {
+    const record = live()
+    expect([1, 2, 3, 4].map((name) => remembers(record, id(name)))).toEqual([true, true, true, false])
+    expect(remembers(record, `${id(3).slice(1)} ${id(2)}`.slice(0, 11))).toBe(false)
+  })
+})
+
+describe('generateWriteId', () => {
+  it('E4: is 8 random bytes in base64url, never the same twice', () => {
+    const ids = Array.from({ length: 20_000 }, generateWriteId)
+    expect(new Set(ids).size).toBe(ids.length)
+    for (const id of ids) expect(id).toMatch(/^[A-Za-z0-9_-]{11}$/)
+  })
+})

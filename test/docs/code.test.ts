@@ -1,0 +1,141 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { startMemcached } from '../support/memcached.ts'
+
+const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md'].concat(
+  readdirSync('docs').map((name) => `docs/${name}`),
+)
+
+/**
+ * Every block that is no TypeScript, by its first line, and the test that deals with it. Two are not run whole: the tables
+ * of bench/scaling.ts take a minute, so only their titles are compared, and `npm ci && npm test` is what runs this.
+ */
+const TRIED_IN: Record<string, Record<string, string>> = {
+  'README.md': {
+    'npm install holdfast': 'test/package.test.ts',
+    'npm init -y && npm pkg set type=module': 'test/package.test.ts',
+    'npm ci && npm start    # the demo, on http://localhost:3000, with no services': 'test/package.test.ts',
+    'memcached -l 127.0.0.1 -p 11200 -m 256 -U 0': 'test/docs/memcached.test.ts',
+    'npx holdfast doctor memcached://127.0.0.1:11200': 'test/docs/memcached.test.ts',
+  },
+  'CONTRIBUTING.md': {
+    'src/core/                   no node: but in stores/memcached/, no framework': 'test/docs/code.test.ts',
+    'npm ci && npm test         # everything on Node, and the library itself on Bun':
+      'test/docs/code.test.ts',
+  },
+  'docs/events.md': { '{"time":"2026-11-24T15:02:03.004Z",': 'test/recipes/events.test.ts' },
+  'docs/memcached.md': {
+    'memcached -l 127.0.0.1 -p 11200 -m 256 -U 0': 'test/docs/memcached.test.ts',
+    '# /etc/systemd/system/memcached-sessions.service': 'test/docs/memcached.test.ts',
+    'systemctl enable --now memcached-sessions': 'test/docs/memcached.test.ts',
+    '/usr/share/memcached/scripts/memcached-tool 127.0.0.1:11200 stats | grep -w evictions':
+      'test/docs/memcached.test.ts',
+    'openssl req -x509 -config /dev/null': 'test/docs/memcached.test.ts',
+    'cat > /etc/memcached-sessions/memcached.conf <<END': 'test/docs/memcached.test.ts',
+    'SASL_CONF_PATH=/etc/memcached-sessions memcached': 'test/docs/memcached.test.ts',
+    'npx holdfast doctor memcached://127.0.0.1:11200': 'test/docs/memcached.test.ts',
+    'ok       127.0.0.1:11200  is memcached 1.6.18': 'test/docs/memcached.test.ts',
+    'unfit    127.0.0.1:11211  keeps no versions (-C)': 'test/docs/memcached.test.ts',
+    'npx holdfast doctor "$SESSION_STORE" || [ $? -eq 1 ]': 'test/docs/memcached.test.ts',
+  },
+  'docs/scaling.md': {
+    'npx tsx bench/scaling.ts': 'test/docs/code.test.ts',
+    "printf 'cache_memlimit 4096\\r\\nquit\\r\\n' | nc sessions-1.internal 11200": 'test/docs/code.test.ts',
+  },
+  'docs/security.md': { 'memcached -l 127.0.0.1 -p 11200 -m 256 -U 0': 'test/docs/memcached.test.ts' },
+}
+
+describe('the code in README and guides', () => {
+  const blocks = documents.flatMap((document) =>
+    [...readFileSync(document, 'utf8').matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(
+      ([, language, code]) => [document, language!, code!] as const,
+    ),
+  )
+
+  it('is found', () => {
+    expect(blocks.length).toBeGreaterThan(40)
+    expect(new Set(blocks.map(([, language]) => language))).toEqual(new Set(['sh', 'ts', 'text', 'ini']))
+  })
+
+  it('in TypeScript is that of a file which is compiled here, and run by the tests', () => {
+    const sources = new Set(
+      ['test', 'examples'].flatMap((folder) =>
+        readdirSync(folder, { recursive: true, encoding: 'utf8' })
+          .filter((name) => name.endsWith('.ts') && !name.includes('node_modules'))
+          .map((name) => readFileSync(`${folder}/${name}`, 'utf8')),
+      ),
+    )
+    for (const [document, language, code] of blocks) {
+      if (language === 'ts') expect(sources.has(code), `${document}: ${code.slice(0, 200)}`).toBe(true)
+    }
+  })
+
+  it('in other languages is listed here, with the test that deals with it', () => {
+    for (const document of documents) {
+      const shown = blocks.filter(([file, language]) => file === document && language !== 'ts')
+      const known = Object.entries(TRIED_IN[document] ?? {})
+      expect(shown.length, document).toBe(known.length)
+      for (const [index, [start, test]] of known.entries()) {
+        expect(shown[index]![2].startsWith(start), `${document}: ${shown[index]![2]}`).toBe(true)
+        expect(existsSync(test), test).toBe(true)
+      }
+    }
+  })
+
+  it('that docs/memcached.md has tried is the same wherever else it stands', () => {
+    const tried = blocks.filter(([document]) => document === 'docs/memcached.md').map(([, , code]) => code)
+    for (const [document, , code] of blocks) {
+      const listed = Object.entries(TRIED_IN[document] ?? {}).find(([start]) => code.startsWith(start))
+      if (listed?.[1] === 'test/docs/memcached.test.ts') expect(tried, document).toContain(code)
+    }
+  })
+
+  const contributing = blocks.filter(([document]) => document === 'CONTRIBUTING.md')
+
+  it('of CONTRIBUTING runs scripts and tests that exist', () => {
+    const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'))
+    const [, , commands] = contributing.find(([, language]) => language === 'sh')!
+    const named = [...commands.matchAll(/^(?:npm ci && )?npm (?:run )?(\S+)/gm)].map(([, name]) => name!)
+    expect(named).toEqual(['test', 'test:runtimes', 'test:package', 'fuzz'])
+    for (const name of named) expect(scripts).toHaveProperty([name])
+    expect(existsSync(/vitest run (\S+)/.exec(commands)![1]!)).toBe(true)
+  })
+
+  it('of CONTRIBUTING names every file of the core, and none that is not there', () => {
+    const [, , map] = contributing.find(([, language]) => language === 'text')!
+    const path: string[] = []
+    const named = [...map.matchAll(/^( *)(\S+)/gm)].map(([, indent, name]) => {
+      path.splice(indent!.length / 2, Infinity, name!)
+      return path.join('')
+    })
+    const present = readdirSync('src/core', { recursive: true, encoding: 'utf8' }).map((name) =>
+      name.endsWith('.ts') ? `src/core/${name}` : `src/core/${name}/`,
+    )
+    expect(named.filter((name) => name.startsWith('src/core/') && name !== 'src/core/').toSorted()).toEqual(
+      present.toSorted(),
+    )
+    for (const [name] of map.matchAll(/^\S+/gm)) expect(existsSync(name), name).toBe(true)
+  })
+
+  it('of the guide to scaling prints the tables that the guide shows', () => {
+    const [, script] = /^```sh\nnpx tsx (\S+)\n```$/m.exec(readFileSync('docs/scaling.md', 'utf8'))!
+    const titles = (file: string, pattern: RegExp) =>
+      [...readFileSync(file, 'utf8').matchAll(pattern)].map(([, title]) => title)
+    const printed = titles(script!, /['`](.+ \((?:simulated|measured|computed)\))['`]/g)
+    expect(printed.length).toBeGreaterThan(5)
+    expect(titles('docs/scaling.md', /^\*\*(.+ \((?:simulated|measured|computed)\))\*\*$/gm)).toEqual(
+      expect.arrayContaining(printed.map((title) => title!.replaceAll('\\`', '`'))),
+    )
+  })
+
+  it('gives a memcached more memory while it runs', async () => {
+    const [said] = /(?<=printf ').*(?=\\r\\nquit)/.exec(readFileSync('docs/scaling.md', 'utf8'))!
+    const server = await startMemcached()
+    try {
+      expect(await server.text(said)).toContain('OK')
+      expect(await server.text('stats')).toContain(`STAT limit_maxbytes ${4096 * 2 ** 20}`)
+    } finally {
+      await server.stop()
+    }
+  })
+})

@@ -1,0 +1,120 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { afterEach, describe, expect, it } from 'vitest'
+import { createSessionManager, MemoryStore } from '../../src/core/index.ts'
+import { addToCart, countLine, flash, greeting, redeem, signIn } from './readme/handlers.ts'
+import { startMemcached } from '../support/memcached.ts'
+import { failing, TamperedStore } from '../support/tampered-store.ts'
+import { secret } from '../support/stores.ts'
+import { visit, visitOk } from '../support/visit.ts'
+import { freePort } from '../support/free-port.ts'
+
+const readme = readFileSync('README.md', 'utf8')
+const programs = readdirSync('test/docs/readme').map((name) => ({
+  name,
+  text: readFileSync(`test/docs/readme/${name}`, 'utf8'),
+}))
+
+describe('README', () => {
+  it('shows no code but that of the files run here', () => {
+    const shown = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code)
+    expect(new Set(shown)).toEqual(new Set(programs.map(({ text }) => text)))
+  })
+
+  it('names the commands as package.json has them', () => {
+    const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'))
+    expect(scripts).toMatchObject({ start: expect.any(String), test: expect.any(String) })
+    expect(readme).toContain('npm ci && npm start')
+    expect(readme).toContain('npm ci && npm test')
+  })
+})
+
+describe('the programs of the README', () => {
+  const children: ChildProcess[] = []
+  afterEach(() => children.splice(0).forEach((child) => child.kill()))
+
+  it.each([
+    ['hono.ts', 'node_modules/.bin/tsx', 'view 3 of nobody'],
+    ['koa.ts', 'node_modules/.bin/tsx', 'view 3'],
+    ['fetch.ts', 'test/runtimes/node_modules/.bin/bun', 'view 3'],
+  ])('%s counts views', async (program, runtime, expected) => {
+    const url = await start(runtime, `test/docs/readme/${program}`)
+    let cookie = ''
+    for (const view of [1, 2, 3]) {
+      const response = await fetch(url, { headers: { cookie } })
+      cookie = response.headers.getSetCookie()[0]?.split(';')[0] ?? cookie
+      expect(await response.text()).toBe(expected.replace('3', String(view)))
+    }
+  })
+
+  it('hono.ts signs in and out', async () => {
+    const url = await start('node_modules/.bin/tsx', 'test/docs/readme/hono.ts')
+    const signedIn = await fetch(`${url}/login`, { method: 'POST', redirect: 'manual' })
+    const cookie = signedIn.headers.getSetCookie()[0]!.split(';')[0]!
+    expect(await (await fetch(url, { headers: { cookie } })).text()).toBe('view 1 of u1')
+    await fetch(`${url}/logout`, { method: 'POST', redirect: 'manual', headers: { cookie } })
+    expect(await (await fetch(url, { headers: { cookie } })).text()).toBe('view 1 of nobody')
+  })
+
+  it('memcached.ts keeps sessions in memcached', async () => {
+    const memcached = await startMemcached()
+    process.env['SESSION_STORE'] = memcached.address
+    process.env['SESSION_SECRET'] = secret
+    const { manager } = await import('./readme/memcached.ts')
+    try {
+      const { cookie } = await visitOk(manager as never, undefined, (session) => session.set('userId', 'u1'))
+      const { result } = await visitOk(manager as never, cookie, (session) => session.get('userId'))
+      expect(result).toBe('u1')
+      expect(await memcached.text('stats')).toContain('STAT curr_items 1')
+    } finally {
+      await manager.close()
+      await memcached.stop()
+    }
+  })
+
+  it('handlers.ts do what they say', async () => {
+    const store = new TamperedStore(new MemoryStore())
+    const manager = createSessionManager({ store, secret })
+    const run = (cookie: string | undefined, handler: (session: never) => unknown) =>
+      visit(manager, cookie, handler as never)
+    const signedIn = await run(undefined, (session) => signIn(session, 'u1', true))
+    expect(signedIn.setCookie).toContain(`Max-Age=${90 * 86_400};`)
+    const { cookie } = signedIn
+    await run(cookie, (session) => addToCart(session, 'rope'))
+    await run(cookie, (session) => addToCart(session, 'anchor'))
+    const cart = await visitOk(manager, cookie, (session) => session.get('cart'))
+    expect(cart.result).toEqual(['rope', 'anchor'])
+    expect((await run(cookie, flash)).result).toBe('anchor is in your cart')
+    expect((await run(cookie, flash)).result).toBeUndefined()
+    await visitOk(manager, cookie, (session) => session.set('coupon', 'C1'))
+    const all = await Promise.allSettled(
+      Array.from({ length: 5 }, () => visitOk(manager, cookie, redeem as never)),
+    )
+    expect(
+      all.filter((each) => each.status === 'fulfilled' && (each.value.result as unknown) === 'C1'),
+    ).toHaveLength(1)
+    expect((await run(cookie, redeem)).result).toBeUndefined()
+    await Promise.all([countLine(manager as never, cookie), countLine(manager as never, cookie)])
+    expect((await visitOk(manager, cookie, (session) => session.get('lines'))).result).toBe(2)
+    expect((await run(cookie, greeting)).result).toBe('Hello, u1')
+    store.before = failing('get')
+    expect((await run(cookie, greeting)).result).toBe('Hello')
+  })
+
+  async function start(runtime: string, program: string): Promise<string> {
+    const port = await freePort()
+    const child = spawn(runtime, [program], { env: { ...process.env, PORT: String(port) }, stdio: 'inherit' })
+    children.push(child)
+    const url = `http://localhost:${port}`
+    for (let attempt = 0; attempt < 200; attempt++) {
+      if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode}`)
+      const isUp = await fetch(`${url}/favicon.ico`).then(
+        () => true,
+        () => false,
+      )
+      if (isUp) return url
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    throw new Error(`${program} does not answer on ${url}`)
+  }
+})
