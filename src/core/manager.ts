@@ -1,15 +1,14 @@
-import { Commit } from './session/commit.ts'
+import { commitSession } from './session/commit.ts'
 import { Keyring } from './crypto/keyring.ts'
 import { SessionStateError } from './errors.ts'
-import { loadSession } from './session/load.ts'
 import { revokeAll } from './record/marks.ts'
 import { checkSubject } from './check.ts'
 import { checkOptions, type CheckedOptions, type SessionOptions } from './options.ts'
-import { RecordIO, type LiveSession, type Services } from './record/record-io.ts'
+import { RecordIO } from './record/record-io.ts'
 import { addCacheHeaders, addSessionCookie, isInsecure, takeBackAnswer } from './http/response-headers.ts'
 import type { ResponseHeaders } from './http/response-headers.ts'
 import { Session, stateOf, type SessionData } from './session/session.ts'
-import { SessionState, type CookieHeader, type SessionSource } from './session/session-state.ts'
+import { SessionState, type CookieHeader, type SessionServices } from './session/session-state.ts'
 import { Turns } from './session/turns.ts'
 
 /** What {@link SessionManager.commit} is told of the response. */
@@ -32,8 +31,7 @@ export interface CommitResponse {
  */
 export class SessionManager<Data extends SessionData<Data> = Record<string, any>> {
   readonly #options: CheckedOptions
-  readonly #services: Services
-  readonly #source: SessionSource
+  readonly #services: SessionServices
   /** Per manager: each has an `onEvent` of its own to tell. */
   #hasWarned = false
 
@@ -41,27 +39,20 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
   constructor(options: SessionOptions) {
     const checked = checkOptions(options)
     const { onEvent, now, cookie, secrets } = checked
-    const emit: Services['emit'] = (type, details) => {
+    const emit: SessionServices['emit'] = (type, details) => {
       if (!onEvent) return
       // A logger that fails, now or later, must cost neither a session nor the process.
       void new Promise((resolve) => {
         resolve(onEvent({ type, at: now(), ...details }))
       }).catch(() => {})
     }
-    const services: Services = {
+    this.#options = checked
+    this.#services = {
       ...checked,
       cookieName: cookie.name,
       keyring: new Keyring(cookie.name, secrets),
+      turns: new Turns(),
       emit,
-    }
-    const turns = new Turns<LiveSession>()
-    this.#options = checked
-    this.#services = services
-    this.#source = {
-      cookieName: cookie.name,
-      now,
-      load: (header) => loadSession(services, header),
-      save: (state, explicit) => new Commit(services, turns, state, explicit).run(),
     }
   }
 
@@ -70,7 +61,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
    * given as a function, which is called at the first touch.
    */
   open(cookieHeader: CookieHeader): Session<Data> {
-    return new Session<Data>(new SessionState(this.#source, cookieHeader))
+    return new Session<Data>(new SessionState(this.#services, cookieHeader))
   }
 
   /**
@@ -81,7 +72,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
    */
   joins(session: unknown): session is Session<Data> {
     if (!(session instanceof Session)) return false
-    if (stateOf(session).source === this.#source) return true
+    if (stateOf(session).services === this.#services) return true
     throw new SessionStateError(
       'ERR_SESSION_MOUNTED_TWICE',
       'a session middleware of another manager already serves this request; share one manager',
@@ -112,7 +103,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
     }
     if ((handlerFailed || failure) && state.discard()) this.#services.emit('dropped')
     try {
-      await this.#source.save(state, false)
+      await commitSession(state, false)
     } catch (reason) {
       failure = { reason }
     }

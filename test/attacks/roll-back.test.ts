@@ -53,7 +53,7 @@ describeAttacks(
           removed: [
             {
               file: 'src/core/session/session.ts',
-              piece: 'this.#writable().copy.current.regenerate = true',
+              piece: "this.#writable().draft.add({ type: 'regenerate' })",
               replacement: '',
             },
           ],

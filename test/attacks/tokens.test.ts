@@ -30,8 +30,8 @@ describeAttacks('Who knows a token, or plants one', [
         defence: 'the end of the session in the store',
         removed: [
           {
-            file: COMMIT,
-            piece: 'await this.#turns.take(session.keys.storeKey, () => this.#end(session))',
+            file: 'src/core/session/ending.ts',
+            piece: 'await services.turns.take(session.keys.storeKey, () => end(session, io))',
             replacement: '',
           },
         ],
@@ -53,8 +53,18 @@ describeAttacks('Who knows a token, or plants one', [
           },
           {
             file: COMMIT,
-            piece: 'this.#io.services.keyring.keysOf(generateToken())',
-            replacement: 'this.#io.services.keyring.keysOf(this.#state.loaded?.presented ?? generateToken())',
+            piece: 'kept: await add(record, io)',
+            replacement: 'kept: await add(record, io, state.loaded.presented)',
+          },
+          {
+            file: COMMIT,
+            piece: 'add(record: LiveRecord, io: RecordIO)',
+            replacement: 'add(record: LiveRecord, io: RecordIO, presented?: string)',
+          },
+          {
+            file: COMMIT,
+            piece: 'keysOf(generateToken())',
+            replacement: 'keysOf(presented ?? generateToken())',
           },
         ],
         gain: /^the planted token reads .*4111/,
@@ -70,7 +80,7 @@ describeAttacks('Who knows a token, or plants one', [
         removed: [
           {
             file: 'src/core/session/session.ts',
-            piece: 'this.#writable().copy.current.regenerate = true',
+            piece: "this.#writable().draft.add({ type: 'regenerate' })",
             replacement: '',
           },
         ],

@@ -26,8 +26,8 @@ const cases: [string, Case][] = [
     {
       fault: {
         file: 'src/core/session/commit.ts',
-        piece: 'const { record, changed } = this.#replay(batch, newest)',
-        replacement: 'const { record, changed } = this.#replay(batch, loaded.record)',
+        piece: 'const { record, changed } = next(journal, newest, mark',
+        replacement: 'const { record, changed } = next(journal, loaded.record, mark',
       },
       run: writes,
       found: /it is lost$/,

@@ -2,7 +2,6 @@ import { shownKey } from '../check.ts'
 import type { Keyring, Keys } from '../crypto/keyring.ts'
 import { SessionDataError, SessionError, StoreUnavailableError } from '../errors.ts'
 import type { SessionEvent, SessionEventType } from '../events.ts'
-import { after, type Eventually } from '../crypto/eventually.ts'
 import { decodeRecord, encodeRecord, secondsUntil, type LiveRecord, type Tombstone } from './record.ts'
 import type { ReplaceOutcome, SessionStore, Version } from '../stores/store.ts'
 import { within } from '../stores/deadline.ts'
@@ -57,8 +56,7 @@ export class RecordIO {
     const { keyring, emit } = this.services
     const stored = await this.ask('get', () => this.services.store.get(keys.storeKey, ttl))
     if (!stored) return undefined
-    const opened = keyring.open(keys, stored.bytes)
-    const plaintext = opened instanceof Promise ? await opened : opened
+    const plaintext = await keyring.open(keys, stored.bytes)
     const record = plaintext && decodeRecord(plaintext)
     if (record) return { record, version: stored.version }
     emit('invalid')
@@ -76,11 +74,10 @@ export class RecordIO {
     return this.ask('add', () => this.services.store.add(keys.storeKey, bytes, this.ttlOf(record)))
   }
 
-  replace(keys: Keys, record: LiveRecord | Tombstone, version: Version): Eventually<ReplaceOutcome> {
-    return after(this.#seal(keys, record), (bytes) =>
-      this.ask('replace', () =>
-        this.services.store.replace(keys.storeKey, bytes, this.ttlOf(record), version),
-      ),
+  async replace(keys: Keys, record: LiveRecord | Tombstone, version: Version): Promise<ReplaceOutcome> {
+    const bytes = await this.#seal(keys, record)
+    return this.ask('replace', () =>
+      this.services.store.replace(keys.storeKey, bytes, this.ttlOf(record), version),
     )
   }
 
@@ -126,15 +123,15 @@ export class RecordIO {
     })
   }
 
-  #seal(keys: Keys, record: LiveRecord | Tombstone): Eventually<Uint8Array> {
-    const { maxBytes = Infinity } = this.services.store
-    return after(this.services.keyring.seal(keys, encodeRecord(record)), (bytes) => {
-      if (bytes.length <= maxBytes) return bytes
-      throw new SessionDataError(
-        'ERR_SESSION_TOO_LARGE',
-        `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
-      )
-    })
+  async #seal(keys: Keys, record: LiveRecord | Tombstone): Promise<Uint8Array> {
+    const { keyring, store } = this.services
+    const { maxBytes = Infinity } = store
+    const bytes = await keyring.seal(keys, encodeRecord(record))
+    if (bytes.length <= maxBytes) return bytes
+    throw new SessionDataError(
+      'ERR_SESSION_TOO_LARGE',
+      `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
+    )
   }
 }
 

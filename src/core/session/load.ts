@@ -43,8 +43,7 @@ export async function loadSession(services: Services, cookieHeader: string): Pro
 
 async function loadToken(io: RecordIO, token: string): Promise<LiveSession | 'ended' | undefined> {
   const { keyring, loadTtl, now } = io.services
-  const derived = keyring.keysOf(token)
-  const keys = derived instanceof Promise ? await derived : derived
+  const keys = await keyring.keysOf(token)
   const found = await io.read(keys, loadTtl)
   if (!found) return undefined
   const { record, version } = found

@@ -1,15 +1,14 @@
+import { Draft } from '../draft/draft.ts'
+import type { Journal } from '../draft/journal.ts'
 import { hasCookie } from '../http/cookie.ts'
 import type { CookieChange } from '../http/response-headers.ts'
-import type { Changes } from '../draft/changes.ts'
-import type { Loaded } from './load.ts'
-import { WorkingCopy } from '../draft/working-copy.ts'
+import type { LiveSession, Services } from '../record/record-io.ts'
+import { loadSession, type Loaded } from './load.ts'
+import type { Turns } from './turns.ts'
 
-/** What a session needs of its manager. */
-export interface SessionSource {
-  readonly cookieName: string
-  now(): number
-  load(cookieHeader: string): Promise<Loaded>
-  save(state: SessionState, explicit: boolean): Promise<void>
+/** What the sessions of one manager share. */
+export interface SessionServices extends Services {
+  readonly turns: Turns<LiveSession>
 }
 
 /** A Cookie header, or a function that returns it: asked for at the first touch, never on an untouched request. */
@@ -17,8 +16,8 @@ export type CookieHeader = string | null | undefined | (() => string | null | un
 
 /** One request's session between opening and commit: what handler and manager both work on. */
 export class SessionState {
-  readonly source: SessionSource
-  readonly copy: WorkingCopy = new WorkingCopy()
+  readonly services: SessionServices
+  readonly draft: Draft = new Draft()
   isTouched = false
   isCommitted = false
   /** `destroy` was called: reads are empty, and what is written since begins a new session. */
@@ -31,14 +30,14 @@ export class SessionState {
   #readError: { error: unknown; lostWrite: boolean } | undefined
   readonly #unfinished = new Set<Promise<unknown>>()
 
-  constructor(source: SessionSource, cookieHeader: CookieHeader) {
-    this.source = source
+  constructor(services: SessionServices, cookieHeader: CookieHeader) {
+    this.services = services
     this.#cookieHeader = cookieHeader
   }
 
   /** Whether a commit has something to do, or to report. */
   get needsCommit(): boolean {
-    return this.copy.pending !== undefined || (this.#readError?.lostWrite ?? false)
+    return this.draft.hasSteps || (this.#readError?.lostWrite ?? false)
   }
 
   /** For the handler: loads once, however many ask; a load that failed may be tried again. Nothing once it is loaded. */
@@ -50,10 +49,7 @@ export class SessionState {
     })
   }
 
-  /**
-   * For the commit: what was written over a session that could not be read is not saved (A2). `undefined` where there is
-   * nothing to wait for, as most often; see `after`.
-   */
+  /** For the commit: what was written over a session that could not be read is not saved (A2). */
   loadToCommit(): Promise<void> | undefined {
     if (this.#readError && !this.isDestroying) throw this.#readError.error
     return this.loaded ? undefined : this.#loadOnce()
@@ -81,7 +77,7 @@ export class SessionState {
     this.#unfinished.clear()
     for (const work of moot) void this.track(work.catch(() => {}))
     this.discard()
-    this.copy.rebase()
+    this.draft.rebase()
     this.isDestroying = true
   }
 
@@ -89,19 +85,19 @@ export class SessionState {
   discard(): boolean {
     const hasLostWrite = this.#readError?.lostWrite ?? false
     this.#readError = undefined
-    return this.copy.discard() || hasLostWrite
+    return this.draft.discard() || hasLostWrite
   }
 
   /** The session behind the cookie is ended, by this request's wish. */
   concludeDestroy(): void {
     this.isDestroying = false
     this.loaded = { state: 'none' }
-    this.cookie = hasCookie(this.#header(), this.source.cookieName) ? 'clear' : undefined
+    this.cookie = hasCookie(this.#header(), this.services.cookieName) ? 'clear' : undefined
   }
 
-  /** The session was ended by somebody else: the batch is not written to it. */
-  loseSession(batch: Changes): void {
-    this.copy.lost(batch)
+  /** The session was ended by somebody else: the journal is not written to it. */
+  loseSession(journal: Journal): void {
+    this.draft.lost(journal)
     if (this.loaded?.state === 'live') this.loaded = { state: 'ended' }
     // Of an earlier save: it must not overwrite what a sign-in set meanwhile.
     if (this.cookie !== 'clear') this.cookie = undefined
@@ -113,12 +109,14 @@ export class SessionState {
 
   async #load(cookieHeader: string): Promise<void> {
     try {
-      this.loaded = await this.source.load(cookieHeader)
+      this.loaded = await loadSession(this.services, cookieHeader)
     } finally {
       this.#loading = undefined
     }
     this.#readError = undefined
-    if (this.loaded.state === 'live' && !this.isDestroying) this.copy.rebase(this.loaded.session.record.texts)
+    if (this.loaded.state === 'live' && !this.isDestroying) {
+      this.draft.rebase(this.loaded.session.record.texts)
+    }
   }
 
   #header(): string {

@@ -8,8 +8,9 @@ import {
 } from '../check.ts'
 import { SessionStateError } from '../errors.ts'
 import type { Json } from '../draft/json.ts'
+import { commitSession } from './commit.ts'
 import type { SessionState } from './session-state.ts'
-import type { Begun } from '../draft/working-copy.ts'
+import type { Begun } from '../draft/draft.ts'
 
 /** The shape of a session's data, key by key; what JSON cannot hold is a compile error. */
 export type SessionData<Data> = { [Key in keyof Data]: Json<Data[Key]> }
@@ -50,35 +51,35 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
   async get<Key extends keyof Data & string>(key: Key): Promise<Data[Key] | undefined> {
     const loading = this.#readable(key)
     if (loading) await loading
-    return this.#state.copy.read(key) as Data[Key] | undefined
+    return this.#state.draft.read(key) as Data[Key] | undefined
   }
 
   /** Whether the key has a value. */
   async has(key: keyof Data & string): Promise<boolean> {
     await this.#readable(key)
-    return this.#state.copy.has(key)
+    return this.#state.draft.has(key)
   }
 
   /** Everything, as a fresh plain object; changes inside its values count like those to what `get` returns. */
   async entries(): Promise<Partial<Data>> {
     await this.#readable()
-    const { copy } = this.#state
-    return Object.fromEntries(copy.keys().map((key) => [key, copy.read(key)])) as Partial<Data>
+    const { draft } = this.#state
+    return Object.fromEntries(draft.keys().map((key) => [key, draft.read(key)])) as Partial<Data>
   }
 
   /** Keeps the value, not a copy: what counts is what it is at the commit. `undefined` deletes. */
   set<Key extends keyof Data & string>(key: Key, value: Data[Key] | undefined): void {
-    this.#writableAt(key).copy.write(key, value)
+    this.#writableAt(key).draft.write(key, value)
   }
 
   /** Removes the key. */
   delete(key: keyof Data & string): void {
-    this.#writableAt(key).copy.write(key, undefined)
+    this.#writableAt(key).draft.write(key, undefined)
   }
 
   /** Removes every key, those that other requests add until the commit included. The session goes on. */
   clear(): void {
-    this.#writable().copy.clear()
+    this.#writable().draft.clear()
   }
 
   /**
@@ -90,8 +91,8 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
     key: Key,
     fn: (current: Data[Key] | undefined) => Data[Key],
   ): Promise<Data[Key]> {
-    const { copy } = this.#writableAt(key)
-    return this.#afterLoad(() => copy.update(key, fn)) as Promise<Data[Key]>
+    const { draft } = this.#writableAt(key)
+    return this.#afterLoad(() => draft.update(key, fn)) as Promise<Data[Key]>
   }
 
   /**
@@ -99,8 +100,8 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
    * once: the `save` of every other request that took it rejects with `SessionConflictError`.
    */
   take<Key extends keyof Data & string>(key: Key): Promise<Data[Key] | undefined> {
-    const { copy } = this.#writableAt(key)
-    return this.#afterLoad(() => copy.take(key)) as Promise<Data[Key] | undefined>
+    const { draft } = this.#writableAt(key)
+    return this.#afterLoad(() => draft.take(key)) as Promise<Data[Key] | undefined>
   }
 
   /** Whether a live record stands behind this request's cookie. */
@@ -115,7 +116,7 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
    * and with `SessionConflictError` when another request regenerated it first.
    */
   regenerateId(): void {
-    this.#writable().copy.current.regenerate = true
+    this.#writable().draft.add({ type: 'regenerate' })
   }
 
   /**
@@ -139,13 +140,13 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
     const persistent = checkBoolean('persistent', timeouts.persistent, undefined)
     if (idle !== undefined) checkIdleTimeout('idle', idle)
     if (absolute !== undefined) checkAbsoluteTimeout('absolute', absolute)
-    const { copy, source } = this.#writable()
-    copy.current.timeouts = {
-      ...copy.current.timeouts,
+    const { draft, services } = this.#writable()
+    draft.add({
+      type: 'timeouts',
       ...(idle !== undefined && { idleTimeout: idle }),
-      ...(absolute !== undefined && { deadline: source.now() + absolute * 1000 }),
+      ...(absolute !== undefined && { deadline: services.now() + absolute * 1000 }),
       ...(persistent !== undefined && { persistent }),
-    }
+    })
   }
 
   /**
@@ -156,7 +157,7 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
    */
   setSubject(id: string): void {
     checkSubject(id)
-    this.#writable().copy.current.subject = id
+    this.#writable().draft.add({ type: 'subject', id })
   }
 
   /**
@@ -168,14 +169,14 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
     const state = this.#writable()
     const save = async () => {
       await state.finishTracked()
-      await state.source.save(state, true)
+      await commitSession(state, true)
     }
     return state.track(save())
   }
 
   #readable(key?: string): Promise<void> | undefined {
     this.#state.isTouched = true
-    return key !== undefined && this.#state.copy.holds(key) ? undefined : this.#state.load(false)
+    return key !== undefined && this.#state.draft.holds(key) ? undefined : this.#state.load(false)
   }
 
   #writable(): SessionState {

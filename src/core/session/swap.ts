@@ -1,5 +1,4 @@
 import { StoreUnavailableError } from '../errors.ts'
-import type { Eventually } from '../crypto/eventually.ts'
 import { remembers, type LiveRecord, type Tombstone } from '../record/record.ts'
 import type { LiveSession, RecordIO } from '../record/record-io.ts'
 
@@ -29,7 +28,7 @@ export async function swap(
   io: RecordIO,
   loaded: LiveSession,
   write: Write,
-  next: (newest: LiveSession) => Eventually<LiveRecord | Tombstone | undefined>,
+  next: (newest: LiveSession) => Promise<LiveRecord | Tombstone | undefined>,
   reserveMs: number = LEAST_TIME_MS,
 ): Promise<Swapped> {
   let session = loaded
@@ -43,8 +42,7 @@ export async function swap(
     if (remembers(session.record, write.writeId)) return { outcome: 'written', session }
     if (failures.length > 1) throw failures[1]
     if (attempt > 0 && isExhausted()) return { outcome: 'exhausted' }
-    const following = next(session)
-    const record = following instanceof Promise ? await following : following
+    const record = await next(session)
     if (!record) return { outcome: 'unchanged', session }
     let reply
     try {

@@ -1,18 +1,24 @@
 import { StoreUnavailableError } from '../errors.ts'
-import { within } from '../stores/deadline.ts'
 
 /**
  * Longer than any commit takes: at 100 ms, one that other processes kept from its swap set its whole queue on them and
  * itself (measured on a busy machine, 4 processes: 50 to 200 of 200 kept, instead of 200).
  */
 const LONGEST_STANDSTILL_MS = 700
-const LONGEST_LOOK_MS = 50
 const LONGEST_WAIT_MS = 2_000
 
-interface Queue {
-  last: Promise<unknown> | undefined
-  /** How many have had their turn. */
-  done: number
+interface Turn {
+  joinedAt: number
+  /** While it waits. */
+  begin?: (() => void) | undefined
+}
+
+interface Queue<Baton> {
+  /** In order; one that did not wait any longer stands among those that do. */
+  turns: Turn[]
+  /** When the first one ended last. Whoever ended out of turn shows no movement: he had given up on the first one, too. */
+  movedAt: number
+  baton: Baton | undefined
   /** The store did not answer the last of them: nobody is to wait for the others to find that out, too. */
   isOutage: boolean
 }
@@ -23,56 +29,62 @@ interface Queue {
  * queue that stands still, because a store call hangs, or that moves too slowly.
  */
 export class Turns<Baton> {
-  readonly #queues = new Map<string, Queue>()
+  readonly #queues = new Map<string, Queue<Baton>>()
 
-  /** What `run` returns goes to the caller, and what it `kept` to the next in the queue. */
-  take<Result>(key: string, run: (baton: Baton | undefined) => Promise<Result>): Promise<Result> {
-    const queue: Queue = this.#queues.get(key) ?? { last: undefined, done: 0, isOutage: false }
-    const before = queue.last
-    const turn = before ? waitFor<Baton>(before, queue).then(run) : run(undefined)
-    queue.last = turn
+  /** `run` is given what was handed on last, if anything was, and may hand on to the next. */
+  async take<Result>(
+    key: string,
+    run: (handedOn: Baton | undefined, handOn: (baton: Baton) => void) => Promise<Result>,
+  ): Promise<Result> {
+    const queue: Queue<Baton> = this.#queues.get(key) ?? emptyQueue()
     this.#queues.set(key, queue)
-    const end = () => {
-      queue.done++
-      if (queue.last === turn) this.#queues.delete(key)
+    const turn: Turn = { joinedAt: performance.now() }
+    queue.turns.push(turn)
+    if (queue.turns.length > 1 && !queue.isOutage) await untilBegun(turn, queue)
+    try {
+      const result = await run(queue.baton, (baton) => {
+        queue.baton = baton
+      })
+      queue.isOutage = false
+      return result
+    } catch (error) {
+      queue.isOutage ||= error instanceof StoreUnavailableError
+      throw error
+    } finally {
+      leave(turn, queue)
+      if (queue.turns.length === 0) this.#queues.delete(key)
     }
-    turn.then(
-      () => {
-        queue.isOutage = false
-        end()
-      },
-      (error) => {
-        queue.isOutage ||= error instanceof StoreUnavailableError
-        end()
-      },
-    )
-    return turn
   }
 }
 
-/** `undefined`, too, once the queue has stood still for too long, or moved too slowly, or met an outage. */
-async function waitFor<Baton>(
-  before: Promise<unknown>,
-  queue: { done: number; isOutage: boolean },
-): Promise<Baton | undefined> {
-  const handedOn = before.then(
-    (kept) => (kept as { kept?: Baton } | undefined)?.kept,
-    () => undefined,
-  )
-  const startedAt = performance.now()
-  let { done } = queue
-  let movedAt = startedAt
-  for (let now = startedAt; !queue.isOutage; now = performance.now()) {
-    if (done !== queue.done) {
-      done = queue.done
-      movedAt = now
+function emptyQueue(): Queue<never> {
+  return { turns: [], movedAt: 0, baton: undefined, isOutage: false }
+}
+
+/** Until it is the first in the queue, the queue has stood still for too long or moved too slowly, or met an outage. */
+function untilBegun(turn: Turn, queue: Pick<Queue<unknown>, 'movedAt'>): Promise<void> {
+  return new Promise((resolve) => {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    turn.begin = () => {
+      clearTimeout(timer)
+      turn.begin = undefined
+      resolve()
     }
-    if (now - movedAt >= LONGEST_STANDSTILL_MS || now - startedAt >= LONGEST_WAIT_MS) break
-    try {
-      return await within(LONGEST_LOOK_MS, () => handedOn)
-    } catch {
-      // Not yet: a turn that failed hands on nothing, which is no failure here.
+    const watch = () => {
+      const patience = Math.min(
+        Math.max(queue.movedAt, turn.joinedAt) + LONGEST_STANDSTILL_MS,
+        turn.joinedAt + LONGEST_WAIT_MS,
+      )
+      const left = patience - performance.now()
+      if (left > 0) timer = setTimeout(watch, left)
+      else turn.begin?.()
     }
-  }
-  return undefined
+    watch()
+  })
+}
+
+function leave(turn: Turn, queue: Queue<unknown>): void {
+  if (queue.turns[0] === turn) queue.movedAt = performance.now()
+  queue.turns = queue.turns.filter((other) => other !== turn)
+  for (const other of queue.isOutage ? queue.turns : queue.turns.slice(0, 1)) other.begin?.()
 }

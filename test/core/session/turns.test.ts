@@ -8,12 +8,12 @@ describe('Turns', () => {
     let running = 0
     const batons: (number | undefined)[] = []
     const take = () =>
-      turns.take('a', async (baton) => {
+      turns.take('a', async (baton, handOn) => {
         expect(++running).toBe(1)
         batons.push(baton)
         await new Promise(setImmediate)
         running--
-        return { kept: (baton ?? 0) + 1 }
+        handOn((baton ?? 0) + 1)
       })
     await Promise.all(Array.from({ length: 50 }, take))
     expect(batons).toEqual([undefined, ...Array.from({ length: 49 }, (_, index) => index + 1)])
@@ -41,6 +41,20 @@ describe('Turns', () => {
     const startedAt = performance.now()
     await Promise.all(Array.from({ length: 20 }, () => turns.take('a', async () => undefined)))
     expect(performance.now() - startedAt).toBeLessThan(1_000)
+  })
+
+  it('F2: those who gave up waiting show no movement to those who still wait', async () => {
+    const turns = new Turns<number>()
+    void turns.take('a', () => new Promise<never>(() => {}))
+    const startedAt = performance.now()
+    const waits: Promise<void>[] = []
+    const ended: number[] = []
+    for (let joined = 0; joined < 5; joined++) {
+      waits.push(turns.take('a', async () => {}).then(() => void ended.push(performance.now() - startedAt)))
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+    await Promise.all(waits)
+    for (const [joined, after] of ended.entries()) expect(after - joined * 100).toBeLessThan(1_000)
   })
 
   it('E2: a queue that met an outage takes turns again once the store has answered', async () => {

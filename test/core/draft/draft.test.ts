@@ -3,7 +3,8 @@ import { SessionDataError } from '../../../src/core/errors.ts'
 import { createSessionManager } from '../../../src/core/manager.ts'
 import { MemoryStore } from '../../../src/core/stores/memory-store.ts'
 import type { SessionTexts } from '../../../src/core/record/record.ts'
-import { WorkingCopy } from '../../../src/core/draft/working-copy.ts'
+import { Draft } from '../../../src/core/draft/draft.ts'
+import { replay } from '../../../src/core/draft/journal.ts'
 import { seeded } from '../../support/seeded.ts'
 
 type Data = Record<string, unknown>
@@ -14,422 +15,415 @@ const textsOf = (data: Data): SessionTexts =>
 const dataOf = (texts: SessionTexts): Data =>
   Object.fromEntries([...texts].map(([key, text]) => [key, JSON.parse(text)]))
 
-/** A copy whose session is loaded. */
-function loaded(data: Data): WorkingCopy {
-  const copy = new WorkingCopy()
-  copy.rebase(textsOf(data))
-  return copy
+/** A draft whose session is loaded. */
+function loaded(data: Data): Draft {
+  const draft = new Draft()
+  draft.rebase(textsOf(data))
+  return draft
 }
 
-/** As the commit does: replays the oldest batch on the newest record; `undefined` when there are no changes. */
-function commit(
-  copy: WorkingCopy,
-  newest: Data,
-): { data: Data; changed: boolean; spent: boolean } | undefined {
-  copy.settle()
-  const batch = copy.pending
-  if (!batch) return undefined
-  batch.sent = true
-  const { texts, ...rest } = batch.applyTo(textsOf(newest))
-  copy.applied(batch, texts)
+/** As the commit does: replays the journal on the newest record; `undefined` when there are no changes. */
+function commit(draft: Draft, newest: Data): { data: Data; changed: boolean; spent: boolean } | undefined {
+  draft.settle()
+  if (!draft.hasSteps) return undefined
+  const journal = draft.send()
+  const { texts, ...rest } = replay(journal.steps, textsOf(newest))
+  draft.applied(journal, texts)
   return { data: dataOf(texts), ...rest }
 }
 
-describe('reading a working copy', () => {
+describe('reading a draft', () => {
   it('sees what was loaded and its own unsaved writes', () => {
-    const copy = loaded({ a: 1, b: { c: [2] } })
-    copy.write('a', 5)
-    copy.write('d', null)
-    copy.write('b', undefined)
-    expect(['a', 'b', 'd', 'e'].map((key) => copy.read(key))).toEqual([5, undefined, null, undefined])
-    expect(['a', 'b', 'd', 'e'].map((key) => copy.has(key))).toEqual([true, false, true, false])
-    expect(copy.keys().toSorted()).toEqual(['a', 'd'])
+    const draft = loaded({ a: 1, b: { c: [2] } })
+    draft.write('a', 5)
+    draft.write('d', null)
+    draft.write('b', undefined)
+    expect(['a', 'b', 'd', 'e'].map((key) => draft.read(key))).toEqual([5, undefined, null, undefined])
+    expect(['a', 'b', 'd', 'e'].map((key) => draft.has(key))).toEqual([true, false, true, false])
+    expect(draft.keys().toSorted()).toEqual(['a', 'd'])
   })
 
   it('hands out the same object every time', () => {
-    const copy = loaded({ cart: { items: [] } })
-    expect(copy.read('cart')).toBe(copy.read('cart'))
+    const draft = loaded({ cart: { items: [] } })
+    expect(draft.read('cart')).toBe(draft.read('cart'))
     const set = {}
-    copy.write('set', set)
-    expect(copy.read('set')).toBe(set)
+    draft.write('set', set)
+    expect(draft.read('set')).toBe(set)
   })
 
   it('A2: answers before the load for keys that were written, and only for them', () => {
-    const copy = new WorkingCopy()
-    copy.write('set', 1)
-    copy.write('deleted', undefined)
-    copy.update('updated', increment)
-    expect(['set', 'deleted', 'updated', 'other'].map((key) => copy.holds(key))).toEqual([
+    const draft = new Draft()
+    draft.write('set', 1)
+    draft.write('deleted', undefined)
+    draft.update('updated', increment)
+    expect(['set', 'deleted', 'updated', 'other'].map((key) => draft.holds(key))).toEqual([
       true,
       true,
       false,
       false,
     ])
-    copy.clear()
-    expect(copy.holds('set')).toBe(false)
+    draft.clear()
+    expect(draft.holds('set')).toBe(false)
   })
 
   it('does not mistake the members of Object.prototype for keys', () => {
-    const copy = loaded({})
+    const draft = loaded({})
     for (const key of ['__proto__', 'constructor', 'toString']) {
-      expect([copy.read(key), copy.has(key), copy.holds(key)]).toEqual([undefined, false, false])
+      expect([draft.read(key), draft.has(key), draft.holds(key)]).toEqual([undefined, false, false])
     }
-    copy.write('__proto__', { polluted: true })
-    expect(copy.keys()).toEqual(['__proto__'])
+    draft.write('__proto__', { polluted: true })
+    expect(draft.keys()).toEqual(['__proto__'])
     expect({}).not.toHaveProperty('polluted')
   })
 })
 
 describe('what a request did', () => {
   it('D2: reading alone is no change', () => {
-    const copy = loaded({ cart: { items: [1] }, n: 1, nothing: null })
-    for (const key of copy.keys()) copy.read(key)
-    expect(commit(copy, {})).toBeUndefined()
-    expect(copy.discard()).toBe(false)
+    const draft = loaded({ cart: { items: [1] }, n: 1, nothing: null })
+    for (const key of draft.keys()) draft.read(key)
+    expect(commit(draft, {})).toBeUndefined()
+    expect(draft.discard()).toBe(false)
   })
 
   it('D2: a set to an equal value is no change', () => {
-    const copy = loaded({ cart: { items: [1] }, n: 1 })
-    copy.write('cart', { items: [1] })
-    copy.write('n', 1)
-    expect(commit(copy, { cart: { items: [1] }, n: 1 })).toMatchObject({ changed: false })
+    const draft = loaded({ cart: { items: [1] }, n: 1 })
+    draft.write('cart', { items: [1] })
+    draft.write('n', 1)
+    expect(commit(draft, { cart: { items: [1] }, n: 1 })).toMatchObject({ changed: false })
   })
 
-  it.each<[string, (copy: WorkingCopy) => any]>([
-    ['loaded', (copy) => copy.read('cart')],
-    ['set', (copy) => (copy.write('cart', { items: [1] }), copy.read('cart'))],
-    ['updated', (copy) => copy.update('cart', (cart) => cart).finish()],
+  it.each<[string, (draft: Draft) => any]>([
+    ['loaded', (draft) => draft.read('cart')],
+    ['set', (draft) => (draft.write('cart', { items: [1] }), draft.read('cart'))],
+    ['updated', (draft) => draft.update('cart', (cart) => cart).finish()],
   ])('D2: a nested change to a value that was %s is a set of that key, and of no other', (_, hold) => {
-    const copy = loaded({ cart: { items: [1] }, other: { a: 1 } })
-    copy.read('other')
-    hold(copy).items.push(2)
+    const draft = loaded({ cart: { items: [1] }, other: { a: 1 } })
+    draft.read('other')
+    hold(draft).items.push(2)
     const newest = { cart: { items: [7], more: true }, other: { a: 2 } }
-    expect(commit(copy, newest)?.data).toEqual({ cart: { items: [1, 2] }, other: { a: 2 } })
+    expect(commit(draft, newest)?.data).toEqual({ cart: { items: [1, 2] }, other: { a: 2 } })
   })
 
   it('D2: a nested change that was taken back is no change', () => {
-    const copy = loaded({ list: [1] })
-    const list = copy.read('list') as number[]
+    const draft = loaded({ list: [1] })
+    const list = draft.read('list') as number[]
     list.push(2)
     list.pop()
-    expect(commit(copy, {})).toBeUndefined()
+    expect(commit(draft, {})).toBeUndefined()
   })
 
-  it('keeps the value that was set, not a copy: what counts is what it is at the commit', () => {
-    const copy = loaded({})
+  it('keeps the value that was set, not a draft: what counts is what it is at the commit', () => {
+    const draft = loaded({})
     const list = [1]
-    copy.write('list', list)
+    draft.write('list', list)
     list.push(2)
-    expect(commit(copy, {})?.data).toEqual({ list: [1, 2] })
+    expect(commit(draft, {})?.data).toEqual({ list: [1, 2] })
     list.push(3)
-    expect(commit(copy, { list: [1, 2] })?.data).toEqual({ list: [1, 2, 3] })
-    expect(commit(copy, {})).toBeUndefined()
+    expect(commit(draft, { list: [1, 2] })?.data).toEqual({ list: [1, 2, 3] })
+    expect(commit(draft, {})).toBeUndefined()
   })
 
-  it.each<[string, (copy: WorkingCopy) => unknown, Data]>([
-    ['set', (copy) => copy.write('n', 10), { n: 11 }],
-    ['delete', (copy) => copy.write('n', undefined), { n: 1 }],
-    ['clear', (copy) => copy.clear(), { n: 1 }],
-    ['update', (copy) => copy.update('n', () => 20).finish(), { n: 21 }],
-    ['take', (copy) => copy.take('n').finish(), { n: 1 }],
+  it.each<[string, (draft: Draft) => unknown, Data]>([
+    ['set', (draft) => draft.write('n', 10), { n: 11 }],
+    ['delete', (draft) => draft.write('n', undefined), { n: 1 }],
+    ['clear', (draft) => draft.clear(), { n: 1 }],
+    ['update', (draft) => draft.update('n', () => 20).finish(), { n: 21 }],
+    ['take', (draft) => draft.take('n').finish(), { n: 1 }],
   ])('E1: an update after a %s works on that value, also on a newer record', (_, before, data) => {
-    const copy = loaded({ n: 5 })
-    before(copy)
-    expect(copy.update('n', increment).finish()).toBe(data.n)
-    expect(copy.read('n')).toBe(data.n)
-    const take = commit(copy, { n: 5 })
+    const draft = loaded({ n: 5 })
+    before(draft)
+    expect(draft.update('n', increment).finish()).toBe(data.n)
+    expect(draft.read('n')).toBe(data.n)
+    const take = commit(draft, { n: 5 })
     expect(take?.data).toEqual(data)
   })
 
   it('E1: an update after a nested change works on the changed value', () => {
-    const copy = loaded({ list: [1] })
-    ;(copy.read('list') as number[]).push(2)
-    expect(copy.update('list', (list: number[]) => [...list, 3]).finish()).toEqual([1, 2, 3])
-    expect(commit(copy, { list: [9] })?.data).toEqual({ list: [1, 2, 3] })
+    const draft = loaded({ list: [1] })
+    ;(draft.read('list') as number[]).push(2)
+    expect(draft.update('list', (list: number[]) => [...list, 3]).finish()).toEqual([1, 2, 3])
+    expect(commit(draft, { list: [9] })?.data).toEqual({ list: [1, 2, 3] })
   })
 
   it('E1: an update is replayed on a newer value, and its result used again on the same one', () => {
     let runs = 0
     const count = (n: number) => (runs++, n + 1)
-    const copy = loaded({ n: 1 })
-    expect(copy.update('n', count).finish()).toBe(2)
-    copy.settle()
-    expect(dataOf(copy.pending!.applyTo(textsOf({ n: 1 })).texts)).toEqual({ n: 2 })
+    const draft = loaded({ n: 1 })
+    expect(draft.update('n', count).finish()).toBe(2)
+    draft.settle()
+    expect(dataOf(replay(draft.send().steps, textsOf({ n: 1 })).texts)).toEqual({ n: 2 })
     expect(runs).toBe(1)
-    expect(commit(copy, { n: 41 })?.data).toEqual({ n: 42 })
+    expect(commit(draft, { n: 41 })?.data).toEqual({ n: 42 })
     expect(runs).toBe(2)
-    expect(copy.read('n')).toBe(42)
+    expect(draft.read('n')).toBe(42)
   })
 
   it('E1: an update that throws is not recorded and leaves the value as it was', () => {
-    const copy = loaded({ n: 1, list: [1] })
+    const draft = loaded({ n: 1, list: [1] })
     const failure = new Error('no')
     const fail = () => {
       throw failure
     }
-    const list = copy.read('list') as number[]
-    expect(copy.update('n', fail).finish).toThrow(failure)
-    expect(copy.update('list', fail).finish).toThrow(failure)
-    expect(copy.update('n', async () => 5).finish).toThrow(TypeError)
-    expect(copy.read('n')).toBe(1)
-    expect(commit(copy, {})).toBeUndefined()
+    const list = draft.read('list') as number[]
+    expect(draft.update('n', fail).finish).toThrow(failure)
+    expect(draft.update('list', fail).finish).toThrow(failure)
+    expect(draft.update('n', async () => 5).finish).toThrow(TypeError)
+    expect(draft.read('n')).toBe(1)
+    expect(commit(draft, {})).toBeUndefined()
     list.push(2)
-    expect(commit(copy, {})?.data).toEqual({ list: [1, 2] })
+    expect(commit(draft, {})?.data).toEqual({ list: [1, 2] })
   })
 
   it('E1: an update that throws after a set leaves what was set', () => {
-    const copy = loaded({})
-    copy.write('n', 1)
+    const draft = loaded({})
+    draft.write('n', 1)
     const fail = () => {
       throw new Error('no')
     }
-    expect(copy.update('n', fail).finish).toThrow('no')
-    expect(commit(copy, {})?.data).toEqual({ n: 1 })
+    expect(draft.update('n', fail).finish).toThrow('no')
+    expect(commit(draft, {})?.data).toEqual({ n: 1 })
   })
 
   it('E1: take deletes only the value that it returned', () => {
     const copies = Array.from({ length: 3 }, () => loaded({ flash: 'hello', other: 1 }))
-    for (const copy of copies) {
-      expect([copy.take('flash').finish(), copy.take('flash').finish(), copy.read('flash')]).toEqual([
+    for (const draft of copies) {
+      expect([draft.take('flash').finish(), draft.take('flash').finish(), draft.read('flash')]).toEqual([
         'hello',
         undefined,
         undefined,
       ])
     }
-    const [first, second, third] = copies as [WorkingCopy, WorkingCopy, WorkingCopy]
+    const [first, second, third] = copies as [Draft, Draft, Draft]
     expect(commit(first, { flash: 'hello', other: 1 })).toMatchObject({ data: { other: 1 }, spent: false })
     expect(commit(second, { other: 1 })).toMatchObject({ data: { other: 1 }, spent: true })
     expect(commit(third, { flash: 'newer' })).toMatchObject({ data: { flash: 'newer' }, spent: true })
   })
 
   it('E1: a take that found nothing is no change and spends nothing', () => {
-    const copy = loaded({})
-    expect(copy.take('flash').finish()).toBeUndefined()
-    expect(commit(copy, {})).toBeUndefined()
+    const draft = loaded({})
+    expect(draft.take('flash').finish()).toBeUndefined()
+    expect(commit(draft, {})).toBeUndefined()
   })
 
   it('E1: a take of what this request set is that value', () => {
-    const copy = loaded({ flash: 'old' })
+    const draft = loaded({ flash: 'old' })
     const value = { text: 'new' }
-    copy.write('flash', value)
-    expect(copy.take('flash').finish()).toBe(value)
-    expect(commit(copy, { flash: 'newer' })).toMatchObject({ data: {}, spent: false })
+    draft.write('flash', value)
+    expect(draft.take('flash').finish()).toBe(value)
+    expect(commit(draft, { flash: 'newer' })).toMatchObject({ data: {}, spent: false })
   })
 
   it('E1: clear empties the newest record too, and what is set after it stays', () => {
-    const copy = loaded({ a: 1, b: { c: 1 } })
-    copy.read('b')
-    copy.write('c', 1)
-    copy.clear()
-    copy.write('d', 2)
-    expect(copy.keys()).toEqual(['d'])
-    expect(commit(copy, { a: 1, e: 3 })?.data).toEqual({ d: 2 })
+    const draft = loaded({ a: 1, b: { c: 1 } })
+    draft.read('b')
+    draft.write('c', 1)
+    draft.clear()
+    draft.write('d', 2)
+    expect(draft.keys()).toEqual(['d'])
+    expect(commit(draft, { a: 1, e: 3 })?.data).toEqual({ d: 2 })
   })
 
   it('E1: a value held from before a clear is forgotten: changing it is no change', () => {
-    const copy = loaded({ list: [1] })
-    const list = copy.read('list') as number[]
-    copy.clear()
+    const draft = loaded({ list: [1] })
+    const list = draft.read('list') as number[]
+    draft.clear()
     list.push(2)
-    expect(commit(copy, { list: [1] })?.data).toEqual({})
+    expect(commit(draft, { list: [1] })?.data).toEqual({})
   })
 
   it('D2: what was committed is not committed again over a newer value', () => {
-    const copy = loaded({ a: 1, b: [1], c: 1, d: 1, e: 1 })
-    copy.write('a', undefined)
-    copy.write('b', [2])
-    copy.update('c', increment).finish()
-    copy.take('d').finish()
-    copy.update('e', () => undefined).finish()
-    expect(commit(copy, { a: 1, b: [1], c: 1, d: 1, e: 1 })?.data).toEqual({ b: [2], c: 2 })
-    expect(commit(copy, { a: 9, b: [9], c: 9, d: 9, e: 9 })).toBeUndefined()
+    const draft = loaded({ a: 1, b: [1], c: 1, d: 1, e: 1 })
+    draft.write('a', undefined)
+    draft.write('b', [2])
+    draft.update('c', increment).finish()
+    draft.take('d').finish()
+    draft.update('e', () => undefined).finish()
+    expect(commit(draft, { a: 1, b: [1], c: 1, d: 1, e: 1 })?.data).toEqual({ b: [2], c: 2 })
+    expect(commit(draft, { a: 9, b: [9], c: 9, d: 9, e: 9 })).toBeUndefined()
   })
 
   it('D7: what cannot be stored fails settling, not the write, and may be mended', () => {
-    const copy = loaded({ n: 1 })
-    copy.write('when', new Map())
-    copy.write('n', 2)
-    expect(() => copy.settle()).toThrow(SessionDataError)
-    expect(() => copy.settle()).toThrow(/^when: expected JSON/)
-    copy.write('when', 'now')
-    expect(commit(copy, {})?.data).toEqual({ when: 'now', n: 2 })
+    const draft = loaded({ n: 1 })
+    draft.write('when', new Map())
+    draft.write('n', 2)
+    expect(() => draft.settle()).toThrow(SessionDataError)
+    expect(() => draft.settle()).toThrow(/^when: expected JSON/)
+    draft.write('when', 'now')
+    expect(commit(draft, {})?.data).toEqual({ when: 'now', n: 2 })
   })
 
   it('D7: an update to what cannot be stored throws and is not recorded', () => {
-    const copy = loaded({ n: 1 })
-    expect(() => copy.update('n', () => new Map()).finish()).toThrow(
+    const draft = loaded({ n: 1 })
+    expect(() => draft.update('n', () => new Map()).finish()).toThrow(
       /^n: expected JSON, got an instance of Map/,
     )
-    expect(copy.read('n')).toBe(1)
-    expect(commit(copy, { n: 1 })).toBeUndefined()
+    expect(draft.read('n')).toBe(1)
+    expect(commit(draft, { n: 1 })).toBeUndefined()
   })
 
   it('D3: discard forgets changes and values, and says whether there were changes', () => {
-    const changes: ((copy: WorkingCopy) => unknown)[] = [
-      (copy) => copy.write('n', 1),
-      (copy) => copy.write('list', [1]),
-      (copy) => (copy.read('list') as number[]).push(2),
-      (copy) => copy.update('n', increment).finish(),
-      (copy) => copy.take('n').finish(),
-      (copy) => copy.clear(),
+    const changes: ((draft: Draft) => unknown)[] = [
+      (draft) => draft.write('n', 1),
+      (draft) => draft.write('list', [1]),
+      (draft) => (draft.read('list') as number[]).push(2),
+      (draft) => draft.update('n', increment).finish(),
+      (draft) => draft.take('n').finish(),
+      (draft) => draft.clear(),
     ]
     for (const change of changes) {
-      const copy = loaded({ n: 1, list: [1] })
-      change(copy)
-      expect(copy.discard()).toBe(true)
-      expect(copy.read('n')).toBe(1)
-      expect(copy.read('list')).toEqual([1])
-      expect(copy.discard()).toBe(false)
-      expect(commit(copy, {})).toBeUndefined()
+      const draft = loaded({ n: 1, list: [1] })
+      change(draft)
+      expect(draft.discard()).toBe(true)
+      expect(draft.read('n')).toBe(1)
+      expect(draft.read('list')).toEqual([1])
+      expect(draft.discard()).toBe(false)
+      expect(commit(draft, {})).toBeUndefined()
     }
   })
 })
 
 describe('what was begun before the load', () => {
   it('E1: runs in order on what was loaded', () => {
-    const copy = new WorkingCopy()
+    const draft = new Draft()
     const finish = [
-      copy.update('n', increment),
-      copy.update('n', (n) => n * 10),
-      copy.take('n'),
-      copy.take('n'),
-      copy.update('n', increment),
+      draft.update('n', increment),
+      draft.update('n', (n) => n * 10),
+      draft.take('n'),
+      draft.take('n'),
+      draft.update('n', increment),
     ]
-    copy.rebase(textsOf({ n: 1 }))
+    draft.rebase(textsOf({ n: 1 }))
     expect(finish.map((run) => run.finish())).toEqual([2, 20, 20, undefined, 1])
-    expect(commit(copy, { n: 1, other: 2 })?.data).toEqual({ n: 1, other: 2 })
+    expect(commit(draft, { n: 1, other: 2 })?.data).toEqual({ n: 1, other: 2 })
   })
 
   it('E1: is followed by what was set meanwhile', () => {
-    const copy = new WorkingCopy()
-    const finish = [copy.update('n', increment), copy.take('flash')]
-    copy.write('n', 100)
-    copy.write('flash', 'next')
-    copy.rebase(textsOf({ n: 1, flash: 'first' }))
+    const draft = new Draft()
+    const finish = [draft.update('n', increment), draft.take('flash')]
+    draft.write('n', 100)
+    draft.write('flash', 'next')
+    draft.rebase(textsOf({ n: 1, flash: 'first' }))
     expect(finish.map((run) => run.finish())).toEqual([2, 'first'])
-    expect([copy.read('n'), copy.read('flash')]).toEqual([100, 'next'])
-    expect(commit(copy, { n: 1, flash: 'first' })).toMatchObject({
+    expect([draft.read('n'), draft.read('flash')]).toEqual([100, 'next'])
+    expect(commit(draft, { n: 1, flash: 'first' })).toMatchObject({
       data: { n: 100, flash: 'next' },
       spent: false,
     })
   })
 
   it('E1: still sees what was loaded when a clear follows before the load', () => {
-    const copy = new WorkingCopy()
+    const draft = new Draft()
     const finish = [
-      copy.take('flash'),
-      copy.update('n', increment),
-      copy.update('n', increment),
-      copy.take('n'),
+      draft.take('flash'),
+      draft.update('n', increment),
+      draft.update('n', increment),
+      draft.take('n'),
     ]
-    copy.clear()
-    copy.rebase(textsOf({ n: 5, flash: 'hello' }))
+    draft.clear()
+    draft.rebase(textsOf({ n: 5, flash: 'hello' }))
     expect(finish.map((run) => run.finish())).toEqual(['hello', 6, 7, 7])
-    expect(commit(copy, { n: 5, flash: 'hello' })?.data).toEqual({})
+    expect(commit(draft, { n: 5, flash: 'hello' })?.data).toEqual({})
   })
 
   it('D3: leaves nothing behind when all was discarded before it ran', () => {
     for (const fn of [increment, () => ({ a: 1 }), () => Number.NaN]) {
-      const copy = new WorkingCopy()
-      const finish = [copy.update('n', fn), copy.take('flash')]
-      copy.discard()
+      const draft = new Draft()
+      const finish = [draft.update('n', fn), draft.take('flash')]
+      draft.discard()
       for (const run of finish) run.finish()
-      expect(copy.read('n')).toBeUndefined()
-      expect(copy.keys()).toEqual([])
-      expect(commit(copy, {})).toBeUndefined()
+      expect(draft.read('n')).toBeUndefined()
+      expect(draft.keys()).toEqual([])
+      expect(commit(draft, {})).toBeUndefined()
     }
   })
 })
 
-describe('changes made while a batch is sent', () => {
-  /** A copy with `n: 1` set and on its way. */
+describe('changes made while a journal is sent', () => {
+  /** A draft with `n: 1` set and on its way. */
   function sending() {
-    const copy = loaded({ list: [1] })
-    copy.write('n', 1)
-    copy.settle()
-    const batch = copy.pending!
-    batch.sent = true
-    return { copy, batch }
+    const draft = loaded({ list: [1] })
+    draft.write('n', 1)
+    draft.settle()
+    return { draft, journal: draft.send() }
   }
 
   it('E4: go into the next one, and are seen meanwhile', () => {
-    const { copy, batch } = sending()
-    copy.write('m', 2)
-    expect(copy.update('n', increment).finish()).toBe(2)
-    ;(copy.read('list') as number[]).push(2)
-    copy.settle()
-    expect(copy.pending).toBe(batch)
-    expect(dataOf(batch.applyTo(textsOf({ list: [1] })).texts)).toEqual({ list: [1], n: 1 })
-    copy.applied(batch, textsOf({ list: [1], n: 1 }))
-    expect([copy.read('n'), copy.read('m'), copy.read('list')]).toEqual([2, 2, [1, 2]])
-    expect(commit(copy, { list: [1], n: 1 })?.data).toEqual({ list: [1, 2], n: 2, m: 2 })
-    expect(commit(copy, {})).toBeUndefined()
+    const { draft, journal } = sending()
+    draft.write('m', 2)
+    expect(draft.update('n', increment).finish()).toBe(2)
+    ;(draft.read('list') as number[]).push(2)
+    draft.settle()
+    expect(draft.send()).toBe(journal)
+    expect(dataOf(replay(journal.steps, textsOf({ list: [1] })).texts)).toEqual({ list: [1], n: 1 })
+    draft.applied(journal, textsOf({ list: [1], n: 1 }))
+    expect([draft.read('n'), draft.read('m'), draft.read('list')]).toEqual([2, 2, [1, 2]])
+    expect(commit(draft, { list: [1], n: 1 })?.data).toEqual({ list: [1, 2], n: 2, m: 2 })
+    expect(commit(draft, {})).toBeUndefined()
   })
 
   it('E4: have a write id of their own', () => {
-    const { copy, batch } = sending()
-    copy.write('n', 2)
-    copy.settle()
-    expect(copy.current).not.toBe(batch)
-    expect(copy.current.writeId).not.toBe(batch.writeId)
+    const { draft, journal } = sending()
+    draft.write('n', 2)
+    draft.settle()
+    draft.applied(journal, textsOf({ n: 1 }))
+    expect(draft.send().writeId).not.toBe(journal.writeId)
   })
 
-  it('E4: a batch that was not sent after all takes further changes', () => {
-    const { copy, batch } = sending()
-    batch.sent = false
-    copy.write('m', 2)
-    copy.settle()
-    expect(copy.current).toBe(batch)
-    expect(commit(copy, {})?.data).toEqual({ n: 1, m: 2 })
+  it('E4: a journal that was not sent after all takes further changes', () => {
+    const { draft, journal } = sending()
+    draft.takeBack(journal)
+    draft.write('m', 2)
+    draft.settle()
+    expect(commit(draft, {})?.data).toEqual({ n: 1, m: 2 })
   })
 
-  it('E1: a clear meanwhile empties what the batch wrote, too', () => {
-    const { copy, batch } = sending()
-    copy.clear()
-    expect(copy.keys()).toEqual([])
-    copy.applied(batch, textsOf({ list: [1], n: 1 }))
-    expect(commit(copy, { list: [1], n: 1 })?.data).toEqual({})
+  it('E1: a clear meanwhile empties what the journal wrote, too', () => {
+    const { draft, journal } = sending()
+    draft.clear()
+    expect(draft.keys()).toEqual([])
+    draft.applied(journal, textsOf({ list: [1], n: 1 }))
+    expect(commit(draft, { list: [1], n: 1 })?.data).toEqual({})
   })
 
-  it('E1: a take meanwhile takes what the batch wrote', () => {
-    const { copy, batch } = sending()
-    expect(copy.take('n').finish()).toBe(1)
-    copy.applied(batch, textsOf({ list: [1], n: 1 }))
-    expect(copy.read('n')).toBeUndefined()
-    expect(commit(copy, { list: [1], n: 1 })).toMatchObject({ data: { list: [1] }, spent: false })
+  it('E1: a take meanwhile takes what the journal wrote', () => {
+    const { draft, journal } = sending()
+    expect(draft.take('n').finish()).toBe(1)
+    draft.applied(journal, textsOf({ list: [1], n: 1 }))
+    expect(draft.read('n')).toBeUndefined()
+    expect(commit(draft, { list: [1], n: 1 })).toMatchObject({ data: { list: [1] }, spent: false })
   })
 
   it('E1: see what stood there when they were begun', () => {
-    const copy = loaded({ n: 1 })
-    const update = copy.update('n', increment)
-    copy.current.sent = true
-    copy.write('n', 50)
-    copy.settle()
-    expect(copy.update('n', increment).finish()).toBe(51)
+    const draft = loaded({ n: 1 })
+    const update = draft.update('n', increment)
+    draft.send()
+    draft.write('n', 50)
+    draft.settle()
+    expect(draft.update('n', increment).finish()).toBe(51)
     expect(update.finish()).toBe(2)
   })
 
-  it('are forgotten with the batch when all is discarded, whatever becomes of it', () => {
-    const { copy, batch } = sending()
-    copy.write('m', 2)
-    copy.discard()
-    copy.rebase()
-    copy.applied(batch, textsOf({ n: 1 }))
-    expect(copy.keys()).toEqual([])
-    expect(commit(copy, {})).toBeUndefined()
+  it('are forgotten with the journal when all is discarded, whatever becomes of it', () => {
+    const { draft, journal } = sending()
+    draft.write('m', 2)
+    draft.discard()
+    draft.rebase()
+    draft.applied(journal, textsOf({ n: 1 }))
+    expect(draft.keys()).toEqual([])
+    expect(commit(draft, {})).toBeUndefined()
   })
 
   it('E1: a value whose update was replayed on a newer one reads as the newer', () => {
-    const copy = loaded({ n: 1, m: 1 })
-    copy.update('n', increment).finish()
-    copy.read('m')
-    expect(commit(copy, { n: 5, m: 5 })?.data).toEqual({ n: 6, m: 5 })
-    expect(copy.read('n')).toBe(6)
-    expect(copy.update('m', increment).finish()).toBe(6)
+    const draft = loaded({ n: 1, m: 1 })
+    draft.update('n', increment).finish()
+    draft.read('m')
+    expect(commit(draft, { n: 5, m: 5 })?.data).toEqual({ n: 6, m: 5 })
+    expect(draft.read('n')).toBe(6)
+    expect(draft.update('m', increment).finish()).toBe(6)
   })
 })
 
-describe('a working copy against a plain model', () => {
+describe('a draft against a plain model', () => {
   const keys = ['a', 'b', 'c', '__proto__', 'constructor']
   const base = textsOf({ a: 1, b: { n: [1] }, c: null })
 
@@ -438,28 +432,27 @@ describe('a working copy against a plain model', () => {
       const { chance, pick, text } = generator(seed)
       const operations = ['read', 'write', 'delete', 'update', 'take', 'change', 'has', 'keys', 'clear']
       let stored = base
-      const copy = new WorkingCopy()
-      copy.rebase(stored)
+      const draft = new Draft()
+      draft.rebase(stored)
       const model = new Model(stored)
       const history = [`seed ${seed}`]
       const step = () => {
         const [operation, key, given] = [pick(operations), pick(keys), text()]
         history.push(`${operation} ${key} ${given}`)
-        const result = begin(copy, operation, key, given)()
+        const result = begin(draft, operation, key, given)()
         expect(result, history.join(', ')).toEqual(model.perform(operation, key, given))
       }
       for (let save = 0; save < 3; save++) {
         for (let steps = 0; steps < 6; steps++) step()
-        copy.settle()
+        draft.settle()
         const expected = model.texts
-        const batch = copy.pending
-        if (batch) {
-          batch.sent = true
+        if (draft.hasSteps) {
+          const journal = draft.send()
           history.push('send')
-          const { texts, spent } = batch.applyTo(stored)
+          const { texts, spent } = replay(journal.steps, stored)
           expect(spent, history.join(', ')).toBe(false)
           if (chance(0.5)) for (let steps = 0; steps < 3; steps++) step()
-          copy.applied(batch, texts)
+          draft.applied(journal, texts)
           history.push('applied')
           stored = texts
         }
@@ -473,13 +466,13 @@ describe('a working copy against a plain model', () => {
       const { chance, pick, text } = generator(seed)
       const newest = new Map<string, string>()
       for (const key of keys) if (chance(0.7)) newest.set(key, (chance(0.5) && base.get(key)) || text())
-      const copy = new WorkingCopy()
+      const draft = new Draft()
       const model = new Model(base)
       const replayed = new Model(newest)
       const history = [`seed ${seed}`, JSON.stringify([...newest])]
       // Half of the requests begin before they are loaded, and do not wait for what they begin.
       const waits = chance(0.5)
-      if (waits) copy.rebase(base)
+      if (waits) draft.rebase(base)
       const operations = ['write', 'delete', 'update', 'take', 'clear', ...(waits ? ['read', 'change'] : [])]
       const unfinished: (() => void)[] = []
       const changedInside = new Set<string>()
@@ -489,7 +482,7 @@ describe('a working copy against a plain model', () => {
         if (operation === 'take' && changedInside.has(key)) continue
         history.push(`${operation} ${key} ${given}`)
         const result = model.perform(operation, key, given)
-        const finish = begin(copy, operation, key, given)
+        const finish = begin(draft, operation, key, given)
         const compare = () => expect(finish(), history.join(', ')).toEqual(result)
         if (waits) compare()
         else unfinished.push(compare)
@@ -503,16 +496,16 @@ describe('a working copy against a plain model', () => {
           if (operation !== 'take' || isSame) replayed.perform(operation, key, given)
         }
       }
-      if (!waits) copy.rebase(base)
+      if (!waits) draft.rebase(base)
       for (const compare of unfinished) compare()
-      copy.settle()
-      const texts = copy.pending?.applyTo(newest).texts ?? newest
+      draft.settle()
+      const texts = draft.hasSteps ? replay(draft.send().steps, newest).texts : newest
       expect(texts, history.join(', ')).toEqual(replayed.texts)
     }
   })
 })
 
-describe('a session on a working copy', () => {
+describe('a session on a draft', () => {
   class FailingStore extends MemoryStore {
     fails = false
     override async get(...args: Parameters<MemoryStore['get']>) {
@@ -573,7 +566,7 @@ describe('a session on a working copy', () => {
   })
 })
 
-/** What a session is, without batches, texts or replay. */
+/** What a session is, without journals, texts or replay. */
 class Model {
   readonly values = new Map<string, unknown>()
 
@@ -615,29 +608,29 @@ class Model {
   }
 }
 
-/** Does the same to a working copy; what is returned runs after the load and gives the result. */
-function begin(copy: WorkingCopy, operation: string, key: string, given: string): () => unknown {
+/** Does the same to a draft; what is returned runs after the load and gives the result. */
+function begin(draft: Draft, operation: string, key: string, given: string): () => unknown {
   switch (operation) {
     case 'write':
-      return nothing(copy.write(key, JSON.parse(given)))
+      return nothing(draft.write(key, JSON.parse(given)))
     case 'update': {
-      const { finish } = copy.update(key, (current: unknown) => updated(current, given))
+      const { finish } = draft.update(key, (current: unknown) => updated(current, given))
       return () => structuredClone(finish())
     }
     case 'delete':
-      return nothing(copy.write(key, undefined))
+      return nothing(draft.write(key, undefined))
     case 'take':
-      return copy.take(key).finish
+      return draft.take(key).finish
     case 'clear':
-      return nothing(copy.clear())
+      return nothing(draft.clear())
     case 'change':
-      return () => changeInside(copy.read(key), given)
+      return () => changeInside(draft.read(key), given)
     case 'has':
-      return () => copy.has(key)
+      return () => draft.has(key)
     case 'keys':
-      return () => copy.keys().toSorted()
+      return () => draft.keys().toSorted()
     default:
-      return () => structuredClone(copy.read(key))
+      return () => structuredClone(draft.read(key))
   }
 }
 

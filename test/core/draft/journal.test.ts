@@ -1,35 +1,30 @@
 import { describe, expect, it } from 'vitest'
-import { Changes, type Step } from '../../../src/core/draft/changes.ts'
+import {
+  regenerates,
+  replay,
+  subjectOf,
+  textAfter,
+  timeoutsOf,
+  type Step,
+} from '../../../src/core/draft/journal.ts'
 import { SessionDataError } from '../../../src/core/errors.ts'
 
 type Texts = Record<string, string>
-/** `clear` or a step on a key. */
-type Operation = 'clear' | [key: string, step: Step]
 
-const set = (key: string, text?: string): Operation => [key, { type: 'set', text }]
-const take = (key: string, text?: string): Operation => [
-  key,
-  text === undefined ? { type: 'take' } : { type: 'take', first: { text } },
-]
-const update = (key: string, fn: (current: any) => unknown): Operation => [key, { type: 'update', fn }]
+const clear: Step = { type: 'clear' }
+const set = (key: string, text?: string): Step => ({ type: 'set', key, text })
+const take = (key: string, text?: string): Step =>
+  text === undefined ? { type: 'take', key } : { type: 'take', key, first: { text } }
+const update = (key: string, fn: (current: any) => unknown): Step => ({ type: 'update', key, fn })
 const increment = (n = 0) => n + 1
 
-function changesOf(...operations: Operation[]): Changes {
-  const changes = new Changes()
-  for (const operation of operations) {
-    if (operation === 'clear') changes.clear()
-    else changes.add(...operation)
-  }
-  return changes
-}
-
-function apply(changes: Changes, base: Texts) {
-  const { texts, ...rest } = changes.applyTo(new Map(Object.entries(base)))
+function apply(steps: Step[], base: Texts) {
+  const { texts, ...rest } = replay(steps, new Map(Object.entries(base)))
   return { texts: Object.fromEntries(texts), ...rest }
 }
 
 describe('replaying changes on the newest record', () => {
-  it.each<[string, Operation[], Texts, Texts]>([
+  it.each<[string, Step[], Texts, Texts]>([
     ['a set writes', [set('a', '1')], {}, { a: '1' }],
     ['a set overwrites what another request wrote', [set('a', '1')], { a: '2' }, { a: '1' }],
     ['a delete removes', [set('a')], { a: '2' }, {}],
@@ -63,20 +58,20 @@ describe('replaying changes on the newest record', () => {
     ],
     ['never a deep merge', [set('a', '{"x":1}')], { a: '{"y":2}' }, { a: '{"x":1}' }],
     ['never a deep merge of lists', [set('a', '[1]')], { a: '[2,3]' }, { a: '[1]' }],
-    ['clear empties the newest record too', ['clear'], { a: '1', b: '2' }, {}],
-    ['clear, then set', ['clear', set('a', '1')], { a: '0', b: '2' }, { a: '1' }],
-    ['set, then clear', [set('a', '1'), 'clear'], { b: '2' }, {}],
-    ['update, then clear', [update('a', increment), 'clear'], { a: '1' }, {}],
-    ['clear, then update: starts from nothing', ['clear', update('a', increment)], { a: '7' }, { a: '1' }],
+    ['clear empties the newest record too', [clear], { a: '1', b: '2' }, {}],
+    ['clear, then set', [clear, set('a', '1')], { a: '0', b: '2' }, { a: '1' }],
+    ['set, then clear', [set('a', '1'), clear], { b: '2' }, {}],
+    ['update, then clear', [update('a', increment), clear], { a: '1' }, {}],
+    ['clear, then update: starts from nothing', [clear, update('a', increment)], { a: '7' }, { a: '1' }],
     [
       'update, clear, update: starts from nothing',
-      [update('a', increment), 'clear', update('a', increment)],
+      [update('a', increment), clear, update('a', increment)],
       { a: '7' },
       { a: '1' },
     ],
     [
       'clear twice',
-      [set('a', '1'), 'clear', set('b', '2'), 'clear', set('c', '3')],
+      [set('a', '1'), clear, set('b', '2'), clear, set('c', '3')],
       { a: '0', d: '4' },
       { c: '3' },
     ],
@@ -88,75 +83,74 @@ describe('replaying changes on the newest record', () => {
     ],
   ])('E1: %s', (_, operations, base, expected) => {
     const before = new Map(Object.entries(base))
-    const result = changesOf(...operations).applyTo(before)
+    const result = replay(operations, before)
     expect(new Map(result.texts)).toEqual(new Map(Object.entries(expected)))
     expect(before).toEqual(new Map(Object.entries(base)))
     expect(result.spent).toBe(false)
   })
 
-  it.each<[string, Operation]>([
+  it.each<[string, Step]>([
     ['set', set('a', '5')],
     ['delete', set('a')],
-    ['clear', 'clear'],
+    ['clear', clear],
   ])('E1: a %s makes what came before it moot: no update is run again', (_, operation) => {
     const never = update('a', () => expect.unreachable())
     for (const before of [[never], [set('a', '1'), never], [never, set('a', '1'), never]]) {
-      expect(() => apply(changesOf(...before, operation), { a: '7' })).not.toThrow()
+      expect(() => apply([...before, operation], { a: '7' })).not.toThrow()
     }
   })
 
   it('E1: gives the same on the same base, however often it is replayed', () => {
-    const changes = changesOf(set('a', '1'), update('b', increment), take('c', '3'))
+    const steps = [set('a', '1'), update('b', increment), take('c', '3')]
     for (const b of ['1', '1', '5', '1']) {
-      expect(apply(changes, { b, c: '3' }).texts).toEqual({ a: '1', b: String(Number(b) + 1) })
+      expect(apply(steps, { b, c: '3' }).texts).toEqual({ a: '1', b: String(Number(b) + 1) })
     }
   })
 
   it('E1: an update gives its function a value of its own', () => {
-    const changes = changesOf(update('a', (list: number[]) => (list.push(9), list)))
+    const steps = [update('a', (list: number[]) => (list.push(9), list))]
     const base = { a: '[1]' }
-    expect(apply(changes, base).texts).toEqual({ a: '[1,9]' })
-    expect(apply(changes, base).texts).toEqual({ a: '[1,9]' })
+    expect(apply(steps, base).texts).toEqual({ a: '[1,9]' })
+    expect(apply(steps, base).texts).toEqual({ a: '[1,9]' })
   })
 
   it('E1: an update that ran is not run again on the same value, but is on a newer one', () => {
     let runs = 0
     const step: Step = {
       type: 'update',
+      key: 'a',
       fn: (n: number) => (runs++, n + 1),
       first: { input: '1', value: 2, output: '2' },
     }
-    const changes = changesOf(['a', step])
-    expect(apply(changes, { a: '1' }).texts).toEqual({ a: '2' })
+    expect(apply([step], { a: '1' }).texts).toEqual({ a: '2' })
     expect(runs).toBe(0)
-    expect(apply(changes, { a: '5' }).texts).toEqual({ a: '6' })
+    expect(apply([step], { a: '5' }).texts).toEqual({ a: '6' })
     expect(runs).toBe(1)
   })
 
   it('E1: the result that is used again may be nothing', () => {
     const step: Step = {
       type: 'update',
+      key: 'a',
       fn: () => expect.unreachable(),
       first: { input: '1', value: undefined, output: undefined },
     }
-    expect(apply(changesOf(['a', step]), { a: '1' }).texts).toEqual({})
+    expect(apply([step], { a: '1' }).texts).toEqual({})
   })
 
   it('E1: an update that throws, or returns what is no JSON, on the newest value fails the replay', () => {
     const failure = new Error('no such thing')
-    const throws = changesOf(
-      update('a', () => {
-        throw failure
-      }),
-    )
-    expect(() => apply(throws, {})).toThrow(failure)
-    expect(() => apply(changesOf(update('a', async () => 1)), {})).toThrow(TypeError)
-    expect(() => apply(changesOf(update('a', () => Number.NaN)), {})).toThrow(SessionDataError)
+    const throws = update('a', () => {
+      throw failure
+    })
+    expect(() => apply([throws], {})).toThrow(failure)
+    expect(() => apply([update('a', async () => 1)], {})).toThrow(TypeError)
+    expect(() => apply([update('a', () => Number.NaN)], {})).toThrow(SessionDataError)
   })
 })
 
 describe('taking', () => {
-  it.each<[string, Operation[], Texts, Texts, boolean]>([
+  it.each<[string, Step[], Texts, Texts, boolean]>([
     ['removes the value that it returned', [take('a', '1')], { a: '1', b: '2' }, { b: '2' }, false],
     ['leaves a newer value, and counts as spent', [take('a', '1')], { a: '2' }, { a: '2' }, true],
     ['of what is gone already counts as spent', [take('a', '1')], {}, {}, true],
@@ -171,10 +165,10 @@ describe('taking', () => {
       true,
     ],
     ['then deleting: still counts as spent', [take('a', '1'), set('a')], {}, {}, true],
-    ['then clearing: still counts as spent', [take('a', '1'), 'clear'], { a: '2', b: '3' }, {}, true],
-    ['then clearing: is not spent when it was there', [take('a', '1'), 'clear'], { a: '1' }, {}, false],
+    ['then clearing: still counts as spent', [take('a', '1'), clear], { a: '2', b: '3' }, {}, true],
+    ['then clearing: is not spent when it was there', [take('a', '1'), clear], { a: '1' }, {}, false],
     ['after a set: claims nothing of others', [set('a', '1'), take('a', '1')], { a: '2' }, {}, false],
-    ['after a clear: claims nothing of others', ['clear', take('a')], { a: '2' }, {}, false],
+    ['after a clear: claims nothing of others', [clear, take('a')], { a: '2' }, {}, false],
     ['one of two that is gone counts as spent', [take('a', '1'), take('b', '2')], { a: '1' }, {}, true],
     ['the other of two counts as well', [take('a', '1'), take('b', '2')], { b: '2' }, {}, true],
     [
@@ -185,12 +179,12 @@ describe('taking', () => {
       true,
     ],
   ])('E1: %s', (_, operations, base, texts, spent) => {
-    expect(apply(changesOf(...operations), base)).toMatchObject({ texts, spent })
+    expect(apply(operations, base)).toMatchObject({ texts, spent })
   })
 })
 
 describe('whether anything changed', () => {
-  it.each<[string, Operation[], Texts, boolean]>([
+  it.each<[string, Step[], Texts, boolean]>([
     ['a set to another value', [set('a', '2')], { a: '1' }, true],
     ['a set of a new key', [set('b', '1')], { a: '1' }, true],
     ['a set to an equal value', [set('a', '1')], { a: '1' }, false],
@@ -201,74 +195,59 @@ describe('whether anything changed', () => {
     ['a delete and an equal set', [set('a'), set('a', '1')], { a: '1' }, false],
     ['a swap of two values', [set('a', '2'), set('b', '1')], { a: '1', b: '2' }, true],
     ['one key for another', [set('a'), set('b', '1')], { a: '1' }, true],
-    ['a clear', ['clear'], { a: '1' }, true],
-    ['a clear of nothing', ['clear'], {}, false],
-    ['a clear and all of it set again', ['clear', set('a', '1')], { a: '1' }, false],
+    ['a clear', [clear], { a: '1' }, true],
+    ['a clear of nothing', [clear], {}, false],
+    ['a clear and all of it set again', [clear, set('a', '1')], { a: '1' }, false],
     ['a take of what is gone', [take('a', '1')], {}, false],
   ])('D2: %s', (_, operations, base, changed) => {
-    expect(apply(changesOf(...operations), base).changed).toBe(changed)
+    expect(apply(operations, base).changed).toBe(changed)
   })
 })
 
-describe('a batch of changes', () => {
-  it('is empty until something is done', () => {
-    expect(changesOf().isEmpty).toBe(true)
-    for (const operation of [set('a'), take('a'), update('a', increment), 'clear'] as const) {
-      expect(changesOf(operation).isEmpty).toBe(false)
-    }
-    expect(Object.assign(new Changes(), { regenerate: true }).isEmpty).toBe(false)
-    expect(Object.assign(new Changes(), { timeouts: { persistent: true } }).isEmpty).toBe(false)
+describe('what steps come to', () => {
+  it('says what a key is after them', () => {
+    const steps = [set('a', '5'), update('a', increment), update('a', increment), set('b', '1')]
+    expect(textAfter(steps, 'a', '1')).toBe('7')
+    expect(textAfter(steps.slice(0, 2), 'a', '1')).toBe('6')
+    expect(textAfter([...steps, set('a', '9')], 'a', '1')).toBe('9')
+    expect(textAfter(steps, 'b', '0')).toBe('1')
+    expect(textAfter(steps, 'c', '0')).toBe('0')
+    expect(textAfter([...steps, clear], 'c', '0')).toBeUndefined()
   })
 
-  it('is empty again when its one step is removed', () => {
-    const [key, step] = update('a', increment) as [string, Step]
-    const changes = changesOf([key, step])
-    changes.remove('b', step)
-    changes.remove('a', { ...step })
-    expect(changes.isEmpty).toBe(false)
-    changes.remove('a', step)
-    expect(changes.isEmpty).toBe(true)
-    expect([...changes.keys]).toEqual([])
-    changes.remove('a', step)
+  const idle: Step = { type: 'timeouts', idleTimeout: 60, persistent: true }
+
+  it('S7, C5, E9: folds a new token, timeouts and the user out of them, each as it was said last', () => {
+    const steps = [set('a', '5'), idle, clear, { type: 'subject', id: 'u1' } as const]
+    expect([regenerates(steps), timeoutsOf(steps), subjectOf(steps)]).toEqual([
+      false,
+      { idleTimeout: 60, persistent: true },
+      'u1',
+    ])
+    const more: Step[] = [
+      ...steps,
+      { type: 'regenerate' },
+      { type: 'subject', id: 'u2' },
+      { type: 'timeouts', idleTimeout: false, deadline: 5 },
+    ]
+    expect([regenerates(more), timeoutsOf(more), subjectOf(more)]).toEqual([
+      true,
+      { idleTimeout: false, persistent: true, deadline: 5 },
+      'u2',
+    ])
+    expect([regenerates([]), timeoutsOf([]), subjectOf([])]).toEqual([false, undefined, undefined])
   })
 
-  it('E1: removing a step leaves those around it', () => {
-    const [key, step] = update('a', () => expect.unreachable()) as [string, Step]
-    const changes = changesOf(
-      update('a', increment),
-      [key, step],
-      update('a', (n) => n * 10),
-    )
-    changes.remove(key, step)
-    expect(apply(changes, { a: '1' }).texts).toEqual({ a: '20' })
-  })
-
-  it('E4: has a write id of its own', () => {
-    const ids = Array.from({ length: 100 }, () => new Changes().writeId)
-    expect(new Set(ids).size).toBe(100)
-    for (const id of ids) expect(id).toMatch(/^[\w-]{11}$/)
-  })
-
-  it('says what a key is after it, and after one of its steps', () => {
-    const [key, last] = update('a', increment) as [string, Step]
-    const changes = changesOf(set('a', '5'), update('a', increment), [key, last], set('b', '1'))
-    expect(changes.textAfter('a', '1')).toBe('7')
-    expect(changes.endsWith('a', last)).toBe(true)
-    changes.add('a', { type: 'set', text: '9' })
-    expect(changes.textAfter('a', '1', last)).toBe('7')
-    expect(changes.textAfter('a', '1')).toBe('9')
-    expect(changes.textAfter('b', '0')).toBe('1')
-    expect(changes.textAfter('c', '0')).toBe('0')
-    expect(changesOf('clear').textAfter('c', '0')).toBeUndefined()
-    expect(changes.endsWith('a', last)).toBe(false)
-    expect(changes.endsWith('b', last)).toBe(false)
+  it('D2: none of these changes the data', () => {
+    const steps: Step[] = [idle, { type: 'regenerate' }, { type: 'subject', id: 'u1' }]
+    expect(apply(steps, { a: '1' })).toEqual({ texts: { a: '1' }, changed: false, spent: false })
   })
 })
 
 describe('running an update', () => {
   /** Its result as JSON text. */
   const run = (fn: (current: any) => unknown, current: unknown) =>
-    changesOf(update('a', fn)).textAfter('a', JSON.stringify(current))
+    textAfter([update('a', fn)], 'a', JSON.stringify(current))
 
   it('E1: passes the value in and out, and throws what the function throws', () => {
     expect(run((n: number) => n + 1, 1)).toBe('2')

@@ -1,0 +1,234 @@
+import { generateWriteId, type SessionTexts } from '../record/record.ts'
+import { applyStep, parse, runUpdate, textAfter } from './journal.ts'
+import type { Journal, Step, TakeStep, UpdateStep } from './journal.ts'
+import { toJsonText } from './json.ts'
+
+/** A value the handler holds. `text` is what it was when last looked at; none for one that was set and not yet written. */
+interface HeldValue {
+  value: unknown
+  text: string | undefined
+}
+
+/** An update or take that waits for the session to be loaded. */
+export interface Begun {
+  /** Runs it and returns its value. */
+  finish(): unknown
+  /** Takes it back, since the session could not be loaded. */
+  cancel(): void
+}
+
+const NOTHING: SessionTexts = new Map()
+
+/**
+ * A request's view of the session: what was loaded, the journal that is being sent, the steps since, and the values that
+ * the handler holds, whose nested changes count too.
+ */
+export class Draft {
+  #base: SessionTexts = NOTHING
+  /** On its way to the store, so that it may have been applied: it takes no more steps. */
+  #sent: Journal | undefined
+  #open: Step[] = []
+  readonly #held = new Map<string, HeldValue>()
+
+  /** Whether there is something to write; call `settle` first. */
+  get hasSteps(): boolean {
+    return this.#sent !== undefined || this.#open.length > 0
+  }
+
+  /** Whether `read` can answer before the session is loaded. */
+  holds(key: string): boolean {
+    return this.#held.has(key)
+  }
+
+  read(key: string): unknown {
+    const held = this.#held.get(key)
+    if (held) return held.value
+    const text = this.#textOf(key)
+    const value = parse(text)
+    if (text !== undefined) this.#held.set(key, { value, text })
+    return value
+  }
+
+  has(key: string): boolean {
+    const held = this.#held.get(key)
+    return (held ? held.value : this.#textOf(key)) !== undefined
+  }
+
+  keys(): string[] {
+    const changed = this.#steps.flatMap((step) => ('key' in step ? [step.key] : []))
+    return [...new Set([...this.#base.keys(), ...changed, ...this.#held.keys()])].filter((key) =>
+      this.has(key),
+    )
+  }
+
+  write(key: string, value: unknown): void {
+    this.#held.set(key, { value, text: undefined })
+  }
+
+  clear(): void {
+    this.#held.clear()
+    this.add({ type: 'clear' })
+  }
+
+  /** Records a step that no value of the handler's is about. */
+  add(step: Step): void {
+    this.#open.push(step)
+  }
+
+  /** Throws `SessionDataError` when the key holds what cannot be stored. */
+  update(key: string, fn: (current: never) => unknown): Begun {
+    const held = this.#held.get(key)
+    if (held) this.#settleKey(key, held)
+    const step: UpdateStep = { type: 'update', key, fn }
+    this.#begin(step)
+    return {
+      finish: () => {
+        try {
+          this.#run(step)
+        } catch (error) {
+          if (held && this.#isLatest(step)) this.#held.set(key, held)
+          this.#remove(step)
+          throw error
+        }
+        const { value, output } = step.first ?? {}
+        if (output !== undefined && this.#isLatest(step)) this.#held.set(key, { value, text: output })
+        return value
+      },
+      cancel: () => this.#remove(step),
+    }
+  }
+
+  take(key: string): Begun {
+    const held = this.#held.get(key)
+    // A value that was handed out and changed inside is still the one that the record holds.
+    if (held && held.text === undefined) this.#settleKey(key, held)
+    const step: TakeStep = { type: 'take', key }
+    this.#begin(step)
+    return {
+      finish: () => {
+        this.#run(step)
+        const text = step.first?.text
+        if (text === undefined) this.#remove(step)
+        // What the handler holds may be older than the record by now: the value is the one that is claimed.
+        return held && held.text === text ? held.value : parse(text)
+      },
+      cancel: () => this.#remove(step),
+    }
+  }
+
+  /**
+   * Records every value that was set, and every nested change to a value that was handed out, as a set of that key.
+   *
+   * Throws `SessionDataError` for a value that is not JSON; it stays as it is, so that the handler may mend it.
+   */
+  settle(): void {
+    for (const [key, held] of this.#held) this.#settleKey(key, held)
+  }
+
+  /** Continues from what was loaded, or from nothing. */
+  rebase(texts: SessionTexts = NOTHING): void {
+    this.#base = texts
+  }
+
+  /** What is to be written now: what a lost reply left in doubt, else all steps until here. Later ones would miss it. */
+  send(): Journal {
+    if (this.#sent) return this.#sent
+    const steps = this.#open
+    for (const step of steps) if (step.type === 'update' || step.type === 'take') this.#run(step)
+    this.#sent = { writeId: generateWriteId(), steps }
+    this.#open = []
+    return this.#sent
+  }
+
+  /** Nothing of the journal can have been applied, so the handler may mend it. */
+  takeBack(journal: Journal): void {
+    if (this.#sent !== journal) return
+    this.#open = [...journal.steps, ...this.#open]
+    this.#sent = undefined
+  }
+
+  /** The journal is written, and the record now holds `texts`. */
+  applied(journal: Journal, texts: SessionTexts): void {
+    if (this.#sent !== journal) return
+    this.#base = texts
+    this.#sent = undefined
+    for (const step of journal.steps) {
+      if (!('key' in step)) continue
+      const held = this.#held.get(step.key)
+      if (held && held.text !== undefined && held.text !== this.#textOf(step.key)) this.#held.delete(step.key)
+    }
+  }
+
+  /** The session is gone, and the journal with it; what was begun later is judged for itself. */
+  lost(journal: Journal): void {
+    this.#base = NOTHING
+    if (this.#sent === journal) this.#sent = undefined
+    for (const [key, held] of this.#held) if (held.text !== undefined) this.#held.delete(key)
+  }
+
+  /** Forgets changes and values; says whether there were changes. */
+  discard(): boolean {
+    const hadChanges = this.hasSteps || [...this.#held].some(([key, held]) => isUnsaved(key, held))
+    this.#sent = undefined
+    this.#open = []
+    this.#held.clear()
+    return hadChanges
+  }
+
+  get #steps(): readonly Step[] {
+    return this.#sent ? [...this.#sent.steps, ...this.#open] : this.#open
+  }
+
+  #settleKey(key: string, held: HeldValue): void {
+    const isNew = held.text === undefined
+    if (!isNew && typeof held.value !== 'object') return
+    const text = toJsonText(key, held.value)
+    if (!isNew && text === held.text) return
+    this.add({ type: 'set', key, text })
+    if (text === undefined) this.#held.delete(key)
+    else held.text = text
+  }
+
+  #begin(step: UpdateStep | TakeStep): void {
+    this.add(step)
+    this.#held.delete(step.key)
+  }
+
+  /** Unless sending ran it already, or nothing is left of the session. What was begun on the key before it runs first. */
+  #run(last: UpdateStep | TakeStep): void {
+    const { key } = last
+    if (last.first || !this.#steps.includes(last)) return
+    let text = this.#base.get(key)
+    for (const step of this.#steps) {
+      if (step.type === 'update' && step.key === key) step.first ??= runUpdate(step, text)
+      if (step.type === 'take' && step.key === key) step.first ??= { text }
+      if (step === last) return
+      text = applyStep(step, key, text)
+    }
+  }
+
+  #remove(step: Step): void {
+    this.#open = this.#open.filter((other) => other !== step)
+  }
+
+  #isLatest(step: UpdateStep): boolean {
+    const latest = this.#steps.findLast(
+      (each) => each.type === 'clear' || ('key' in each && each.key === step.key),
+    )
+    return latest === step && !this.#held.has(step.key)
+  }
+
+  #textOf(key: string): string | undefined {
+    return textAfter(this.#steps, key, this.#base.get(key))
+  }
+}
+
+function isUnsaved(key: string, held: HeldValue): boolean {
+  if (held.text === undefined) return true
+  if (typeof held.value !== 'object') return false
+  try {
+    return toJsonText(key, held.value) !== held.text
+  } catch {
+    return true
+  }
+}

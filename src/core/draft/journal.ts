@@ -1,0 +1,158 @@
+import { SessionDataError } from '../errors.ts'
+import type { EnvelopeChanges, SessionTexts } from '../record/record.ts'
+import { toJsonText } from './json.ts'
+
+/**
+ * One thing that a request did to its session; what is on a key works on JSON texts, of which `undefined` is no value.
+ * `deadline` in milliseconds since the epoch.
+ */
+export type Step =
+  | KeyStep
+  | { type: 'clear' }
+  | { type: 'regenerate' }
+  | TimeoutStep
+  | { type: 'subject'; id: string }
+
+type KeyStep = { type: 'set'; key: string; text: string | undefined } | UpdateStep | TakeStep
+
+/** `first` is what its first run met and gave: what its caller was told, and whether that still holds. */
+export interface UpdateStep {
+  type: 'update'
+  key: string
+  fn: (current: never) => unknown
+  first?: { input: string | undefined; value: unknown; output: string | undefined }
+}
+
+/** `first` is the value that it returned: only that is deleted. */
+export interface TakeStep {
+  type: 'take'
+  key: string
+  first?: { text: string | undefined }
+}
+
+type TimeoutStep = { type: 'timeouts' } & Pick<EnvelopeChanges, 'idleTimeout' | 'deadline' | 'persistent'>
+
+/** What a request did between two saves, in order, on its way to the store. */
+export interface Journal {
+  readonly writeId: string
+  readonly steps: readonly Step[]
+  /** The generation on which a write went out whose reply never came. */
+  unanswered?: number | undefined
+}
+
+/**
+ * The steps done to a base; a key without steps keeps what it has there, and nothing is ever merged inside a value.
+ * `spent` when a value that a step took is another one by now, or gone. Pure, as far as the functions of updates are.
+ */
+export function replay(
+  steps: readonly Step[],
+  base: SessionTexts,
+): { texts: SessionTexts; changed: boolean; spent: boolean } {
+  const texts = steps.some(({ type }) => type === 'clear') ? new Map<string, string>() : new Map(base)
+  let spent = false
+  for (const [key, own] of stepsByKey(steps)) {
+    spent ||= isSpent(own, key, base.get(key))
+    const text = textAfter(own, key, base.get(key))
+    if (text === undefined) texts.delete(key)
+    else texts.set(key, text)
+  }
+  return { texts, changed: !areEqual(texts, base), spent }
+}
+
+/** What the key's text is after the steps. What stood before the last set is moot, and no update there runs again. */
+export function textAfter(steps: readonly Step[], key: string, text: string | undefined): string | undefined {
+  const start = steps.findLastIndex((step) => sets(step, key))
+  return steps.slice(Math.max(0, start)).reduce((before, step) => applyStep(step, key, before), text)
+}
+
+/** The key's text after one step. */
+export function applyStep(step: Step, key: string, text: string | undefined): string | undefined {
+  if (step.type === 'clear') return undefined
+  if (!('key' in step) || step.key !== key) return text
+  switch (step.type) {
+    case 'set':
+      return step.text
+    case 'take':
+      return !step.first || step.first.text === text ? undefined : text
+    case 'update':
+      return step.first && step.first.input === text ? step.first.output : runUpdate(step, text).output
+  }
+}
+
+/** What an update makes of a value; throws what its function throws, and `TypeError` when that is not synchronous. */
+export function runUpdate({ key, fn }: UpdateStep, input: string | undefined): Required<UpdateStep>['first'] {
+  const value = fn(parse(input) as never)
+  if (typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function') {
+    // Nobody else will ever look at it.
+    ;(value as PromiseLike<unknown>).then(undefined, () => {})
+    throw new TypeError('update: expected a synchronous function, got one that returns a promise')
+  }
+  return { input, value, output: toJsonText(key, value) }
+}
+
+/** Whether the session is to have a new token. */
+export function regenerates(steps: readonly Step[]): boolean {
+  return steps.some(({ type }) => type === 'regenerate')
+}
+
+/** The timeouts that the session was given, of each kind the last; `undefined` for none. */
+export function timeoutsOf(steps: readonly Step[]): EnvelopeChanges | undefined {
+  const given = steps.filter((step) => step.type === 'timeouts')
+  if (given.length === 0) return undefined
+  const { type, ...timeouts } = Object.assign({}, ...given) as TimeoutStep
+  return timeouts
+}
+
+/** The user that the session was tied to last. */
+export function subjectOf(steps: readonly Step[]): string | undefined {
+  return steps.findLast((step) => step.type === 'subject')?.id
+}
+
+/** The value of a JSON text, freshly made; `undefined` for no text. */
+export function parse(text: string | undefined): unknown {
+  if (text === undefined) return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    // The runtime's own error would show the text. Only who has the secret can have sealed it.
+    throw new SessionDataError('ERR_SESSION_NOT_SERIALIZABLE', 'a stored value is no JSON')
+  }
+}
+
+/** A clear is a step on every key. */
+function stepsByKey(steps: readonly Step[]): Map<string, Step[]> {
+  const byKey = new Map<string, Step[]>()
+  let clear: Step | undefined
+  for (const step of steps) {
+    if (step.type === 'clear') {
+      clear = step
+      for (const own of byKey.values()) own.push(step)
+    } else if ('key' in step) {
+      const own = byKey.get(step.key)
+      if (own) own.push(step)
+      else byKey.set(step.key, clear ? [clear, step] : [step])
+    }
+  }
+  return byKey
+}
+
+/** Whether what was taken is another value by now, or gone. What the request had set itself is its own. */
+function isSpent(steps: readonly Step[], key: string, text: string | undefined): boolean {
+  if (!steps.some(({ type }) => type === 'take')) return false
+  for (const step of steps) {
+    if (sets(step, key)) return false
+    if (step.type === 'take' && step.first?.text !== undefined && step.first.text !== text) return true
+    text = applyStep(step, key, text)
+  }
+  return false
+}
+
+function sets(step: Step, key: string): boolean {
+  return step.type === 'clear' || (step.type === 'set' && step.key === key)
+}
+
+function areEqual(left: SessionTexts, right: SessionTexts): boolean {
+  if (left.size !== right.size) return false
+  for (const [key, text] of left) if (right.get(key) !== text) return false
+  return true
+}
