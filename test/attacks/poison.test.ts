@@ -2,7 +2,8 @@ import { describeAttacks } from './attack.ts'
 import type { Site } from './site.ts'
 
 const SESSION = 'src/core/session/session.ts'
-const ENTRIES = 'return Object.fromEntries(copy.keys().map((key) => [key, copy.read(key)])) as Partial<Data>'
+const ENTRIES =
+  'return Object.fromEntries(draft.keys().map((key) => [key, draft.read(key)])) as Partial<Data>'
 
 describeAttacks('Who sends JSON that the application puts into the session', [
   {
@@ -16,7 +17,7 @@ describeAttacks('Who sends JSON that the application puts into the session', [
             file: SESSION,
             piece: ENTRIES,
             replacement:
-              'const all = {}; for (const key of copy.keys()) all[key] = copy.read(key); return all',
+              'const all = {}; for (const key of draft.keys()) all[key] = draft.read(key); return all',
           },
         ],
         gain: /^mallory is an administrator/,
@@ -35,7 +36,7 @@ describeAttacks('Who sends JSON that the application puts into the session', [
                 }
                 return into
               }
-              return merge({}, Object.fromEntries(copy.keys().map((key) => [key, copy.read(key)])))`,
+              return merge({}, Object.fromEntries(draft.keys().map((key) => [key, draft.read(key)])))`,
           },
         ],
         gain: /^everything is an administrator/,

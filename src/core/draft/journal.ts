@@ -30,7 +30,7 @@ export interface TakeStep {
   first?: { text: string | undefined }
 }
 
-type TimeoutStep = { type: 'timeouts' } & Pick<EnvelopeChanges, 'idleTimeout' | 'deadline' | 'persistent'>
+type TimeoutStep = { type: 'timeouts'; timeouts: Omit<EnvelopeChanges, 'subject'> }
 
 /** What a request did between two saves, in order, on its way to the store. */
 export interface Journal {
@@ -98,9 +98,7 @@ export function regenerates(steps: readonly Step[]): boolean {
 /** The timeouts that the session was given, of each kind the last; `undefined` for none. */
 export function timeoutsOf(steps: readonly Step[]): EnvelopeChanges | undefined {
   const given = steps.filter((step) => step.type === 'timeouts')
-  if (given.length === 0) return undefined
-  const { type, ...timeouts } = Object.assign({}, ...given) as TimeoutStep
-  return timeouts
+  return given.length === 0 ? undefined : Object.assign({}, ...given.map(({ timeouts }) => timeouts))
 }
 
 /** The user that the session was tied to last. */

@@ -215,7 +215,7 @@ describe('what steps come to', () => {
     expect(textAfter([...steps, clear], 'c', '0')).toBeUndefined()
   })
 
-  const idle: Step = { type: 'timeouts', idleTimeout: 60, persistent: true }
+  const idle: Step = { type: 'timeouts', timeouts: { idleTimeout: 60, persistent: true } }
 
   it('S7, C5, E9: folds a new token, timeouts and the user out of them, each as it was said last', () => {
     const steps = [set('a', '5'), idle, clear, { type: 'subject', id: 'u1' } as const]
@@ -228,7 +228,7 @@ describe('what steps come to', () => {
       ...steps,
       { type: 'regenerate' },
       { type: 'subject', id: 'u2' },
-      { type: 'timeouts', idleTimeout: false, deadline: 5 },
+      { type: 'timeouts', timeouts: { idleTimeout: false, deadline: 5 } },
     ]
     expect([regenerates(more), timeoutsOf(more), subjectOf(more)]).toEqual([
       true,
