@@ -1,4 +1,3 @@
-import type { MemcachedClient } from '../src/core/stores/memcached/client.ts'
 import { built } from './built.ts'
 
 /** Reads one key; what it resolves with is up to the client. */
@@ -16,8 +15,8 @@ export const clients = {
     return (key) => client.getAndTouch(key, TTL_SECONDS)
   },
   async holdfast(port: number): Promise<Read> {
-    const module = await built<{ MemcachedClient: typeof MemcachedClient }>('memcached/client')
-    const client = new module.MemcachedClient([{ host: '127.0.0.1', port }], {
+    const { MemcachedClient } = await built('stores/memcached/client')
+    const client = new MemcachedClient([{ host: '127.0.0.1', port }], {
       operationTimeoutMs: TIMEOUT_MS,
       connectTimeoutMs: TIMEOUT_MS,
       maxInFlight: 1024,
