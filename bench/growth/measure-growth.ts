@@ -1,14 +1,14 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { SessionManager } from '../src/core/index.ts'
-import { startMemcached, type Memcached } from '../test/support/memcached.ts'
-import { built } from './built.ts'
-import { load } from './load.ts'
-import { sampleData } from './sample-data.ts'
-import { startServer, type ServerProcess } from './server-process.ts'
-import { paths, SECRET, TTL_SECONDS } from './servers/listening.ts'
-import { figureOf, type Figure } from './statistics.ts'
+import type { SessionManager } from '../../src/core/index.ts'
+import { startMemcached, type Memcached } from '../../test/support/memcached.ts'
+import { built } from '../lib/built.ts'
+import { load } from '../lib/load.ts'
+import { sampleData } from '../lib/sample-data.ts'
+import { startServer, type ServerProcess } from '../lib/server-process.ts'
+import { paths, SECRET, TTL_SECONDS } from '../lib/servers/listening.ts'
+import { figureOf, type Figure } from '../lib/statistics.ts'
 
 /** CPU of a request of Hono + holdfast, against one thing that grows. */
 export interface Curve {

@@ -1,4 +1,4 @@
-import { built } from './built.ts'
+import { built } from '../lib/built.ts'
 
 /** Reads one key; what it resolves with is up to the client. */
 export type Read = (key: string) => Promise<unknown>
@@ -10,7 +10,7 @@ const TIMEOUT_MS = 5_000
 /** Clients of memcached by name, each loaded only where it is measured. */
 export const clients = {
   async 'raw pipelined'(port: number): Promise<Read> {
-    const { RawClient } = await import('./servers/raw-client.ts')
+    const { RawClient } = await import('../lib/servers/raw-client.ts')
     const client = new RawClient(`127.0.0.1:${port}`)
     return (key) => client.getAndTouch(key, TTL_SECONDS)
   },

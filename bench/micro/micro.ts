@@ -1,10 +1,10 @@
-// What the parts of a request cost, without any I/O: npm run micro
+// What do the parts of a request cost, without any I/O? npm run micro
 import { Bench } from 'tinybench'
-import { built } from './built.ts'
-import { describeEnvironment, readEnvironment } from './environment.ts'
-import { sampleData } from './sample-data.ts'
-import { SECRET } from './servers/listening.ts'
-import { table } from './table.ts'
+import { built } from '../lib/built.ts'
+import { describeEnvironment, readEnvironment } from '../lib/environment.ts'
+import { sampleData } from '../lib/sample-data.ts'
+import { SECRET } from '../lib/servers/listening.ts'
+import { table } from '../lib/table.ts'
 
 const core = await built('index')
 const cookies = await built('http/cookie')

@@ -1,7 +1,7 @@
 // Fills a MemoryStore and prints what it takes.
-import { built } from './built.ts'
+import { built } from '../lib/built.ts'
+import { sampleData } from '../lib/sample-data.ts'
 import type { Heap } from './measure-heap.ts'
-import { sampleData } from './sample-data.ts'
 
 const sessions = Number(process.argv[2])
 const core = await built('index')
