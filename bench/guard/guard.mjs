@@ -1,4 +1,4 @@
-// Whether the library has become slower, on any machine and however busy: it counts instead of timing.
+// Has the library become slower? On any machine and however busy, since it counts instead of timing.
 // `npm run guard` compares with baseline.json; `npm run guard -- --update` writes it anew.
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'

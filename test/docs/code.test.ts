@@ -8,7 +8,7 @@ const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md'
 
 /**
  * Every block that is no TypeScript, by its first line, and the test that deals with it. Two are not run whole: the tables
- * of bench/scaling.ts take a minute, so only their titles are compared, and `npm ci && npm test` is what runs this.
+ * of bench/scaling/scaling.ts take a minute, so only their titles are compared, and `npm ci && npm test` is what runs this.
  */
 const TRIED_IN: Record<string, Record<string, string>> = {
   'README.md': {
@@ -39,7 +39,7 @@ const TRIED_IN: Record<string, Record<string, string>> = {
     'npx holdfast doctor "$SESSION_STORE" || [ $? -eq 1 ]': 'test/docs/memcached.test.ts',
   },
   'docs/scaling.md': {
-    'npx tsx bench/scaling.ts': 'test/docs/code.test.ts',
+    'npx tsx bench/scaling/scaling.ts': 'test/docs/code.test.ts',
     "printf 'cache_memlimit 4096\\r\\nquit\\r\\n' | nc sessions-1.internal 11200": 'test/docs/code.test.ts',
   },
   'docs/security.md': { 'memcached -l 127.0.0.1 -p 11200 -m 256 -U 0': 'test/docs/memcached.test.ts' },

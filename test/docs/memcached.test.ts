@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, vi } from 'vitest'
-import { measureSize } from '../../bench/session-cost.ts'
+import { measureSize } from '../../bench/scaling/session-cost.ts'
 import { createSessionManager, StoreUnavailableError, type SessionManager } from '../../src/core/index.ts'
 import {
   MemcachedStore,

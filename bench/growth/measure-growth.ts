@@ -1,15 +1,14 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { createSessionManager, SessionManager } from '../src/core/index.ts'
-import type { MemcachedStore } from '../src/core/stores/memcached/memcached-store.ts'
-import { startMemcached, type Memcached } from '../test/support/memcached.ts'
-import { built } from './built.ts'
-import { load } from './load.ts'
-import { sampleData } from './sample-data.ts'
-import { startServer, type ServerProcess } from './server-process.ts'
-import { paths, SECRET, TTL_SECONDS } from './servers/listening.ts'
-import { figureOf, type Figure } from './statistics.ts'
+import type { SessionManager } from '../../src/core/index.ts'
+import { startMemcached, type Memcached } from '../../test/support/memcached.ts'
+import { built } from '../lib/built.ts'
+import { load } from '../lib/load.ts'
+import { sampleData } from '../lib/sample-data.ts'
+import { startServer, type ServerProcess } from '../lib/server-process.ts'
+import { paths, SECRET, TTL_SECONDS } from '../lib/servers/listening.ts'
+import { figureOf, type Figure } from '../lib/statistics.ts'
 
 /** CPU of a request of Hono + holdfast, against one thing that grows. */
 export interface Curve {
@@ -111,8 +110,8 @@ async function setUp(setting: Setting): Promise<Stage> {
 
 /** Straight into memcached, as the server under test would: 100 000 sign-ins over HTTP take long. */
 async function issueSessions(servers: string, { jsonBytes, sessions }: Setting): Promise<string[]> {
-  const core = await built<{ createSessionManager: typeof createSessionManager }>('index')
-  const memcached = await built<{ MemcachedStore: typeof MemcachedStore }>('memcached/memcached-store')
+  const core = await built('index')
+  const memcached = await built('stores/memcached/memcached-store')
   const store = new memcached.MemcachedStore({ servers: servers.split(','), operationTimeoutMs: 5_000 })
   const manager = core.createSessionManager({ store, secret: SECRET, idleTimeout: TTL_SECONDS })
   const data = Object.entries(sampleData(jsonBytes))

@@ -1,7 +1,7 @@
+import { drawing, element, text } from '../lib/svg.ts'
 import { figure, type Measurement } from './measure.ts'
 import type { Peer } from './peers.ts'
 import type { Scenario } from './scenarios.ts'
-import { drawing, element, text } from './svg.ts'
 
 const NAMES_WIDTH = 320
 const COLUMN_WIDTH = 190

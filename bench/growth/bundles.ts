@@ -39,7 +39,7 @@ async function measureBundle(name: string, modules: readonly string[]): Promise<
   const { outputFiles } = await build({
     stdin: {
       contents: modules.map((module, index) => `export * as m${index} from '${module}'`).join('\n'),
-      resolveDir: fileURLToPath(new URL('.', import.meta.url)),
+      resolveDir: fileURLToPath(new URL('..', import.meta.url)),
     },
     external: ['hono', 'koa', 'express', 'fastify'],
     bundle: true,

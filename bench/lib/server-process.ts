@@ -2,9 +2,18 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { Peer } from './peers.ts'
 
-/** A peer's server, in a process of its own. */
+/** What can be started. */
+export interface Startable {
+  name: string
+  /** In servers/, where it is not called as the name is. */
+  file?: string
+  runtime?: 'Node' | 'Bun'
+  /** Another checkout, built and with its bench/ installed, to compare with. */
+  checkout?: string
+}
+
+/** A server in a process of its own. */
 export interface ServerProcess {
   url: string
   /** Microseconds of CPU that the process has used so far, all threads together. */
@@ -14,14 +23,16 @@ export interface ServerProcess {
 
 /** Starts it and waits until it listens. `env` configures it. */
 export async function startServer(
-  { name, file = name, runtime = 'Node', checkout }: Pick<Peer, 'name' | 'file' | 'runtime' | 'checkout'>,
+  { name, file = name, runtime = 'Node', checkout }: Startable,
   env: Record<string, string>,
 ): Promise<ServerProcess> {
   const cwd = checkout === undefined ? here : `${checkout}/bench`
+  // An older checkout has no lib/.
+  const servers = existsSync(`${cwd}/lib`) ? 'lib/servers' : 'servers'
   const [command, ...args] = commands[runtime]
   if (!existsSync(command!))
     throw new Error(`${command} is missing; run first: npm ci --prefix test/runtimes`)
-  const child = spawn(command!, [...args, `servers/${file}.ts`], {
+  const child = spawn(command!, [...args, `${servers}/${file}.ts`], {
     cwd,
     env: { ...process.env, NODE_ENV: 'production', NODE_OPTIONS: '', ...env },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -58,9 +69,9 @@ process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
 
-const here = fileURLToPath(new URL('.', import.meta.url))
+const here = fileURLToPath(new URL('..', import.meta.url))
 /** tsx in the process itself, not as its parent: then the CPU is the server's. */
 const commands = {
   Node: [process.execPath, '--import', 'tsx'],
-  Bun: [fileURLToPath(new URL('../test/runtimes/node_modules/.bin/bun', import.meta.url))],
+  Bun: [fileURLToPath(new URL('../../test/runtimes/node_modules/.bin/bun', import.meta.url))],
 }

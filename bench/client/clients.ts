@@ -1,5 +1,4 @@
-import type { MemcachedClient } from '../src/core/stores/memcached/client.ts'
-import { built } from './built.ts'
+import { built } from '../lib/built.ts'
 
 /** Reads one key; what it resolves with is up to the client. */
 export type Read = (key: string) => Promise<unknown>
@@ -11,13 +10,13 @@ const TIMEOUT_MS = 5_000
 /** Clients of memcached by name, each loaded only where it is measured. */
 export const clients = {
   async 'raw pipelined'(port: number): Promise<Read> {
-    const { RawClient } = await import('./servers/raw-client.ts')
+    const { RawClient } = await import('../lib/servers/raw-client.ts')
     const client = new RawClient(`127.0.0.1:${port}`)
     return (key) => client.getAndTouch(key, TTL_SECONDS)
   },
   async holdfast(port: number): Promise<Read> {
-    const module = await built<{ MemcachedClient: typeof MemcachedClient }>('memcached/client')
-    const client = new module.MemcachedClient([{ host: '127.0.0.1', port }], {
+    const { MemcachedClient } = await built('stores/memcached/client')
+    const client = new MemcachedClient([{ host: '127.0.0.1', port }], {
       operationTimeoutMs: TIMEOUT_MS,
       connectTimeoutMs: TIMEOUT_MS,
       maxInFlight: 1024,

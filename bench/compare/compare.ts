@@ -1,15 +1,18 @@
-// Holdfast against its peers: npm run bench
-import { compareChart } from './compare-chart.ts'
-import { describeEnvironment, readEnvironment } from './environment.ts'
-import { measureClients } from './measure-clients.ts'
+// What does a request cost with holdfast, and with its peers? npm run bench
+import { clientTable } from '../client/client-table.ts'
+import { measureClients } from '../client/measure-clients.ts'
+import { judgeClients } from '../client/target.ts'
+import { describeEnvironment, readEnvironment } from '../lib/environment.ts'
+import { verdictTable } from '../lib/report.ts'
+import { saveResults } from '../lib/results.ts'
+import { pick, readRounds } from '../lib/settings.ts'
+import { installTools } from '../lib/tools.ts'
+import { compareChart } from './chart.ts'
 import { measure } from './measure.ts'
 import { offeredPeers } from './peers.ts'
-import { clientTable, serverTable, verdictTable } from './report.ts'
-import { saveResults } from './results.ts'
 import { scenarios as allScenarios } from './scenarios.ts'
-import { pick, readRounds } from './settings.ts'
-import { judge, judgeClients } from './targets.ts'
-import { installTools } from './tools.ts'
+import { serverTable } from './server-table.ts'
+import { judge } from './targets.ts'
 
 installTools()
 const rounds = readRounds(5)

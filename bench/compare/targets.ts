@@ -1,8 +1,8 @@
-import { IN_FLIGHT } from './load.ts'
-import type { ClientMeasurement } from './measure-clients.ts'
+import { IN_FLIGHT } from '../lib/load.ts'
+import { ratioText, type Verdict } from '../lib/report.ts'
+import { figureOf } from '../lib/statistics.ts'
 import type { Measurement, Round } from './measure.ts'
 import type { Peer } from './peers.ts'
-import { figureOf, type Figure } from './statistics.ts'
 
 /** A ratio of CPU that is asked for, and one that is wished for. */
 interface Target {
@@ -35,23 +35,12 @@ const cpuTargets: readonly Target[] = [
   { scenario: 'write', ours: 'holdfast-koa', theirs: 'koa-session', atMost: 0.65, stretch: 0.5 },
 ]
 
-const clientTarget = { atLeast: 1.6, stretch: 3 }
-
 const commandTargets: readonly CommandTarget[] = ['holdfast-hono', 'holdfast-koa'].flatMap((ours) => [
   { scenario: 'anon', ours, commands: 0 } as const,
   { scenario: 'cookie', ours, commands: 0 } as const,
   { scenario: 'read', ours, commands: 1 } as const,
   { scenario: 'write', ours, commands: 2 } as const,
 ])
-
-type Outcome = 'stretch' | 'holds' | 'falls short'
-
-export interface Verdict {
-  target: string
-  asked: string
-  measured: string
-  outcome: Outcome
-}
 
 /**
  * Judges the targets whose peers were measured. A ratio is the median of the rounds' own ratios: the two sides of each
@@ -69,7 +58,7 @@ export function judge(peers: readonly Peer[], measurements: readonly Measurement
     verdicts.push({
       target: `${scenario}: CPU of ${ours} / ${rival}${theirs === LEANEST ? ' (the leanest peer)' : ''}`,
       asked: `≤ ${atMost.toFixed(2)} (stretch ${stretch.toFixed(2)})`,
-      measured: describe(ratio),
+      measured: ratioText(ratio),
       outcome: ratio.median <= stretch ? 'stretch' : ratio.median <= atMost ? 'holds' : 'falls short',
     })
   }
@@ -84,29 +73,6 @@ export function judge(peers: readonly Peer[], measurements: readonly Measurement
     })
   }
   return verdicts
-}
-
-/** Judges what is asked of the client alone. */
-export function judgeClients(measurements: readonly ClientMeasurement[]): Verdict[] {
-  const [ours, theirs] = ['holdfast', 'memjs'].map((name) =>
-    measurements.find(({ client }) => client === name)!,
-  )
-  const ratio = figureOf(
-    ours!.rounds.map(({ perSecond }, round) => perSecond / theirs!.rounds[round]!.perSecond),
-  )
-  const { atLeast, stretch } = clientTarget
-  return [
-    {
-      target: "client alone: get-and-touch of holdfast / memjs's get, a second",
-      asked: `≥ ${atLeast.toFixed(2)} (stretch ${stretch.toFixed(2)})`,
-      measured: describe(ratio),
-      outcome: ratio.median >= stretch ? 'stretch' : ratio.median >= atLeast ? 'holds' : 'falls short',
-    },
-  ]
-}
-
-function describe({ median, min, max }: Figure): string {
-  return `${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})`
 }
 
 /** What is in flight when a step of a round ends, memcached may have counted, and wrk has not. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { paths } from './servers/listening.ts'
+import { paths } from '../lib/servers/listening.ts'
 
 /** A browser, as far as sessions need one. */
 export class Visitor {

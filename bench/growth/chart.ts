@@ -1,5 +1,5 @@
+import { drawing, element, text } from '../lib/svg.ts'
 import type { Curve } from './measure-growth.ts'
-import { drawing, element, text } from './svg.ts'
 
 const PANEL = { width: 250, height: 190 }
 const PLOT = { left: 44, top: 34, width: 186, height: 110 }

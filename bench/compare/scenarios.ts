@@ -1,4 +1,4 @@
-import { paths } from './servers/listening.ts'
+import { paths } from '../lib/servers/listening.ts'
 
 export interface Scenario {
   name: 'anon' | 'cookie' | 'read' | 'write'

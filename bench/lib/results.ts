@@ -8,7 +8,7 @@ export async function saveResults(name: string, results: object, svg: string): P
     /\[\s+([-\d.,\s]+?)\s+\]/g,
     (_list, numbers: string) => `[${numbers.replaceAll(/\s+/g, ' ')}]`,
   )
-  const folder = new URL('results/', import.meta.url)
+  const folder = new URL('../results/', import.meta.url)
   await mkdir(folder, { recursive: true })
   await writeFile(new URL(`${name}.json`, folder), `${json}\n`)
   await writeFile(new URL(`${name}.svg`, folder), svg)

@@ -1,11 +1,8 @@
-export interface Peer {
-  /** What `ONLY` takes, and the file in servers/ unless `file` says otherwise. */
-  name: string
+import type { Startable } from '../lib/server-process.ts'
+
+/** `ONLY` takes its name. */
+export interface Peer extends Startable {
   title: string
-  file?: string
-  runtime?: 'Node' | 'Bun'
-  /** Another checkout, built and with its bench/ installed, to compare with. */
-  checkout?: string
   /** `none`: answers every path without a session. `raw`: reads and writes memcached, but keeps no session. */
   sessions: 'none' | 'raw' | 'peer' | 'holdfast'
 }

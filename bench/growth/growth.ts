@@ -1,14 +1,14 @@
-// What stays flat and what grows: npm run growth
+// What stays flat and what grows, with more data, sessions, servers and requests? npm run growth
+import { describeEnvironment, readEnvironment } from '../lib/environment.ts'
+import { saveResults } from '../lib/results.ts'
+import { readRounds } from '../lib/settings.ts'
+import { table } from '../lib/table.ts'
+import { installTools } from '../lib/tools.ts'
 import { measureBundles } from './bundles.ts'
-import { describeEnvironment, readEnvironment } from './environment.ts'
-import { growthChart } from './growth-chart.ts'
+import { growthChart } from './chart.ts'
+import { growthTable } from './growth-table.ts'
 import { measureGrowth } from './measure-growth.ts'
 import { measureHeap } from './measure-heap.ts'
-import { growthTable } from './report.ts'
-import { saveResults } from './results.ts'
-import { readRounds } from './settings.ts'
-import { table } from './table.ts'
-import { installTools } from './tools.ts'
 
 installTools()
 const environment = readEnvironment('npm run growth')

@@ -1,20 +1,14 @@
-// What the parts of a request cost, without any I/O: npm run micro
+// What do the parts of a request cost, without any I/O? npm run micro
 import { Bench } from 'tinybench'
-import type { readSessionTokens } from '../src/core/http/cookie.ts'
-import type { Keyring } from '../src/core/crypto/keyring.ts'
-import type { createSessionManager, MemoryStore } from '../src/core/index.ts'
-import { built } from './built.ts'
-import { describeEnvironment, readEnvironment } from './environment.ts'
-import { sampleData } from './sample-data.ts'
-import { SECRET } from './servers/listening.ts'
-import { table } from './table.ts'
+import { built } from '../lib/built.ts'
+import { describeEnvironment, readEnvironment } from '../lib/environment.ts'
+import { sampleData } from '../lib/sample-data.ts'
+import { SECRET } from '../lib/servers/listening.ts'
+import { table } from '../lib/table.ts'
 
-const core = await built<{
-  createSessionManager: typeof createSessionManager
-  MemoryStore: typeof MemoryStore
-}>('index')
-const cookies = await built<{ readSessionTokens: typeof readSessionTokens }>('cookie')
-const crypto = await built<{ Keyring: typeof Keyring }>('crypto/keyring')
+const core = await built('index')
+const cookies = await built('http/cookie')
+const crypto = await built('crypto/keyring')
 
 let clock = Date.now()
 const manager = core.createSessionManager({ store: new core.MemoryStore(), secret: SECRET, now: () => clock })

@@ -29,7 +29,10 @@ export function readEnvironment(command: string): Environment {
       memcached: firstVersion('memcached', '-V'),
       wrk: firstVersion('wrk', '-v'),
     },
-    packages: { holdfast: packageAt('../package.json').version, ...packageAt('package.json').dependencies },
+    packages: {
+      holdfast: packageAt('../../package.json').version,
+      ...packageAt('../package.json').dependencies,
+    },
   }
 }
 
@@ -45,7 +48,7 @@ export function describeEnvironment({
   return `${date}, ${command}; ${cpu}, ${cores} cores, load before ${loadBefore.toFixed(1)}; ${runtimes}`
 }
 
-const bun = fileURLToPath(new URL('../test/runtimes/node_modules/.bin/bun', import.meta.url))
+const bun = fileURLToPath(new URL('../../test/runtimes/node_modules/.bin/bun', import.meta.url))
 
 function packageAt(path: string): { version: string; dependencies: Record<string, string> } {
   return JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'))

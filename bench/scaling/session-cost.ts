@@ -1,7 +1,7 @@
-import { createSessionManager, type SessionManager, type SessionStore } from '../src/core/index.ts'
-import { MemcachedStore } from '../src/core/stores/memcached/memcached-store.ts'
-import { startMemcached, type Memcached } from '../test/support/memcached.ts'
-import { sampleData } from './sample-data.ts'
+import { createSessionManager, type SessionManager, type SessionStore } from '../../src/core/index.ts'
+import { MemcachedStore } from '../../src/core/stores/memcached/memcached-store.ts'
+import { startMemcached, type Memcached } from '../../test/support/memcached.ts'
+import { sampleData } from '../lib/sample-data.ts'
 
 /** Bytes of one session in memcached. */
 export interface SessionSize {

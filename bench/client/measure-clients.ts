@@ -2,10 +2,10 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { startMemcached } from '../test/support/memcached.ts'
+import { startMemcached } from '../../test/support/memcached.ts'
+import { RawClient } from '../lib/servers/raw-client.ts'
 import type { ClientRound, Task } from './client-process.ts'
 import { clients } from './clients.ts'
-import { RawClient } from './servers/raw-client.ts'
 
 export interface ClientMeasurement {
   client: string

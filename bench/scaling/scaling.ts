@@ -1,6 +1,6 @@
-// Prints the tables of docs/scaling.md: npx tsx bench/scaling.ts
+// How many servers do how many sessions need? The tables of docs/scaling.md: npx tsx bench/scaling/scaling.ts
 import { createHash } from 'node:crypto'
-import { rendezvous } from '../src/core/stores/memcached/placement.ts'
+import { rendezvous } from '../../src/core/stores/memcached/placement.ts'
 import { fillUp, measureSize, measureThroughput, measureWire } from './session-cost.ts'
 import type { FullServer, SessionSize, Throughput, Wire, WireCosts } from './session-cost.ts'
 

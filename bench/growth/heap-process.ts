@@ -1,14 +1,10 @@
 // Fills a MemoryStore and prints what it takes.
-import type { createSessionManager, MemoryStore } from '../src/core/index.ts'
-import { built } from './built.ts'
+import { built } from '../lib/built.ts'
+import { sampleData } from '../lib/sample-data.ts'
 import type { Heap } from './measure-heap.ts'
-import { sampleData } from './sample-data.ts'
 
 const sessions = Number(process.argv[2])
-const core = await built<{
-  createSessionManager: typeof createSessionManager
-  MemoryStore: typeof MemoryStore
-}>('index')
+const core = await built('index')
 
 const record = await sealedRecord()
 const store = new core.MemoryStore({ maxRecords: sessions })

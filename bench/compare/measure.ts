@@ -1,13 +1,13 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startMemcached, type Memcached } from '../test/support/memcached.ts'
-import { load } from './load.ts'
+import { startMemcached, type Memcached } from '../../test/support/memcached.ts'
+import { load } from '../lib/load.ts'
+import { startServer, type ServerProcess } from '../lib/server-process.ts'
+import { paths } from '../lib/servers/listening.ts'
+import { figureOf, type Figure } from '../lib/statistics.ts'
 import type { Peer } from './peers.ts'
 import type { Scenario } from './scenarios.ts'
-import { startServer, type ServerProcess } from './server-process.ts'
-import { paths } from './servers/listening.ts'
-import { figureOf, type Figure } from './statistics.ts'
 import { checkSessions, checkSignedIn, signIn } from './visitor.ts'
 
 /** One second of one peer under one scenario; more where a busy machine leaves it too few requests. */
