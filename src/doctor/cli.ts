@@ -28,7 +28,7 @@ function readArguments(): { address: string; isJson: boolean } {
 try {
   process.exitCode = await run()
 } catch (error) {
-  // What was expected, and not what came: it may hold a password.
-  console.error((error as Error).message.split(', got ')[0])
+  // Of a wrong address it repeats nothing that may be a password.
+  console.error((error as Error).message)
   process.exitCode = EXIT_STATUS.unfit
 }

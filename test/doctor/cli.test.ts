@@ -153,6 +153,21 @@ describe('holdfast doctor', () => {
     }
   })
 
+  it('names the cause of a name with several addresses', async () => {
+    const server = await memcached()
+    await server.stop()
+    const addresses = [
+      { address: '127.0.0.1', family: 4 },
+      { address: '127.0.0.2', family: 4 },
+    ]
+    // The machine's own names have one address each.
+    const dns = `import dns from 'node:dns'; dns.lookup = (name, options, found) => found(null, ${JSON.stringify(addresses)})`
+    const { stdout } = await holdfast(['doctor', `memcached://sessions.internal:${server.port}`], {
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(dns)}`,
+    })
+    expect(stdout).toMatch(/^unfit .+ refuses connections: nothing listens there/)
+  })
+
   it('trusts the authorities of the runtime with memcacheds://', async () => {
     const authority = await makeAuthority()
     onEnd(() => authority.remove())
@@ -187,11 +202,11 @@ describe('holdfast doctor', () => {
   })
 
   it.each(['redis://127.0.0.1:6379', 'memcached://127.0.0.1:99999', 'memcached://127.0.0.1/a%20b'])(
-    'says what is expected instead of %s',
+    'says what is expected instead of %s, and what came',
     async (address) => {
       const { status, stdout, stderr } = await holdfast(['doctor', address])
       expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
-      expect(stderr).toMatch(/^\w+: expected .+\n$/)
+      expect(stderr).toMatch(/^\w+: expected .+, got .+\n$/)
     },
   )
 
@@ -202,6 +217,7 @@ describe('holdfast doctor', () => {
     'memcached://user:hunter2:y@127.0.0.1',
     'user:hunter2@127.0.0.1',
     '--user:hunter2@127.0.0.1',
+    'memcached://user:1/x%20hunter2',
     'memcached://user:hunter2@127.0.0.1:1',
   ])('S57: does not print the password of %s', async (address) => {
     const { status, stdout, stderr } = await holdfast(['doctor', address, '--json'])

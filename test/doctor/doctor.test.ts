@@ -253,12 +253,29 @@ describe('diagnose', () => {
       expect(linesOf(report)[0]).toMatch(/^unfit .+ answers nothing\..+\(-B ascii/)
     })
 
+    it('tells one that does not answer the sign-in from one behind a firewall', async () => {
+      const { port } = await memcached('-B', 'ascii')
+      const report = await diagnose(`memcached://horatio:hunter2@127.0.0.1:${port}`)
+      expect(linesOf(report)[0]).toMatch(
+        /^unfit .+ does not answer the sign-in\. Look at .+\(-B ascii, -Y\)\.$/,
+      )
+    })
+
+    it('tells one that does not answer the TLS handshake from one behind a firewall', async () => {
+      const { port } = await fake(() => {})
+      const report = await diagnose(`memcacheds://127.0.0.1:${port}`)
+      expect(linesOf(report)[0]).toMatch(/^unfit .+ does not answer the TLS handshake\. .+ memcached:\/\/;/)
+    })
+
     it.each([
       [{ code: 'ENOTFOUND' }, /a name that nobody knows/, /DNS/],
       [{ code: 'EAI_AGAIN' }, /a name that nobody knows/, /DNS/],
       [{ code: 'EHOSTUNREACH' }, /cannot be reached/, /firewalls/],
-      [{ message: 'no connection in time' }, /cannot be reached/, /firewalls/],
-      [{ message: 'something else' }, /^does not work: something else$/, /./],
+      [{ code: 'ERR_CONNECT_TIMEOUT' }, /cannot be reached/, /firewalls/],
+      [{ code: 'ERR_CONNECT_FAILED', message: 'closed' }, /^does not work: closed$/, /memcacheds:\/\//],
+      [{ code: 'ECONNRESET', message: 'reset' }, /^does not work: reset$/, /memcacheds:\/\//],
+      [{ message: 'something else' }, /^does not work: something else$/, /proxy/],
+      [{ message: 'no connection in time, ECONNREFUSED, out of memory' }, /^does not work: no conn/, /proxy/],
     ])('explains %j', (properties, message, advice) => {
       const finding = explain('reachable', Object.assign(new Error(), properties))
       expect(finding).toMatchObject({ level: 'unfit', topic: 'reachable' })

@@ -4,7 +4,9 @@ export function within<Result>(milliseconds: number, work: () => Promise<Result>
     const working = work()
     let timer = setTimeout(() => {
       // After a blocked event loop timers run before the sockets are read, and the answer may be there already.
-      timer = setTimeout(() => reject(new Error('no answer in time')), 0)
+      timer = setTimeout(() => {
+        reject(Object.assign(new Error('no answer in time'), { code: 'ERR_ANSWER_TIMEOUT' }))
+      }, 0)
     }, milliseconds)
     working.then(
       (result) => {

@@ -60,7 +60,7 @@ function parseUserInfo(userInfo: string): Credentials {
   return { username, password }
 }
 
-function parseServer(server: string): ServerAddress {
+function parseServer(server: string, index: number): ServerAddress {
   if (typeof server !== 'string') {
     throw new TypeError(`${EXPECTED}, got ${server === null ? 'null' : typeof server}`)
   }
@@ -74,7 +74,8 @@ function parseServer(server: string): ServerAddress {
     throw new TypeError(`${EXPECTED} with IPv6 in brackets, got a server that is not written so`)
   }
   if (Number(port) < 1 || Number(port) > 65_535) {
-    throw new RangeError(`servers: expected a port from 1 to 65535, got '${server}'`)
+    // Not repeated either: digits alone may be a password.
+    throw new RangeError(`servers: expected a port from 1 to 65535, got another for server ${index + 1}`)
   }
   return { host: host.toLowerCase(), port: Number(port) }
 }
@@ -95,7 +96,7 @@ function decode(what: string, text: string): string {
 function distinct(servers: ServerAddress[]): ServerAddress[] {
   const names = servers.map(serverName)
   if (names.length === 0) throw new TypeError(`${EXPECTED}, got an empty list`)
-  const repeated = names.find((name, index) => names.indexOf(name) < index)
-  if (repeated) throw new TypeError(`servers: expected each server once, got '${repeated}' again`)
+  const place = 1 + names.findIndex((name, index) => names.indexOf(name) < index)
+  if (place > 0) throw new TypeError(`servers: expected each server once, got server ${place} again`)
   return servers
 }

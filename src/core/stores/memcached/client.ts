@@ -3,7 +3,7 @@ import type { ReplaceOutcome, StoredRecord } from '../store.ts'
 import { within } from '../deadline.ts'
 import { serverName, type ServerAddress } from './address.ts'
 import { Connection } from './connection.ts'
-import { ConnectionLostError } from './link.ts'
+import { MemcachedError } from './memcached-error.ts'
 import { rendezvous } from './placement.ts'
 import { encodeRequest, Opcode, refusal, Status, type Reply, type Request } from './protocol.ts'
 import type { ConnectionOptions } from './settings.ts'
@@ -50,7 +50,7 @@ export class MemcachedClient {
 
   /** Stores only over this very version. REPLACE, not SET: refused for size or memory, SET deletes the old value (M6). */
   compareAndSwap(key: string, value: Uint8Array, ttl: number, version: Uint8Array): Promise<ReplaceOutcome> {
-    if (isZero(version)) return Promise.reject(new Error(WITHOUT_VERSIONS))
+    if (isZero(version)) return Promise.reject(new MemcachedError('ERR_NO_VERSIONS'))
     const request = { opcode: Opcode.replace, key, expiry: expiry(ttl), value, version }
     return this.#ask(request, TAKEN_OR_MISSING, (reply) => {
       if (reply.status === Status.taken) return { outcome: 'conflict' }
@@ -95,8 +95,8 @@ export class MemcachedClient {
     const startedAt = performance.now()
     return this.#exchange(request, expected, read).catch((error: unknown) => {
       const left = this.#timeoutMs - (performance.now() - startedAt)
-      const isRepeatable = error instanceof ConnectionLostError && REPEATABLE.has(request.opcode)
-      if (!isRepeatable || left <= 0) throw error
+      const isLost = error instanceof MemcachedError && error.code === 'ERR_CONNECTION_LOST'
+      if (!isLost || !REPEATABLE.has(request.opcode) || left <= 0) throw error
       return within(left, () => this.#exchange(request, expected, read))
     })
   }
@@ -115,9 +115,7 @@ export class MemcachedClient {
         // Our Connection answers with its own.
         const reply = response as unknown as Reply
         const { status } = reply
-        if (status !== Status.ok && !expected.includes(status)) {
-          return reject(new Error(`memcached refused: ${refusal(status)}`))
-        }
+        if (status !== Status.ok && !expected.includes(status)) return reject(refusal(status))
         try {
           const result = read(reply)
           if (reply.isLast) resolve(result)
@@ -150,12 +148,9 @@ export function expiry(ttl: number, nowSeconds: number = Math.ceil(Date.now() / 
  */
 const REPEATABLE: ReadonlySet<number> = new Set([Opcode.getAndTouch, Opcode.delete])
 
-const WITHOUT_VERSIONS =
-  'memcached keeps no versions, so parallel writes cannot be told apart: start it without -C (--disable-cas)'
-
 /** A swap with version 0 is unconditional and would bring a session that was signed out back to life (M13). */
 function versionIn({ version }: Reply): Uint8Array {
-  if (isZero(version)) throw new Error(WITHOUT_VERSIONS)
+  if (isZero(version)) throw new MemcachedError('ERR_NO_VERSIONS')
   return new Uint8Array(version)
 }
 

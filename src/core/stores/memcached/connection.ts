@@ -1,7 +1,8 @@
 import { Server } from 'memjs'
 import type { ServerAddress } from './address.ts'
 import { Breaker } from '../breaker.ts'
-import { AuthenticationError, Link, type Exchange } from './link.ts'
+import { Link, type Exchange } from './link.ts'
+import { MemcachedError, type MemcachedErrorCode } from './memcached-error.ts'
 import { encodeRequest, Opcode, type Reply } from './protocol.ts'
 import type { ConnectionOptions } from './settings.ts'
 
@@ -17,7 +18,7 @@ export class Connection extends Server {
   readonly #breaker = new Breaker()
   #link: Link | undefined
   #closed = false
-  #lastFailure: Error | undefined
+  #lastFailure: NodeJS.ErrnoException | undefined
   #probeTimer: ReturnType<typeof setTimeout> | undefined
   #answer: (reply: Reply) => void = () => {}
   #fail: (error: Error) => void = () => {}
@@ -47,17 +48,19 @@ export class Connection extends Server {
   override close(): void {
     this.#closed = true
     clearTimeout(this.#probeTimer)
-    this.#link?.end(new Error('the store has been closed'))
+    this.#link?.end(new MemcachedError('ERR_STORE_CLOSED'))
   }
 
   #refusal(): Error | undefined {
-    if (this.#closed) return new Error('the store has been closed')
+    if (this.#closed) return new MemcachedError('ERR_STORE_CLOSED')
     if (this.#breaker.isOpen) {
       const cause = this.#lastFailure
-      return new Error(`the server keeps failing and is not asked: ${cause?.message}`, { cause })
+      return new MemcachedError('ERR_BREAKER_OPEN', cause?.message, { cause })
     }
-    if ((this.#link?.load ?? 0) < this.#options.maxInFlight) return undefined
-    return new Error(`maxInFlight: ${this.#options.maxInFlight} operations are waiting for the server`)
+    const { maxInFlight } = this.#options
+    if ((this.#link?.load ?? 0) < maxInFlight) return undefined
+    const what = `maxInFlight: ${maxInFlight} operations are waiting for the server`
+    return new MemcachedError('ERR_TOO_MANY_WAITING', what)
   }
 
   #send(exchange: Exchange): void {
@@ -70,10 +73,10 @@ export class Connection extends Server {
     this.#link.send(exchange)
   }
 
-  #countFailure(reason: Error): void {
+  #countFailure(reason: NodeJS.ErrnoException): void {
     if (this.#closed) return
     this.#lastFailure = reason
-    const pauseMs = this.#breaker.failed(performance.now(), reason instanceof AuthenticationError)
+    const pauseMs = this.#breaker.failed(performance.now(), LASTING.has(reason.code))
     if (pauseMs !== undefined) this.#probeTimer = setTimeout(() => this.#probe(), pauseMs).unref()
   }
 
@@ -82,3 +85,8 @@ export class Connection extends Server {
     this.#send({ request: encodeRequest({ opcode: Opcode.noop }, 0), answer() {}, fail() {} })
   }
 }
+
+/** What asking again does not mend. */
+const LASTING: ReadonlySet<string | undefined> = new Set<MemcachedErrorCode>([
+  'ERR_SIGN_IN_MISSING', 'ERR_SIGN_IN_REFUSED', 'ERR_SIGN_IN_UNSUPPORTED',
+]) // prettier-ignore

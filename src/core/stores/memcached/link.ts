@@ -1,6 +1,7 @@
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
 import type { ServerAddress } from './address.ts'
+import { MemcachedError } from './memcached-error.ts'
 import { encodeRequest, HEADER_BYTES, Opcode, refusal, Reply, Status } from './protocol.ts'
 import type { ConnectionOptions } from './settings.ts'
 
@@ -17,14 +18,8 @@ export interface Exchange {
 export interface LinkListener {
   answered(): void
   /** Something in flight failed; told once, however much it is, and before those who wait. */
-  failed(reason: Error): void
+  failed(reason: NodeJS.ErrnoException): void
 }
-
-/** The connection ended with a request in flight, which may or may not have been carried out. */
-export class ConnectionLostError extends Error {}
-
-/** The server does not let us in; asking again does not help. */
-export class AuthenticationError extends Error {}
 
 const KEEP_ALIVE_MS = 30_000
 
@@ -56,7 +51,7 @@ export class Link {
       .setNoDelay()
       .setKeepAlive(true, KEEP_ALIVE_MS)
       .on('data', (chunk: Buffer) => this.#receive(chunk))
-      .on('error', (error) => this.#lose(reasonOf(error), error))
+      .on('error', (error: SocketError) => this.#lose(reasonOf(error), error))
       // A server that closes in peace leaves requests behind just like one that breaks (M1).
       .on('end', () => this.#lose('the server closed the connection'))
       .on('close', () => this.#lose('the connection was lost'))
@@ -79,7 +74,7 @@ export class Link {
     setImmediate(() => this.#endTurn())
   }
 
-  end(reason: Error): void {
+  end(reason: NodeJS.ErrnoException): void {
     if (this.#stage === 'ended') return
     this.#stage = 'ended'
     clearTimeout(this.#timer)
@@ -126,7 +121,9 @@ export class Link {
       answer: ({ status }) => {
         this.#authentication = undefined
         if (status === Status.ok) this.#begin()
-        else this.end(authenticationRefusal(status))
+        else if (status === Status.authenticationFailed) this.end(new MemcachedError('ERR_SIGN_IN_REFUSED'))
+        else if (status === Status.unknown) this.end(new MemcachedError('ERR_SIGN_IN_UNSUPPORTED'))
+        else this.end(refusal(status))
       },
     }
     this.#socket.write(request)
@@ -197,7 +194,7 @@ export class Link {
 
   #answerOldest(reply: Reply): void {
     if (reply.status === Status.authenticationFailed) {
-      return this.end(new AuthenticationError('memcached wants a username and a password'))
+      return this.end(new MemcachedError('ERR_SIGN_IN_MISSING'))
     }
     const { answer } = (reply.isLast ? this.#inFlight.shift() : this.#inFlight[0])!
     answer(reply)
@@ -223,30 +220,30 @@ export class Link {
         setTimeout(() => setImmediate(() => this.#watch()))
       }, remaining)
     } else {
-      this.end(new Error(isReady ? 'no answer in time' : 'no connection in time'))
+      this.end(new MemcachedError(FAILURES[this.#stage].late))
     }
   }
 
-  #lose(what: string, cause?: Error): void {
-    if (this.#stage === 'ready') this.end(new ConnectionLostError(what, { cause }))
-    else if (this.#stage === 'securing') this.end(new Error(`the TLS handshake failed: ${what}`, { cause }))
-    else this.end(cause?.message === what ? cause : new Error(what, { cause }))
+  #lose(what: string, cause?: SocketError): void {
+    if (this.#stage === 'ended') return
+    const { lost } = FAILURES[this.#stage]
+    const isOfSystem = cause && lost === 'ERR_CONNECT_FAILED'
+    this.end(isOfSystem ? Object.assign(cause, { message: what }) : new MemcachedError(lost, what, { cause }))
   }
 }
+
+/** What it is in each stage when time is over, and when the connection ends. */
+const FAILURES = {
+  connecting: { late: 'ERR_CONNECT_TIMEOUT', lost: 'ERR_CONNECT_FAILED' },
+  securing: { late: 'ERR_HANDSHAKE_TIMEOUT', lost: 'ERR_HANDSHAKE_FAILED' },
+  authenticating: { late: 'ERR_SIGN_IN_TIMEOUT', lost: 'ERR_CONNECT_FAILED' },
+  ready: { late: 'ERR_ANSWER_TIMEOUT', lost: 'ERR_CONNECTION_LOST' },
+} as const
+
+/** Of a name with several addresses: the code of the first, and the errors of all. */
+type SocketError = NodeJS.ErrnoException & { reason?: string; errors?: SocketError[] }
 
 /** OpenSSL's own word where it has one, without addresses and source lines; that of each address of a name. */
-function reasonOf(error: Error & { reason?: string }): string {
-  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ')
-  return error.reason ?? error.message
-}
-
-function authenticationRefusal(status: number): Error {
-  switch (status) {
-    case Status.authenticationFailed:
-      return new AuthenticationError('memcached refused the username or the password')
-    case Status.unknown:
-      return new AuthenticationError('memcached takes no username and password: it was started without -S')
-    default:
-      return new Error(`memcached refused to authenticate: ${refusal(status)}`)
-  }
+function reasonOf({ errors, reason, message }: SocketError): string {
+  return errors?.map(reasonOf).join(', ') ?? reason ?? message
 }

@@ -1,3 +1,5 @@
+import { MemcachedError } from './memcached-error.ts'
+
 /**
  * What we use of memcached's binary protocol beyond memjs's framing:
  * https://docs.memcached.org/protocols/binary/
@@ -128,17 +130,19 @@ export class Reply {
   }
 }
 
-/** What a status other than success means, in words. */
-export function refusal(status: number): string {
-  return REFUSALS[status] ?? `status 0x${status.toString(16)}`
+/** What a status other than success means. */
+export function refusal(status: number): MemcachedError {
+  if (status === OUT_OF_MEMORY) return new MemcachedError('ERR_OUT_OF_MEMORY')
+  return new MemcachedError('ERR_REFUSED', REFUSALS[status] ?? `status 0x${status.toString(16)}`)
 }
+
+const OUT_OF_MEMORY = 0x82
 
 const REFUSALS: Record<number, string> = {
   0x03: 'value too large',
   0x04: 'invalid arguments',
   0x05: 'not stored',
   0x81: 'unknown command',
-  0x82: 'out of memory',
   0x83: 'not supported',
   0x84: 'internal error',
   0x85: 'busy',

@@ -108,7 +108,8 @@ export function readSettings(given: string | MemcachedStoreOptions): Settings {
 
 function checkPrefix(keyPrefix: unknown): void {
   if (typeof keyPrefix !== 'string' || !/^[!-~]*$/.test(keyPrefix)) {
-    throw wrong('keyPrefix', 'printable ASCII without spaces', keyPrefix)
+    // Not repeated: where an address forgot the host, it may be the end of a password.
+    throw new TypeError(`keyPrefix: expected printable ASCII without spaces, got ${kindOf(keyPrefix)}`)
   }
   if (keyPrefix.length > LONGEST_PREFIX) {
     throw new RangeError(`keyPrefix: expected at most ${LONGEST_PREFIX} characters, got ${keyPrefix.length}`)

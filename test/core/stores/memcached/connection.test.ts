@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, Server } from 'memjs'
 import { describe, expect, it, vi } from 'vitest'
 import { Connection } from '../../../../src/core/stores/memcached/connection.ts'
+import { MemcachedError } from '../../../../src/core/stores/memcached/memcached-error.ts'
 import type { ConnectionOptions } from '../../../../src/core/stores/memcached/settings.ts'
 import { encodeRequest, Reply } from '../../../../src/core/stores/memcached/protocol.ts'
 import {
@@ -218,7 +219,7 @@ describe('Connection', () => {
       ])
       expect(await elapsed(replies)).toBeLessThan(500)
       for (const reply of await replies) {
-        expect(reply).toMatchObject({ status: 'rejected', reason: new Error('no connection in time') })
+        expect(reply).toMatchObject({ status: 'rejected', reason: new MemcachedError('ERR_CONNECT_TIMEOUT') })
       }
     }
   })

@@ -10,6 +10,7 @@ import {
   MemcachedStore,
   type MemcachedStoreOptions,
 } from '../../../../src/core/stores/memcached/memcached-store.ts'
+import { MemcachedError } from '../../../../src/core/stores/memcached/memcached-error.ts'
 import { replyTo } from '../../../support/fake-server.ts'
 import { ownCommand } from '../../../support/process.ts'
 import { useServers } from '../../../support/servers.ts'
@@ -48,13 +49,13 @@ describe('MemcachedStore', () => {
     const error = await rejection(operate(open(server.address)))
     expect(error).toBeInstanceOf(StoreUnavailableError)
     expect(error).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE', operation })
-    expect(error.cause).toEqual(new Error('the server closed the connection'))
+    expect(error.cause).toEqual(new MemcachedError('ERR_CONNECTION_LOST', 'the server closed the connection'))
   })
 
   it.each(operations)('a %s that memcached refuses rejects as an outage', async (operation, operate) => {
     const server = await fake((request) => void request.socket.write(replyTo(request, { status: 0x82 })))
     const error = await rejection(operate(open(server.address)))
-    expect(error).toMatchObject({ operation, cause: new Error('memcached refused: out of memory') })
+    expect(error).toMatchObject({ operation, cause: new MemcachedError('ERR_OUT_OF_MEMORY') })
     expect(error).toBeInstanceOf(StoreUnavailableError)
   })
 
@@ -66,7 +67,7 @@ describe('MemcachedStore', () => {
       const start = performance.now()
       expect(await rejection(operate(store))).toMatchObject({
         operation,
-        cause: new Error('no answer in time'),
+        cause: new MemcachedError('ERR_ANSWER_TIMEOUT'),
       })
       expect(performance.now() - start).toBeGreaterThan(55)
       expect(performance.now() - start).toBeLessThan(400)
@@ -196,14 +197,19 @@ describe('MemcachedStore', () => {
       'the same server twice',
       'memcached://a:11211,A',
       TypeError,
-      "servers: expected each server once, got 'a:11211'",
+      'servers: expected each server once, got server 2 again',
     ],
-    ['port 0', 'memcached://a:0', RangeError, "servers: expected a port from 1 to 65535, got 'a:0'"],
+    [
+      'port 0',
+      'memcached://a:0',
+      RangeError,
+      'servers: expected a port from 1 to 65535, got another for server 1',
+    ],
     [
       'port 70000',
       { servers: ['a:70000'] },
       RangeError,
-      "servers: expected a port from 1 to 65535, got 'a:70000'",
+      'servers: expected a port from 1 to 65535, got another for server 1',
     ],
     ['an unknown option', { servers: 'a', timeout: 1 }, TypeError, '; got timeout'],
     ['a password alone', { servers: 'a', password: 'hunter2' }, TypeError, 'username: expected a string'],
@@ -304,7 +310,7 @@ describe('MemcachedStore', () => {
       'a prefix that is a number',
       { servers: 'a', keyPrefix: 1 },
       TypeError,
-      'keyPrefix: expected printable ASCII without spaces, got 1',
+      'keyPrefix: expected printable ASCII without spaces, got a number',
     ],
     ['two prefixes', { servers: 'memcached://a/b', keyPrefix: 'c' }, TypeError, 'keyPrefix: expected'],
     [
@@ -369,7 +375,7 @@ describe('MemcachedStore', () => {
     const later = await rejection(store.get(key, 100))
     expect(later).toMatchObject({
       code: 'ERR_STORE_UNAVAILABLE',
-      cause: new Error('the store has been closed'),
+      cause: new MemcachedError('ERR_STORE_CLOSED'),
     })
   })
 

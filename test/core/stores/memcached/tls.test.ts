@@ -239,7 +239,7 @@ describe('TLS', () => {
     onEnd(() => silent.close())
     const servers = serversOf(silent.address() as AddressInfo)
     const store = open({ servers, tls: { ca: authority.cert }, operationTimeoutMs: 100 })
-    expect(await reasonOf(store)).toBe('no connection in time')
+    expect(await reasonOf(store)).toBe('no answer to the TLS handshake in time')
   })
 })
 
