@@ -141,12 +141,12 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
     if (idle !== undefined) checkIdleTimeout('idle', idle)
     if (absolute !== undefined) checkAbsoluteTimeout('absolute', absolute)
     const { draft, services } = this.#writable()
-    const timeouts = {
+    const own = {
       ...(idle !== undefined && { idleTimeout: idle }),
       ...(absolute !== undefined && { deadline: services.now() + absolute * 1000 }),
       ...(persistent !== undefined && { persistent }),
     }
-    draft.add({ type: 'timeouts', timeouts })
+    draft.add({ type: 'timeouts', timeouts: own })
   }
 
   /**
