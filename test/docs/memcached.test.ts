@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -81,12 +81,6 @@ describe('docs/memcached.md', () => {
   it('has no commands and no programs but those tried here', () => {
     expect(commands).toHaveLength(8)
     expect(shown('ts')).toEqual([readFileSync('test/docs/between-hosts.ts', 'utf8')])
-  })
-
-  it('refers to files that exist', () => {
-    for (const [, path] of guide.matchAll(/\]\(([^)#:]+)[^)]*\)/g)) {
-      expect(existsSync(join('docs', path!)), path).toBe(true)
-    }
   })
 })
 

@@ -1,8 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join, normalize } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { parseAst } from 'vitest/node'
 import { checkOptions } from '../../src/core/options.ts'
+import { titlesIn } from './titles.ts'
 
 const guide = readFileSync('docs/security.md', 'utf8')
 const NUMBERS = Array.from({ length: 60 }, (_, index) => `S${index + 1}`)
@@ -65,17 +64,6 @@ describe('docs/security.md', () => {
       describeAttacks('Who tries', [{ title: 'an attack', without: [{ defence: 'it' }] }])
       const text = "it('no test', () => {})"`
     expect(titlesIn(source)).toEqual(['plain', 'each: %s', "it's there", 'an attack'])
-  })
-
-  it.each(['docs/security.md', 'SECURITY.md'])('%s refers to files and headings that exist', (file) => {
-    const links = [...readFileSync(file, 'utf8').matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link!)
-    expect(links.length).toBeGreaterThan(0)
-    for (const link of links.filter((each) => !each.includes('://'))) {
-      const [path = '', heading] = link.split('#')
-      const target = path === '' ? file : normalize(join(file, '..', path))
-      expect(existsSync(target), link).toBe(true)
-      if (heading !== undefined) expect(headingsOf(readFileSync(target, 'utf8')), link).toContain(heading)
-    }
   })
 
   it('S59: states the defaults as the code has them', () => {
@@ -165,64 +153,6 @@ const read = new Map<string, string[]>()
 function titlesOf(file: string): string[] | undefined {
   if (!read.has(file) && existsSync(file)) read.set(file, titlesIn(readFileSync(file, 'utf8')))
   return read.get(file)
-}
-
-interface Node {
-  type: string
-  [property: string]: unknown
-}
-
-/** The titles in `it('…')`, `it.each(…)('…')` and the like, and those of the attacks in `describeAttacks('…', […])`. */
-function titlesIn(source: string): string[] {
-  const titles: string[] = []
-  const visit = (value: unknown, isAttack: boolean): void => {
-    if (Array.isArray(value)) for (const each of value) visit(each, isAttack)
-    if (!isNode(value)) return
-    const name = value.type === 'CallExpression' ? nameOf(value) : ''
-    const { value: title } = textIn(name === 'it' ? (value['arguments'] as unknown[])[0] : undefined)
-    if (title !== undefined) titles.push(title)
-    if (isAttack && value.type === 'Property' && (value['key'] as Node)['name'] === 'title') {
-      const { value: attack } = textIn(value['value'])
-      if (attack !== undefined) titles.push(attack)
-    }
-    for (const child of Object.values(value)) visit(child, isAttack || name === 'describeAttacks')
-  }
-  visit(parseAst(source, { lang: 'ts' }).body, false)
-  return titles
-}
-
-/** `it` of `it(…)`, `it.concurrent(…)` and `it.each(…)(…)`. */
-function nameOf(call: Node): unknown {
-  let callee = call['callee'] as Node
-  while (callee.type === 'MemberExpression' || callee.type === 'CallExpression') {
-    // The table of it.each(…) is no title: only the call of what it gives is.
-    if (callee.type === 'MemberExpression') {
-      if (['each', 'for'].includes(String((callee['property'] as Node)['name'])) && callee === call['callee'])
-        return ''
-      callee = callee['object'] as Node
-    } else callee = callee['callee'] as Node
-  }
-  return callee['name']
-}
-
-function textIn(node: unknown): { value?: string } {
-  return isNode(node) && node.type === 'Literal' && typeof node['value'] === 'string'
-    ? { value: node['value'] }
-    : {}
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && 'type' in value
-}
-
-/** As GitHub makes them of headings. */
-function headingsOf(text: string): string[] {
-  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
-    heading!
-      .toLowerCase()
-      .replaceAll(/[^\w -]/g, '')
-      .replaceAll(' ', '-'),
-  )
 }
 
 /** The figures of a row of the table of defaults: ours, then NIST's for AAL1 to 3; NaN where there is none. */

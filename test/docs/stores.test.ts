@@ -1,5 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { MemoryStore } from 'holdfast'
 import { sessionStoreContract } from 'holdfast/testing'
@@ -24,11 +23,5 @@ describe('docs/stores.md', () => {
     const [, contract] = /\n## The contract\n(.*?)\n### What no case tries\n/s.exec(guide)!
     const told = [...contract!.matchAll(/^- \*\*(.+?)\.\*\*/gm)].map(([, name]) => name)
     expect(told).toEqual(sessionStoreContract(() => new MemoryStore()).map(({ name }) => name))
-  })
-
-  it('refers to files that exist', () => {
-    for (const [, path] of guide.matchAll(/\]\(([^)#:]+)[^)]*\)/g)) {
-      expect(existsSync(join('docs', path!)), path).toBe(true)
-    }
   })
 })

@@ -17,6 +17,7 @@ export const everywhere = [
 
 /** On the Node of `npm test` alone, and why. */
 export const onNodeAlone = {
+  'test/at-import.test.ts': 'starts Node itself',
   'test/attacks/': 'breaks copies of the sources and builds them',
   'test/browser/': 'starts servers on Node and Bun itself, and Chromium',
   'test/doctor/cli.test.ts': 'starts the command line as a process of its own',

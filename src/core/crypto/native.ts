@@ -60,7 +60,7 @@ function oneShotHmac(hash: NodeCrypto['hash'], key: Uint8Array): (text: string) 
   }
   let inner = padded(0x36, 0)
   const outer = padded(0x5c, SHA256_BYTES)
-  return (text) => {
+  return function hmac(text) {
     const length = Buffer.byteLength(text)
     const end = SHA256_BLOCK_BYTES + length
     if (inner.length < end) inner = padded(0x36, length)

@@ -16,7 +16,9 @@ export const webPrimitives: Primitives = {
     const imported = importHmacKey('SHA-256', key)
     // Whoever uses it meets the failure.
     imported.catch(() => {})
-    return async (text) => sign(await imported, text)
+    return async function hmac(text) {
+      return sign(await imported, text)
+    }
   },
 
   hmac512: async (key, text) => sign(await importHmacKey('SHA-512', key), text),
