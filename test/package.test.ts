@@ -80,8 +80,9 @@ describe('the package', { timeout: 120_000 }, () => {
   })
 
   it('pleases attw', async () => {
-    // The profile: that CommonJS cannot require it is meant.
-    const said = await say(join(judges, '.bin/attw'), ['--profile', 'esm-only', packed.tarball])
+    // The profile: that CommonJS cannot require it is meant. The format: else the terminal decides.
+    const options = ['--profile', 'esm-only', '--format', 'ascii']
+    const said = await say(join(judges, '.bin/attw'), [...options, packed.tarball])
     expect(said).not.toMatch(FAILURE)
     for (const entry of entries) expect(said).toContain(`"${entry}"\n`)
   })
@@ -141,7 +142,7 @@ describe('the package', { timeout: 120_000 }, () => {
     const path = join(folder.path, 'empty')
     await mkdir(path)
     expect(await say('sh', ['-ec', prepare], path)).not.toMatch(FAILURE)
-    const here = installed.replace(' holdfast ', ` ${packed.tarball} `)
+    const here = installed.replace(' holdfast ', ` '${packed.tarball}' `)
     expect(here).toContain(packed.tarball)
     expect(await say('sh', ['-ec', here], path)).not.toMatch(FAILURE)
     expect(paste).toBe('# paste the program under "Hono" into app.ts')

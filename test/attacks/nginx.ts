@@ -18,15 +18,11 @@ export interface Nginx {
 export async function startNginx(): Promise<Nginx> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-nginx-'))
   const port = await freePort()
-  await writeFile(join(folder, 'nginx.conf'), configuration(folder, port))
-  const child = spawn(
-    'nginx',
-    ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')],
-    {
-      env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin` },
-      stdio: 'ignore',
-    },
-  )
+  await writeFile(join(folder, 'nginx.conf'), configuration(port))
+  const child = spawn('nginx', ['-p', folder, '-c', 'nginx.conf', '-e', 'error.log'], {
+    env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin` },
+    stdio: 'ignore',
+  })
   running.add(child)
   child.once('exit', () => running.delete(child))
   let failure: unknown
@@ -55,7 +51,8 @@ process.once('exit', () => {
   for (const child of running) child.kill('SIGTERM')
 })
 
-function configuration(folder: string, port: number): string {
+/** All its paths are in the folder that nginx is started for. */
+function configuration(port: number): string {
   const location = (name: string, more: string) => `
     location ~ ^/${name}/(\\d+)(/.*)$ {
       proxy_pass http://127.0.0.1:$1$2$is_args$args;
@@ -69,12 +66,12 @@ function configuration(folder: string, port: number): string {
 daemon off;
 ${process.getuid?.() === 0 ? 'user root;' : ''}
 worker_processes 1;
-pid ${folder}/pid;
+pid pid;
 events {}
 http {
   access_log off;
-  ${temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join('\n  ')}
-  proxy_cache_path ${folder}/cache keys_zone=pages:1m;
+  ${temporary.map((name) => `${name}_temp_path ${name};`).join('\n  ')}
+  proxy_cache_path cache keys_zone=pages:1m;
   server {
     listen 127.0.0.1:${port};
     location = / { return 204; }

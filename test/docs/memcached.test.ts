@@ -29,20 +29,30 @@ const [unit = ''] = shown('ini')
 const [fitReport = '', unfitReport = ''] = shown('text')
 const FOLDER = '/etc/memcached-sessions'
 const MEMORY_FILE = '/dev/shm/memcached-sessions'
+const CLI = fileURLToPath(new URL('../../src/doctor/cli.ts', import.meta.url))
 
 const { onEnd, memcached, proxy } = useServers()
 
+/** Hosts, folders and files of the guide, and what stands for each here. */
+type Places = Record<string, string>
+
+function moved(text: string, places: Places): string {
+  return Object.entries(places).reduce((so, [theirs, ours]) => so.replaceAll(theirs, ours), text)
+}
+
 /** What the guide starts memcached with, but for host and port, which the launcher gives. */
-function startOptions(command: string): Required<Pick<StartOptions, 'args' | 'env'>> {
-  const words = command.replaceAll('\\\n', ' ').trim().split(/\s+/)
+function startOptions(command: string, places: Places): Required<Pick<StartOptions, 'args' | 'env'>> {
+  const guided = command.replaceAll('\\\n', ' ').trim().split(/\s+/)
+  // Once they are apart: a folder's name may hold a space.
+  const words = guided.map((word) => moved(word, places))
   const program = words.findIndex((word) => /^(.*\/)?memcached$/.test(word))
   const args = words.slice(program + 1)
   for (const flag of ['-l', '-p']) args.splice(args.indexOf(flag), 2)
   return { args, env: Object.fromEntries(words.slice(0, program).map((word) => word.split('='))) }
 }
 
-async function startAs(command: string, port = -1): Promise<Memcached> {
-  const server = await startMemcached({ ...startOptions(command), port })
+async function startAs(command: string, places: Places = {}, port = -1): Promise<Memcached> {
+  const server = await startMemcached({ ...startOptions(command, places), port })
   onEnd(() => server.stop())
   return server
 }
@@ -53,13 +63,13 @@ async function makeFolder(): Promise<string> {
   return folder
 }
 
-/** Runs a block of commands; `npx holdfast` is the one of this project. */
+/** Runs a block of commands; `npx holdfast` is the one of this project. What it names as `$NAME` may hold a space. */
 function run(command: string, options: { cwd?: string; env?: Record<string, string> } = {}) {
-  const cli = `${process.execPath} --import ${import.meta.resolve('tsx')} ${fileURLToPath(new URL('../../src/doctor/cli.ts', import.meta.url))}`
   const PATH = `${process.env['PATH']}:/usr/sbin`
-  const env = { ...process.env, NODE_OPTIONS: '', ...options.env, PATH }
+  const ours = { NODE: process.execPath, TSX: import.meta.resolve('tsx'), CLI }
+  const env = { ...process.env, NODE_OPTIONS: '', ...ours, ...options.env, PATH }
   return new Promise<{ status: unknown; stdout: string; stderr: string }>((resolve) => {
-    const args = ['-ec', command.replaceAll('npx holdfast', cli)]
+    const args = ['-ec', `IFS=\n${command.replaceAll('npx holdfast', '$NODE --import $TSX $CLI')}`]
     execFile('sh', args, { ...options, env, timeout: 14_000 }, (error, stdout, stderr) => {
       resolve({ status: error ? (error.code ?? error.signal) : 0, stdout, stderr })
     })
@@ -95,20 +105,20 @@ describe('The instance of the guide', () => {
   })
 
   it('is started by the unit with the same flags, and restarts warm with its signal and its pause', async () => {
-    expect(startOptions(setting('ExecStart')).args).toEqual([...startOptions(start).args, '-e', MEMORY_FILE])
-    const file = join(await makeFolder(), 'sessions')
-    const command = setting('ExecStart').replace(MEMORY_FILE, file)
-    let server = await startAs(command)
+    const command = setting('ExecStart')
+    expect(startOptions(command, {}).args).toEqual([...startOptions(start, {}).args, '-e', MEMORY_FILE])
+    const places = { [MEMORY_FILE]: join(await makeFolder(), 'sessions') }
+    let server = await startAs(command, places)
     const manager = managerOf(server.address)
     const cookie = await signIn(manager)
     await server.stop(setting('KillSignal') as NodeJS.Signals)
     await run(setting('ExecStartPre'))
-    server = await startAs(command, server.port)
+    server = await startAs(command, places, server.port)
     expect(await vi.waitFor(() => userOf(manager, cookie), { timeout: 2000, interval: 20 })).toBe('u1')
 
     expect(service).toContain('systemctl kill -s KILL')
     await server.stop('SIGKILL')
-    server = await startAs(command, server.port)
+    server = await startAs(command, places, server.port)
     expect(await vi.waitFor(() => userOf(manager, cookie), { timeout: 2000, interval: 20 })).toBeUndefined()
   })
 
@@ -189,7 +199,7 @@ describe('Several servers', () => {
     await visitOk(after, moved, (session) => session.destroy())
     expect(await userOf(before, moved)).toBe('u1')
     await first.stop()
-    await startAs(`memcached -l 127.0.0.1 -p 11200`, first.port)
+    await startAs(`memcached -l 127.0.0.1 -p 11200`, {}, first.port)
     await vi.waitFor(() => userOf(before, moved), { timeout: 2000, interval: 20 })
     expect(await userOf(before, moved)).toBeUndefined()
   })
@@ -222,15 +232,13 @@ describe('Several servers', () => {
 describe('Between hosts', () => {
   it('the certificates, the users and the program of the guide fit together', async () => {
     const folder = await makeFolder()
+    const places = { 'sessions-1.internal': 'localhost', '10.0.0.1': '127.0.0.1' }
     const here = (command: string) =>
-      command
-        .replaceAll('sessions-1.internal', 'localhost')
-        .replaceAll('10.0.0.1', '127.0.0.1')
-        .replaceAll(FOLDER, folder)
-    expect((await run(here(certificates), { cwd: folder })).status).toBe(0)
-    expect((await run(here(users), { cwd: folder })).status).toBe(0)
+      run(moved(command, { ...places, [FOLDER]: '$FOLDER' }), { cwd: folder, env: { FOLDER: folder } })
+    expect((await here(certificates)).status).toBe(0)
+    expect((await here(users)).status).toBe(0)
     const password = (await readFile(join(folder, 'password'), 'utf8')).trim()
-    const server = await startAs(here(secured))
+    const server = await startAs(secured, { ...places, [FOLDER]: folder })
 
     vi.stubEnv('SESSION_SERVERS', `localhost:${server.port}`)
     vi.stubEnv('SESSION_PASSWORD', password)

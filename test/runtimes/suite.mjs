@@ -19,6 +19,7 @@ export const everywhere = [
 export const onNodeAlone = {
   'test/at-import.test.ts': 'starts Node itself',
   'test/attacks/': 'breaks copies of the sources and builds them',
+  'test/bare-machine.test.ts': 'starts vitest itself, on a copy of the project',
   'test/browser/': 'starts servers on Node and Bun itself, and Chromium',
   'test/doctor/cli.test.ts': 'starts the command line as a process of its own',
   'test/docs/': 'reads the guides, runs their commands, and starts Node, Bun and vitest itself',

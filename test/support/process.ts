@@ -1,7 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 
 /** A server in a process of its own, running. */
 export interface ServerProcess {
@@ -80,8 +81,25 @@ const commands: Record<Runtime | 'Deno', { command: string; args: string[] }> = 
   Bun: { command: inProject('test/runtimes/node_modules/.bin/bun'), args: [] },
 }
 
-/** What runs a TypeScript file on the runtime of the tests, in the project's folder. */
-export const ownCommand: { command: string; args: string[] } = commands[ownRuntime]
+/** How each runtime is given a module on its command line. */
+const inlined: Record<Runtime | 'Deno', string[]> = {
+  Node: ['--import', 'tsx', '--input-type=module', '-e'],
+  Deno: ['eval'],
+  Bun: ['-e'],
+}
+
+/**
+ * Runs a script on the runtime of the tests until it ends, and gives back what it wrote. The script is no file: of one in
+ * a temporary folder, what lies above it would decide what it can import.
+ */
+export async function runScript(script: string, env: Record<string, string> = {}): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [...inlined[ownRuntime], script], {
+    cwd: inProject('.'),
+    env: { ...process.env, ...unset, ...env },
+    timeout: 10_000,
+  })
+  return stdout.trim()
+}
 
 /** No test may leave one behind, not even one that crashed. */
 const running = new Set<ChildProcess>()

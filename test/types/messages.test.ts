@@ -86,6 +86,8 @@ describe('what the compiler says', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'holdfast-types-'))
     await symlink(resolve('node_modules'), join(folder, 'node_modules'))
+    // Without one of its own, what lies above the folder decides whether its files are ES modules.
+    await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
     const config = { extends: resolve('tsconfig.json'), compilerOptions: { rootDir: '/' }, include: ['*.ts'] }
     await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config))
     await writeFile(join(folder, 'sound.ts'), preamble)
@@ -111,9 +113,9 @@ describe('what the compiler says', () => {
 })
 
 function compile(folder: string): Promise<string> {
-  const tsc = resolve('node_modules/.bin/tsc')
+  const args = [resolve('node_modules/.bin/tsc'), '--pretty', 'false']
   return new Promise((done) => {
-    execFile(tsc, ['--pretty', 'false'], { cwd: folder }, (_failed, stdout, stderr) => done(stdout + stderr))
+    execFile(process.execPath, args, { cwd: folder }, (_failed, stdout, stderr) => done(stdout + stderr))
   })
 }
 

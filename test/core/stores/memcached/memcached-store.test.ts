@@ -1,9 +1,3 @@
-import { execFile } from 'node:child_process'
-import { writeFile, rm, mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { SessionDataError, StoreUnavailableError } from '../../../../src/core/errors.ts'
 import {
@@ -12,7 +6,7 @@ import {
 } from '../../../../src/core/stores/memcached/memcached-store.ts'
 import { MemcachedError } from '../../../../src/core/stores/memcached/memcached-error.ts'
 import { replyTo } from '../../../support/fake-server.ts'
-import { ownCommand } from '../../../support/process.ts'
+import { runScript } from '../../../support/process.ts'
 import { useServers } from '../../../support/servers.ts'
 
 const { onEnd, memcached, fake } = useServers()
@@ -390,11 +384,8 @@ store.get(key, 100).then(() => console.log('answered'))`,
     ],
   ])('a script that never closes it ends by itself, %s', async (_, script, output) => {
     const server = await memcached()
-    const folder = await mkdtemp(join(tmpdir(), 'holdfast-script-'))
-    onEnd(() => rm(folder, { recursive: true }))
-    const file = join(folder, 'script.mts')
-    await writeFile(
-      file,
+    const start = performance.now()
+    const said = await runScript(
       `import { MemcachedStore } from ${JSON.stringify(new URL('../../../../src/core/stores/memcached/memcached-store.ts', import.meta.url).href)}
        const key = 'k'.repeat(43)
        const servers = '127.0.0.1:${server.port}'
@@ -402,13 +393,7 @@ store.get(key, 100).then(() => console.log('answered'))`,
        ${script}
        console.log('ended')`,
     )
-    const { command, args } = ownCommand
-    const start = performance.now()
-    const { stdout } = await promisify(execFile)(command, [...args, file], {
-      cwd: fileURLToPath(new URL('../../../..', import.meta.url)),
-      timeout: 10_000,
-    })
-    expect(stdout.trim()).toBe(output)
+    expect(said).toBe(output)
     expect(performance.now() - start).toBeLessThan(8000)
   })
 })

@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { checkServerIdentity } from 'node:tls'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { StoreUnavailableError } from '../../../../src/core/errors.ts'
 import {
@@ -12,7 +10,7 @@ import {
 import { makeAuthority, type Authority, type Certificate } from '../../../support/certificates.ts'
 import { expectEveryOperation } from '../../../support/every-operation.ts'
 import { startMemcached, type Memcached, type StartOptions } from '../../../support/memcached.ts'
-import { ownRuntime } from '../../../support/process.ts'
+import { ownRuntime, runScript } from '../../../support/process.ts'
 import { useServers } from '../../../support/servers.ts'
 
 const { onEnd, memcached } = useServers()
@@ -173,17 +171,8 @@ describe('TLS', () => {
         const store = new MemcachedStore(options)
         await store.set('${key}', new Uint8Array(3), 100)
         console.log((await store.get('${key}', 100)).bytes.length)`
-      const args = {
-        Node: () => ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', script],
-        Bun: () => ['-e', script],
-        Deno: () => ['eval', script],
-      }[ownRuntime]()
       const { certFile } = authority
-      const { stdout } = await promisify(execFile)(process.execPath, args, {
-        env: { ...process.env, NODE_EXTRA_CA_CERTS: certFile, DENO_CERT: certFile },
-        timeout: 10_000,
-      })
-      expect(stdout.trim()).toBe('3')
+      expect(await runScript(script, { NODE_EXTRA_CA_CERTS: certFile, DENO_CERT: certFile })).toBe('3')
     },
   )
 
