@@ -7,6 +7,7 @@ const documents = [
   'CONTRIBUTING.md',
   'CHANGELOG.md',
   'SECURITY.md',
+  'test/README.md',
   ...readdirSync('docs').map((name) => `docs/${name}`),
 ]
 
