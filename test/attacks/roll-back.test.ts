@@ -36,7 +36,7 @@ describeAttacks(
           removed: [
             {
               file: 'src/core/record/marks.ts',
-              piece: 'return epoch !== undefined && base64url(epoch) === subject.epoch',
+              piece: 'return epoch !== undefined && base64url(epoch) === mark.epoch',
               replacement: 'return true',
             },
           ],

@@ -151,8 +151,7 @@ describe('plaintext that somebody with the secret sealed', () => {
             expect(record.successor ?? 'k'.repeat(43)).toSatisfy(isTokenShaped)
             return
           }
-          const { deadline, generation, writtenAt, writeIds, idleTimeout, persistent, subject, texts } =
-            record
+          const { deadline, generation, writtenAt, writeIds, idleTimeout, persistent, mark, texts } = record
           for (const number of [deadline, generation, writtenAt]) expect(number).toSatisfy(Number.isFinite)
           expect(Math.ceil(deadline / 1000)).toSatisfy(Number.isSafeInteger)
           expect(writeIds).toBeTypeOf('string')
@@ -161,7 +160,7 @@ describe('plaintext that somebody with the secret sealed', () => {
           )
           expect([undefined, true, false]).toContain(persistent)
           for (const field of ['keyId', 'storeKey', 'sealKey', 'epoch'] as const) {
-            expect(subject?.[field] ?? '').toBeTypeOf('string')
+            expect(mark?.[field] ?? '').toBeTypeOf('string')
           }
           for (const entry of texts) expect(entry.map((each) => typeof each)).toEqual(['string', 'string'])
         }),

@@ -88,7 +88,7 @@ export const noJson: fc.Arbitrary<string> = fc
 export function plaintexts(now: number, keyId: string): fc.Arbitrary<string | Uint8Array> {
   const writeId = fc.constantFrom('AAAAAAAAAAA ', 'BBBBBBBBBBB ')
   const times = fc.integer({ min: -30_000, max: 100_000 }).map((away) => now + away)
-  const subject = fc.record(
+  const mark = fc.record(
     {
       keyId: mostly(fc.constant(keyId)),
       storeKey: mostly(text43),
@@ -105,7 +105,7 @@ export function plaintexts(now: number, keyId: string): fc.Arbitrary<string | Ui
       writeIds: mostly(fc.array(writeId, { maxLength: 3 }).map((ids) => ids.join(''))),
       idleTimeout: mostly(fc.constantFrom(false, 1, 60, 86_400)),
       persistent: mostly(fc.boolean()),
-      subject: mostly(subject),
+      mark: mostly(mark),
       more: oddity,
     },
     { requiredKeys: ['deadline', 'generation', 'writtenAt', 'writeIds'], noNullPrototype: true },

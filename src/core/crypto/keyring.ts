@@ -25,7 +25,7 @@ interface RecordKey {
   bytes: Uint8Array
 }
 
-/** Of a subject's mark: by which secret, where it lives, and what seals it; all in base64url. */
+/** Of a user's mark: by which secret, where it lives, and what seals it; all in base64url. */
 export interface MarkKeys {
   keyId: string
   storeKey: string
@@ -92,11 +92,11 @@ export class Keyring {
   }
 
   /**
-   * Where a subject's mark lives and what seals it, by each secret, the first one first. Keyed, since the ids of users
+   * Where a user's mark lives and what seals it, by each secret, the first one first. Keyed, since the ids of users
    * can be guessed; a session keeps both, so that its mark is found after the secrets have changed.
    */
-  async markKeys(subject: string): Promise<MarkKeys[]> {
-    const label = `holdfast subject\0${subject}`
+  async markKeys(user: string): Promise<MarkKeys[]> {
+    const label = `holdfast subject\0${user}`
     return Promise.all(
       (await this.#ready()).map(async ({ bytes, keyId }) => {
         const derived = await this.#primitives.hmac512(bytes, label)

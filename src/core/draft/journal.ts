@@ -11,7 +11,7 @@ export type Step =
   | { type: 'clear' }
   | { type: 'regenerate' }
   | TimeoutStep
-  | { type: 'subject'; id: string }
+  | { type: 'user'; id: string }
 
 type KeyStep = { type: 'set'; key: string; text: string | undefined } | UpdateStep | TakeStep
 
@@ -30,7 +30,7 @@ export interface TakeStep {
   first?: { text: string | undefined }
 }
 
-type TimeoutStep = { type: 'timeouts'; timeouts: Omit<EnvelopeChanges, 'subject'> }
+type TimeoutStep = { type: 'timeouts'; timeouts: Omit<EnvelopeChanges, 'mark'> }
 
 /** What a request did between two saves, in order, on its way to the store. */
 export interface Journal {
@@ -102,8 +102,8 @@ export function timeoutsOf(steps: readonly Step[]): EnvelopeChanges | undefined 
 }
 
 /** The user that the session was tied to last. */
-export function subjectOf(steps: readonly Step[]): string | undefined {
-  return steps.findLast((step) => step.type === 'subject')?.id
+export function userOf(steps: readonly Step[]): string | undefined {
+  return steps.findLast((step) => step.type === 'user')?.id
 }
 
 /** The value of a JSON text, freshly made; `undefined` for no text. */

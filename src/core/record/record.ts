@@ -12,8 +12,8 @@ export interface LiveRecord {
   idleTimeout?: number | false | undefined
   /** Where the session overrides the manager's. */
   persistent?: boolean | undefined
-  /** Whose session it is, by `setSubject`. */
-  subject?: Subject | undefined
+  /** Of the user whose session it is, by `setSubject`. */
+  mark?: MarkReference | undefined
   /** How many times the record was written. */
   generation: number
   writtenAt: number
@@ -26,7 +26,7 @@ export interface LiveRecord {
 }
 
 /** A user's mark as a session knows it: it lives as long as the mark holds the same epoch. */
-export interface Subject {
+export interface MarkReference {
   /** Of the secret that the mark's keys come from. */
   keyId: string
   storeKey: string
@@ -55,7 +55,7 @@ export function generateWriteId(): string {
 }
 
 /** What a write may change besides the data. */
-export type EnvelopeChanges = Partial<Pick<LiveRecord, 'deadline' | 'idleTimeout' | 'persistent' | 'subject'>>
+export type EnvelopeChanges = Partial<Pick<LiveRecord, 'deadline' | 'idleTimeout' | 'persistent' | 'mark'>>
 
 /**
  * The record after one more write. It keeps at most 256 write ids, and only those since it was last quiet for two seconds:
@@ -74,7 +74,7 @@ export function nextRecord(
     deadline: changes.deadline ?? record.deadline,
     idleTimeout: changes.idleTimeout ?? record.idleTimeout,
     persistent: changes.persistent ?? record.persistent,
-    subject: changes.subject ?? record.subject,
+    mark: changes.mark ?? record.mark,
     generation: record.generation + 1,
     writtenAt: now,
     writeIds: `${writeId} ${kept}`,
@@ -107,10 +107,10 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
  */
 export function encodeRecord(record: LiveRecord | Tombstone): Uint8Array {
   if ('ended' in record) return utf8.encode(JSON.stringify(record))
-  const { deadline, idleTimeout, persistent, subject, generation, writtenAt, writeIds, texts } = record
+  const { deadline, idleTimeout, persistent, mark, generation, writtenAt, writeIds, texts } = record
   const keys = [...texts.keys()]
   // Named one by one, here and below: an object that is spread and added to takes ten times as long.
-  const envelope = { deadline, idleTimeout, persistent, subject, generation, writtenAt, writeIds, keys }
+  const envelope = { deadline, idleTimeout, persistent, mark, generation, writtenAt, writeIds, keys }
   return utf8.encode([JSON.stringify(envelope satisfies Envelope), ...texts.values()].join('\n'))
 }
 
@@ -124,10 +124,10 @@ export function decodeRecord(bytes: Uint8Array): LiveRecord | Tombstone | undefi
     const envelope = JSON.parse(lines[0]!) as Tombstone | Envelope
     if ('ended' in envelope) return isTombstone(envelope) ? envelope : undefined
     if (!isEnvelope(envelope) || envelope.keys.length !== lines.length - 1) return undefined
-    const { deadline, idleTimeout, persistent, subject, generation, writtenAt, writeIds, keys } = envelope
+    const { deadline, idleTimeout, persistent, mark, generation, writtenAt, writeIds, keys } = envelope
     const texts = new Map<string, string>()
     for (let index = 0; index < keys.length; index++) texts.set(keys[index]!, lines[index + 1]!)
-    return { deadline, idleTimeout, persistent, subject, generation, writtenAt, writeIds, texts }
+    return { deadline, idleTimeout, persistent, mark, generation, writtenAt, writeIds, texts }
   } catch {
     return undefined
   }
@@ -144,7 +144,7 @@ function isTombstone({ ended, endedAt, successor }: Tombstone): boolean {
 }
 
 function isEnvelope(envelope: Envelope): boolean {
-  const { deadline, idleTimeout, persistent, subject, generation, writtenAt, writeIds, keys } = envelope
+  const { deadline, idleTimeout, persistent, mark, generation, writtenAt, writeIds, keys } = envelope
   return (
     isTime(deadline) &&
     isTime(writtenAt) &&
@@ -152,13 +152,13 @@ function isEnvelope(envelope: Envelope): boolean {
     typeof writeIds === 'string' &&
     (idleTimeout === undefined || idleTimeout === false || isTimeout(idleTimeout)) &&
     (persistent === undefined || typeof persistent === 'boolean') &&
-    (subject === undefined || isSubject(subject)) &&
+    (mark === undefined || isMarkReference(mark)) &&
     Array.isArray(keys) &&
     keys.every((key) => typeof key === 'string')
   )
 }
 
-function isSubject({ keyId, storeKey, sealKey, epoch }: Subject): boolean {
+function isMarkReference({ keyId, storeKey, sealKey, epoch }: MarkReference): boolean {
   return typeof keyId === 'string' && typeof epoch === 'string' && isKey(storeKey) && isKey(sealKey)
 }
 

@@ -1,5 +1,5 @@
 import { LONGEST_AGE_SECONDS } from '../check.ts'
-import { regenerates, replay, subjectOf, timeoutsOf, type Journal } from '../draft/journal.ts'
+import { regenerates, replay, userOf, timeoutsOf, type Journal } from '../draft/journal.ts'
 import {
   SessionConflictError,
   SessionEndedError,
@@ -7,9 +7,15 @@ import {
   type SessionError,
 } from '../errors.ts'
 import { generateToken } from '../http/token.ts'
-import { tieToSubject } from '../record/marks.ts'
+import { tieToUser } from '../record/marks.ts'
 import { RecordIO, type LiveSession } from '../record/record-io.ts'
-import { lastForgotten, nextRecord, secondsUntil, type LiveRecord, type Subject } from '../record/record.ts'
+import {
+  lastForgotten,
+  nextRecord,
+  secondsUntil,
+  type LiveRecord,
+  type MarkReference,
+} from '../record/record.ts'
 import { endLoaded, tombstone } from './ending.ts'
 import type { SessionState } from './session-state.ts'
 import { swap, type Swapped } from './swap.ts'
@@ -112,7 +118,7 @@ async function writeAnew({ state, io, isExplicit }: Commit, journal: Journal): P
 async function save({ io, isExplicit }: Commit, journal: Journal, loaded: LiveSession): Promise<Outcome> {
   const swapped = await swap(io, loaded, journal, async ({ record: newest }) => {
     refuseToGuess(journal, newest)
-    // Another request may have tied it to the same subject since, which was revoked since.
+    // Another request may have tied it to the same user since, which was revoked since.
     const mark = await markFor(journal, newest, io)
     const { record, changed } = next(journal, newest, mark, isExplicit, io)
     return changed ? record : undefined
@@ -173,7 +179,7 @@ async function regenerate(commit: Commit, journal: Journal, loaded: LiveSession)
 function next(
   { writeId, steps }: Journal,
   newest: LiveRecord,
-  mark: Subject | undefined,
+  mark: MarkReference | undefined,
   isExplicit: boolean,
   io: RecordIO,
 ): { record: LiveRecord; changed: boolean } {
@@ -184,15 +190,19 @@ function next(
     )
   }
   const timeouts = timeoutsOf(steps)
-  const envelope = mark ? { ...timeouts, subject: mark } : timeouts
-  const isTied = mark !== undefined && mark.epoch !== newest.subject?.epoch
+  const envelope = mark ? { ...timeouts, mark } : timeouts
+  const isTied = mark !== undefined && mark.epoch !== newest.mark?.epoch
   const record = nextRecord(newest, writeId, io.services.now(), texts, envelope)
   return { record, changed: changed || timeouts !== undefined || isTied }
 }
 
-async function markFor({ steps }: Journal, newest: LiveRecord, io: RecordIO): Promise<Subject | undefined> {
-  const subject = subjectOf(steps)
-  return subject === undefined ? undefined : tieToSubject(io, subject, newest, regenerates(steps))
+async function markFor(
+  { steps }: Journal,
+  newest: LiveRecord,
+  io: RecordIO,
+): Promise<MarkReference | undefined> {
+  const user = userOf(steps)
+  return user === undefined ? undefined : tieToUser(io, user, newest, regenerates(steps))
 }
 
 function refuseToGuess({ unanswered }: Journal, record: LiveRecord): void {

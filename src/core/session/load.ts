@@ -55,7 +55,7 @@ async function loadToken(io: RecordIO, token: string): Promise<LiveSession | 'en
   // The read restarted the manager's time to live; a session with timeouts of its own needs its own one.
   const ttl = io.ttlOf(record)
   if (record.idleTimeout !== undefined || ttl > loadTtl) await io.touch(keys, ttl)
-  if (record.subject && !(await isCurrent(io, record.subject))) {
+  if (record.mark && !(await isCurrent(io, record.mark))) {
     io.report('ended')
     return undefined
   }

@@ -157,7 +157,7 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
    */
   setSubject(id: string): void {
     checkSubject(id)
-    this.#writable().draft.add({ type: 'subject', id })
+    this.#writable().draft.add({ type: 'user', id })
   }
 
   /**

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import {
   regenerates,
   replay,
-  subjectOf,
+  userOf,
   textAfter,
   timeoutsOf,
   type Step,
@@ -218,8 +218,8 @@ describe('what steps come to', () => {
   const idle: Step = { type: 'timeouts', timeouts: { idleTimeout: 60, persistent: true } }
 
   it('S7, C5, E9: folds a new token, timeouts and the user out of them, each as it was said last', () => {
-    const steps = [set('a', '5'), idle, clear, { type: 'subject', id: 'u1' } as const]
-    expect([regenerates(steps), timeoutsOf(steps), subjectOf(steps)]).toEqual([
+    const steps = [set('a', '5'), idle, clear, { type: 'user', id: 'u1' } as const]
+    expect([regenerates(steps), timeoutsOf(steps), userOf(steps)]).toEqual([
       false,
       { idleTimeout: 60, persistent: true },
       'u1',
@@ -227,19 +227,19 @@ describe('what steps come to', () => {
     const more: Step[] = [
       ...steps,
       { type: 'regenerate' },
-      { type: 'subject', id: 'u2' },
+      { type: 'user', id: 'u2' },
       { type: 'timeouts', timeouts: { idleTimeout: false, deadline: 5 } },
     ]
-    expect([regenerates(more), timeoutsOf(more), subjectOf(more)]).toEqual([
+    expect([regenerates(more), timeoutsOf(more), userOf(more)]).toEqual([
       true,
       { idleTimeout: false, persistent: true, deadline: 5 },
       'u2',
     ])
-    expect([regenerates([]), timeoutsOf([]), subjectOf([])]).toEqual([false, undefined, undefined])
+    expect([regenerates([]), timeoutsOf([]), userOf([])]).toEqual([false, undefined, undefined])
   })
 
   it('D2: none of these changes the data', () => {
-    const steps: Step[] = [idle, { type: 'regenerate' }, { type: 'subject', id: 'u1' }]
+    const steps: Step[] = [idle, { type: 'regenerate' }, { type: 'user', id: 'u1' }]
     expect(apply(steps, { a: '1' })).toEqual({ texts: { a: '1' }, changed: false, spent: false })
   })
 })

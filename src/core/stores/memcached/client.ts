@@ -49,7 +49,7 @@ export class MemcachedClient {
   }
 
   /** Stores only over this very version. REPLACE, not SET: refused for size or memory, SET deletes the old value (M6). */
-  compareAndSwap(key: string, value: Uint8Array, ttl: number, version: Uint8Array): Promise<ReplaceOutcome> {
+  replace(key: string, value: Uint8Array, ttl: number, version: Uint8Array): Promise<ReplaceOutcome> {
     if (isZero(version)) return Promise.reject(new MemcachedError('ERR_NO_VERSIONS'))
     const request = { opcode: Opcode.replace, key, expiry: expiry(ttl), value, version }
     return this.#ask(request, TAKEN_OR_MISSING, (reply) => {

@@ -49,7 +49,7 @@ export class MemcachedStore implements SessionStore {
     if (!(version instanceof Uint8Array && version.length === 8)) {
       throw new TypeError('version: expected one that this store gave out')
     }
-    return orUnavailable('replace', this.#client.compareAndSwap(this.#keyPrefix + key, bytes, ttl, version))
+    return orUnavailable('replace', this.#client.replace(this.#keyPrefix + key, bytes, ttl, version))
   }
 
   async set(key: string, bytes: Uint8Array, ttl: number): Promise<void> {

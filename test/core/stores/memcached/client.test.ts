@@ -38,7 +38,7 @@ const pears = Buffer.from('pears')
 const operations: [string, (client: MemcachedClient) => Promise<unknown>][] = [
   ['getAndTouch', (client) => client.getAndTouch('key', 100)],
   ['add', (client) => client.add('key', apples, 100)],
-  ['compareAndSwap', (client) => client.compareAndSwap('key', apples, 100, new Uint8Array(8).fill(1))],
+  ['replace', (client) => client.replace('key', apples, 100, new Uint8Array(8).fill(1))],
   ['set', (client) => client.set('key', apples, 100)],
   ['delete', (client) => client.delete('key')],
 ]
@@ -74,9 +74,7 @@ describe('MemcachedClient', () => {
     const client = open(server.port)
     const version = (await client.add('key', apples, 100))!
     const large = Buffer.alloc(600_000)
-    expect(await fails(client.compareAndSwap('key', large, 100, version))).toBe(
-      'memcached refused: value too large',
-    )
+    expect(await fails(client.replace('key', large, 100, version))).toBe('memcached refused: value too large')
     expect(await client.getAndTouch('key', 100)).toEqual({ bytes: new Uint8Array(apples), version })
     expect(await fails(client.add('other', large, 100))).toBe('memcached refused: value too large')
     // Why a swap is no SET:
@@ -94,9 +92,7 @@ describe('MemcachedClient', () => {
       status: 'rejected',
       reason: new Error('memcached refused: out of memory'),
     })
-    expect(await fails(client.compareAndSwap('key', bulk, 100, version))).toBe(
-      'memcached refused: out of memory',
-    )
+    expect(await fails(client.replace('key', bulk, 100, version))).toBe('memcached refused: out of memory')
     expect(await client.getAndTouch('key', 100)).toEqual({ bytes: new Uint8Array(apples), version })
   })
 
@@ -112,12 +108,12 @@ describe('MemcachedClient', () => {
     await client.getAndTouch('key', 60)
     await client.getAndTouch('key', ttl)
     await lasts()
-    await client.compareAndSwap('key', pears, 60, version)
+    await client.replace('key', pears, 60, version)
     expect(await remaining()).toBeLessThanOrEqual(60)
     await client.set('key', pears, ttl)
     await lasts()
     const found = (await client.getAndTouch('key', 60))!
-    await client.compareAndSwap('key', pears, ttl, found.version as Uint8Array)
+    await client.replace('key', pears, ttl, found.version as Uint8Array)
     await lasts()
   })
 
@@ -241,7 +237,7 @@ describe('MemcachedClient', () => {
     const server = await memcached()
     const client = open(server.port)
     await client.add('key', apples, 100)
-    expect(await fails(client.compareAndSwap('key', pears, 100, new Uint8Array(8)))).toContain('-C')
+    expect(await fails(client.replace('key', pears, 100, new Uint8Array(8)))).toContain('-C')
     expect(Buffer.from((await client.getAndTouch('key', 100))!.bytes).toString()).toBe('apples')
   })
 
@@ -252,7 +248,7 @@ describe('MemcachedClient', () => {
     await server.stop()
     const restarted = await startMemcached({ port: server.port })
     onEnd(() => restarted.stop())
-    expect(await client.compareAndSwap('key', pears, 100, version)).toEqual({ outcome: 'missing' })
+    expect(await client.replace('key', pears, 100, version)).toEqual({ outcome: 'missing' })
     expect(await client.getAndTouch('key', 100)).toBeUndefined()
     // Why a key is never used twice: what is added there now has the very version of what was lost.
     expect(await client.add('key', pears, 100)).toEqual(version)
@@ -268,7 +264,7 @@ describe('MemcachedClient', () => {
       expect(ttl - remaining).toBeGreaterThanOrEqual(0)
       expect(ttl - remaining).toBeLessThan(5)
     }
-    expect(await client.compareAndSwap('key', pears, 100, version)).toMatchObject({ outcome: 'replaced' })
+    expect(await client.replace('key', pears, 100, version)).toMatchObject({ outcome: 'replaced' })
   })
 
   it('sends a version back exactly as it came, all 8 bytes of it', async () => {
@@ -280,7 +276,7 @@ describe('MemcachedClient', () => {
     })
     const client = open(server.port)
     const found = (await client.getAndTouch('key', 100))!
-    const swapped = await client.compareAndSwap('key', pears, 100, found.version as Uint8Array)
+    const swapped = await client.replace('key', pears, 100, found.version as Uint8Array)
     expect(server.requests[1]!.version.equals(version)).toBe(true)
     expect(swapped).toEqual({ outcome: 'replaced', version: new Uint8Array(version) })
   })
