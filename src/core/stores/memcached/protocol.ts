@@ -16,7 +16,14 @@ export const Opcode = {
 } as const
 
 /** Of replies. */
-export const Status = { ok: 0, missing: 1, taken: 2, authenticationFailed: 0x20, unknown: 0x81 } as const
+export const Status = {
+  ok: 0,
+  missing: 1,
+  taken: 2,
+  authenticationFailed: 0x20,
+  unknown: 0x81,
+  outOfMemory: 0x82,
+} as const
 
 export const HEADER_BYTES = 24
 /** Where the header holds the version, in memcached's words CAS. */
@@ -132,11 +139,9 @@ export class Reply {
 
 /** What a status other than success means. */
 export function refusal(status: number): MemcachedError {
-  if (status === OUT_OF_MEMORY) return new MemcachedError('ERR_OUT_OF_MEMORY')
+  if (status === Status.outOfMemory) return new MemcachedError('ERR_OUT_OF_MEMORY')
   return new MemcachedError('ERR_REFUSED', REFUSALS[status] ?? `status 0x${status.toString(16)}`)
 }
-
-const OUT_OF_MEMORY = 0x82
 
 const REFUSALS: Record<number, string> = {
   0x03: 'value too large',
