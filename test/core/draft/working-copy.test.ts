@@ -526,7 +526,7 @@ describe('a session on a working copy', () => {
     const manager = createSessionManager({ store })
     const [session, headers] = [manager.open(undefined), new Headers()]
     for (const [key, value] of Object.entries(data)) session.set(key, value)
-    await manager.commit(session, { status: 200, headers })
+    await manager.commit(session, () => ({ status: 200, headers }))
     return { store, manager, cookie: headers.get('set-cookie')!.split(';')[0]! }
   }
 
@@ -539,7 +539,7 @@ describe('a session on a working copy', () => {
     session.update('n', fn).catch(() => {})
     session.destroy()
     const headers = new Headers()
-    await manager.commit(session, { status: 302, headers })
+    await manager.commit(session, () => ({ status: 302, headers }))
     expect(headers.get('set-cookie')).toContain('Max-Age=0')
     expect(await manager.open(cookie).exists()).toBe(false)
   })
@@ -568,7 +568,7 @@ describe('a session on a working copy', () => {
     session.update('n', increment).catch(() => {})
     await expect(session.get('n')).rejects.toThrow('did not answer')
     await expect(session.get('n')).rejects.toThrow('did not answer')
-    const response = { status: 200, headers: new Headers() }
+    const response = () => ({ status: 200, headers: new Headers() })
     await expect(manager.commit(session, response)).rejects.toThrow('did not answer')
   })
 })
