@@ -39,6 +39,6 @@ async function sealedRecord(): Promise<Uint8Array> {
   const manager = core.createSessionManager({ store })
   const session = manager.open(undefined)
   for (const [key, value] of Object.entries(sampleData())) session.set(key, value)
-  await manager.commit(session, { status: 200, headers: new Headers() })
+  await manager.commit(session, () => ({ status: 200, headers: new Headers() }))
   return sealed!
 }

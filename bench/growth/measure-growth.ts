@@ -128,7 +128,7 @@ async function issue(manager: SessionManager, data: readonly [string, unknown][]
   const session = manager.open(undefined)
   for (const [key, value] of data) session.set(key, value)
   const headers = new Headers()
-  await manager.commit(session, { status: 200, headers })
+  await manager.commit(session, () => ({ status: 200, headers }))
   return headers.getSetCookie()[0]!.split(';')[0]!
 }
 

@@ -8,7 +8,8 @@ const manager = createSessionManager({
   secret: 'sixty-four bytes would do as well as these',
   now: () => clock,
 })
-const response = { status: 200, headers: { get: () => null, set() {}, append() {} } }
+const headers = { get: () => null, set() {}, append() {} }
+const response = () => ({ status: 200, headers })
 const cookie = await signIn()
 
 const paths = {
@@ -42,6 +43,6 @@ async function signIn() {
   const session = manager.open(undefined)
   for (const [key, value] of Object.entries({ userId: 'u1', cart: ['rope', 'anchor'], views: 0 }))
     session.set(key, value)
-  await manager.commit(session, { status: 200, headers })
+  await manager.commit(session, () => ({ status: 200, headers }))
   return headers.get('set-cookie').split(';')[0]
 }

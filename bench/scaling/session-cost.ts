@@ -161,7 +161,7 @@ async function request(manager: Manager, cookie: string | undefined, handler: Ha
   const session = manager.open(cookie)
   await handler(session)
   const headers = new Headers()
-  await manager.commit(session, { status: 200, headers })
+  await manager.commit(session, () => ({ status: 200, headers }))
   return headers
 }
 

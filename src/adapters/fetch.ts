@@ -1,13 +1,5 @@
-import { createSessionManager, headersOf } from '../core/index.ts'
-import type {
-  CommitResponse,
-  ResponseHeaders,
-  ResponseHolder,
-  Session,
-  SessionData,
-  SessionManager,
-  SessionOptions,
-} from '../core/index.ts'
+import { createSessionManager, hasAnswer, headersOf } from '../core/index.ts'
+import type { Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
 const sessions = new WeakMap<Request, unknown>()
 
@@ -31,61 +23,38 @@ export function withSession<
   handler: (request: Request, session: Session<Data>, ...rest: Rest) => Response | Promise<Response>,
 ): (request: Request, ...rest: Rest) => Promise<Response> {
   const manager = createSessionManager<Data>(optionsOrManager)
-  return async (request, ...rest) => {
+  return async function withSession(request, ...rest) {
     const joined = sessions.get(request)
     if (manager.joins(joined)) return handler(request, joined, ...rest)
     const session = manager.open(() => request.headers.get('cookie'))
     sessions.set(request, session)
-    let response: FetchResponse
+    const commit = (holder: { res: Response }) =>
+      manager.commit(session, () => ({
+        status: holder.res.status,
+        headers: headersOf(holder),
+        url: request.url,
+        forwardedProto: request.headers.get('x-forwarded-proto'),
+      }))
+    let res: Response
     try {
-      response = new FetchResponse(request, await handler(request, session, ...rest))
+      res = await handler(request, session, ...rest)
     } catch (error) {
       if (!hasAnswer(error)) {
-        await manager.commit(session, new FetchResponse(request, new Response(null, { status: 500 })))
+        await commit({ res: new Response(null, { status: 500 }) })
         throw error
       }
-      response = new FetchResponse(request, error.getResponse())
+      res = error.getResponse()
     }
+    const holder = { res }
     try {
-      await manager.commit(session, response)
-      return response.current
+      await commit(holder)
+      return holder.res
     } catch (error) {
       if (!hasAnswer(error)) throw error
-      void response.current.body?.cancel().catch(() => {})
-      return withCookiesOf(response.current, error.getResponse())
+      void holder.res.body?.cancel().catch(() => {})
+      return withCookiesOf(holder.res, error.getResponse())
     }
   }
-}
-
-/** Getters, so that an untouched session costs nothing; of a class, since literals with getters are slow to make. */
-class FetchResponse implements CommitResponse, ResponseHolder {
-  current: Response
-  readonly #request: Request
-
-  constructor(request: Request, response: Response) {
-    this.#request = request
-    this.current = response
-  }
-
-  get headers(): ResponseHeaders {
-    return headersOf(this)
-  }
-
-  get status(): number {
-    return this.current.status
-  }
-
-  get url(): string {
-    return this.#request.url
-  }
-
-  get forwardedProto(): string | null {
-    return this.#request.headers.get('x-forwarded-proto')
-  }
-}
-
-function hasAnswer(error: unknown): error is { getResponse: () => Response } {
-  return error instanceof Error && 'getResponse' in error && typeof error.getResponse === 'function'
 }
 
 /** What other middleware has set, or a `save()` before the failure, is still meant for the browser. */

@@ -1,13 +1,6 @@
 import type { Context, Middleware, Next } from 'koa'
 import { createSessionManager } from '../core/index.ts'
-import type {
-  CommitResponse,
-  ResponseHeaders,
-  Session,
-  SessionData,
-  SessionManager,
-  SessionOptions,
-} from '../core/index.ts'
+import type { ResponseHeaders, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
 /** What the middleware adds to Koa's context. */
 export interface SessionContext<Data extends SessionData<Data> = Record<string, any>> {
@@ -29,40 +22,19 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
   optionsOrManager: SessionOptions | SessionManager<Data> = {},
 ): Middleware<object, SessionContext<Data>> {
   const manager = createSessionManager<Data>(optionsOrManager)
-  return async (ctx, next) => {
+  return async function session(ctx, next) {
     if (manager.joins(ctx.session)) return next()
     const session = manager.open(() => ctx.req.headers.cookie)
     ctx.session = session
     const failure = await failureOf(next)
-    await manager.commit(session, new KoaResponse(ctx as unknown as Context, failure?.error))
+    await manager.commit(session, () => ({
+      status: ctx.status,
+      error: failure?.error,
+      headers: headersThatSurviveErrors(ctx as unknown as Context),
+      url: ctx.href,
+      forwardedProto: ctx.get('X-Forwarded-Proto'),
+    }))
     if (failure) throw failure.error
-  }
-}
-
-/** Getters, so that an untouched session costs nothing; of a class, since literals with getters are slow to make. */
-class KoaResponse implements CommitResponse {
-  readonly #ctx: Context
-  readonly error: unknown
-
-  constructor(ctx: Context, error: unknown) {
-    this.#ctx = ctx
-    this.error = error
-  }
-
-  get headers(): ResponseHeaders {
-    return headersThatSurviveErrors(this.#ctx)
-  }
-
-  get status(): number {
-    return this.#ctx.status
-  }
-
-  get url(): string {
-    return this.#ctx.href
-  }
-
-  get forwardedProto(): string {
-    return this.#ctx.get('X-Forwarded-Proto')
   }
 }
 

@@ -1,13 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createSessionManager, SessionStateError } from '../core/index.ts'
-import type {
-  CommitResponse,
-  ResponseHeaders,
-  Session,
-  SessionData,
-  SessionManager,
-  SessionOptions,
-} from '../core/index.ts'
+import { createSessionManager, hasAnswer, SessionStateError } from '../core/index.ts'
+import type { CommitResponse, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
 /** What the middleware adds to the request. */
 export interface SessionRequest<Data extends SessionData<Data> = Record<string, any>> {
@@ -42,181 +35,257 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
   onError: (error: unknown) => void = console.error,
 ): NodeMiddleware {
   const manager = createSessionManager<Data>(optionsOrManager)
-  return (request: IncomingMessage & Partial<SessionRequest<Data>>, response, next) => {
-    let isJoined
+  return function session(request: IncomingMessage & Partial<SessionRequest<Data>>, response, next) {
+    let joined
     try {
-      isJoined = manager.joins(request.session)
-      if (!isJoined) checkFree(request.session)
+      joined = joinedSession(manager, request.session ?? (response as Partial<Answering>)[ANSWER]?.session)
     } catch (error) {
       return next(error)
     }
-    if (isJoined) return next()
-    const session = manager.open(() => request.headers.cookie)
+    const session = joined ?? manager.open(() => request.headers.cookie)
     request.session = session
-    const commit = (status: number, headers: ResponseHeaders) =>
-      manager.commit(session, new NodeResponse(request, status, headers))
-    holdBack(response, commit, onError)
+    if (!joined) takeOver(response, { manager, session, request, onError })
     return next()
   }
 }
 
-/** Getters, so that an untouched session costs nothing; of a class, since literals with getters are slow to make. */
-class NodeResponse implements CommitResponse {
-  readonly status: number
-  readonly headers: ResponseHeaders
-  readonly #request: IncomingMessage
-
-  constructor(request: IncomingMessage, status: number, headers: ResponseHeaders) {
-    this.#request = request
-    this.status = status
-    this.headers = headers
-  }
-
-  get url(): string {
-    const { encrypted } = this.#request.socket as { encrypted?: boolean }
-    return `${encrypted ? 'https' : 'http'}://${this.#request.headers.host}/`
-  }
-
-  get forwardedProto(): string | undefined {
-    return this.#request.headers['x-forwarded-proto']?.toString()
-  }
-}
-
-/** What express-session or cookie-session put there would be missed by them when they save. */
-function checkFree(session: unknown): void {
-  if (session == null) return
+/** The session that the same manager has opened for this request, even if the application took it off the request. */
+function joinedSession<Data extends SessionData<Data>>(
+  manager: SessionManager<Data>,
+  mounted: unknown,
+): Session<Data> | undefined {
+  if (manager.joins(mounted)) return mounted
+  if (mounted == null) return undefined
+  // What express-session or cookie-session put there would be missed by them when they save.
   throw new SessionStateError(
     'ERR_SESSION_MOUNTED_TWICE',
     "request.session is another library's; mount one of the two",
   )
 }
 
+/** What a response is to be committed with. */
+interface Mounted {
+  readonly manager: SessionManager<any>
+  readonly session: Session<any>
+  readonly request: IncomingMessage
+  readonly onError: (error: unknown) => void
+}
+
+/** Where the answer to a request stands. */
+interface Answer extends Mounted {
+  /**
+   * - `open`: the handler has not begun to answer.
+   * - `held`: it has, and what it calls is kept until the commit is done.
+   * - `sent`: what was kept went out, and what follows is passed on. An untouched session gets here at once.
+   * - `refused`: an error was answered in its place, and what follows goes nowhere.
+   */
+  phase: 'open' | 'held' | 'sent' | 'refused'
+  /** As the middleware found them: with what others had wrapped around them before. */
+  readonly original: Record<MethodName, Method>
+  /** In the order of the calls. */
+  readonly kept: { name: MethodName; parameters: unknown[] }[]
+  /** As it was when the handler began to answer. */
+  status: number
+  /** Nobody called `writeHead`: Node does so at the first byte. */
+  isHeadImplicit: boolean
+  isEnded: boolean
+  isDrainAwaited: boolean
+}
+
+const ANSWER = Symbol('holdfast answer')
+type Answering = ServerResponse & { [ANSWER]: Answer }
 const HEADER_METHODS = ['setHeader', 'appendHeader', 'removeHeader'] as const
-const METHODS = ['writeHead', 'flushHeaders', 'write', 'end', 'getHeader', ...HEADER_METHODS] as const
+type HeaderMethodName = (typeof HEADER_METHODS)[number]
+type BodyMethodName = 'flushHeaders' | 'write' | 'end'
+type MethodName = 'writeHead' | BodyMethodName | HeaderMethodName
 /** Their overloads are only passed on here. */
-type Method = (...parameters: any[]) => any
-type Methods = Record<(typeof METHODS)[number], Method>
+type Method = (this: ServerResponse, ...parameters: any[]) => any
 
-/** Keeps back what the handler answers until the commit is done; then sends it, or what a failed commit calls for. */
-function holdBack(
-  response: ServerResponse,
-  commit: (status: number, headers: ResponseHeaders) => Promise<void>,
-  onError: (error: unknown) => void,
-): void {
-  const original = methodsOf(response)
-  let phase: 'open' | 'held' | 'sent' | 'refused' = 'open'
-  let [isHeadImplicit, isEnded, isDrainAwaited] = [false, false, false]
-  const held: { call: () => unknown; callback?: Method | undefined }[] = []
-
-  // Looked up late: Express changes the prototype on the way.
-  const inherited = (name: string): unknown => Reflect.get(Object.getPrototypeOf(response), name, response)
-  Object.defineProperties(response, {
-    headersSent: { configurable: true, get: () => phase === 'held' || inherited('headersSent') },
-    writableEnded: { configurable: true, get: () => isEnded || inherited('writableEnded') },
-  })
-
-  const overrides: Partial<Record<keyof Methods, Method>> = {
-    writeHead(...parameters) {
-      // Whoever asks for Node's own `_header` finds it missing, and begins again.
-      if (phase !== 'open') return response
-      applyHead(response, parameters)
-      const { statusCode } = response
-      if (!isHeadImplicit) held.push({ call: () => original.writeHead(statusCode) })
-      phase = 'held'
-      commit(statusCode, responseHeaders(original))
-        .then(() => send(statusCode))
-        .catch(refuse)
-        .catch(() => void response.destroy())
-      return response
-    },
-    flushHeaders: () => hold('flushHeaders', []),
-    write(...parameters) {
-      hold('write', parameters)
-      if (phase === 'held') isDrainAwaited = true
-      return phase !== 'held'
-    },
-    end(...parameters) {
-      hold('end', parameters)
-      isEnded = true
-      return response
-    },
+/** Puts our methods before the response's own. They are shared: closures a request cost 46 µs and 5.9 kB, these 1 µs. */
+function takeOver(response: ServerResponse, { manager, session, request, onError }: Mounted): void {
+  const { writeHead, flushHeaders, write, end, setHeader, appendHeader, removeHeader } = response
+  const answer: Answer = {
+    manager,
+    session,
+    request,
+    onError,
+    phase: 'open',
+    original: { writeHead, flushHeaders, write, end, setHeader, appendHeader, removeHeader },
+    kept: [],
+    status: 200,
+    isHeadImplicit: false,
+    isEnded: false,
+    isDrainAwaited: false,
   }
-  for (const name of HEADER_METHODS) {
-    overrides[name] = (...parameters) => {
-      if (phase !== 'held') return original[name](...parameters)
+  Object.assign(response, { [ANSWER]: answer }, METHODS)
+}
+
+const METHODS: Record<'writeHead' | BodyMethodName, (this: Answering, ...parameters: any[]) => unknown> = {
+  writeHead(...parameters) {
+    const answer = this[ANSWER]
+    if (answer.phase === 'sent') return answer.original.writeHead.apply(this, parameters)
+    // Whoever asks for Node's own `_header` finds it missing, and begins again.
+    if (answer.phase !== 'open') return this
+    const committing = answer.manager.commit(answer.session, () => {
+      applyHead(this, parameters)
+      return described(this)
+    })
+    if (committing) {
+      hold(this, committing)
+      return this
+    }
+    answer.phase = 'sent'
+    return answer.isHeadImplicit ? this : answer.original.writeHead.apply(this, parameters)
+  },
+  flushHeaders() {
+    const answer = begun(this)
+    if (answer.phase === 'sent') return passOn(this, 'flushHeaders', [])
+    return keep(answer, 'flushHeaders', [])
+  },
+  write(...parameters) {
+    const answer = begun(this)
+    if (answer.phase === 'sent') return passOn(this, 'write', parameters)
+    keep(answer, 'write', parameters)
+    answer.isDrainAwaited ||= answer.phase === 'held'
+    return answer.phase !== 'held'
+  },
+  end(...parameters) {
+    const answer = begun(this)
+    if (answer.phase === 'sent') return passOn(this, 'end', parameters)
+    keep(answer, 'end', parameters)
+    answer.isEnded = true
+    return this
+  },
+}
+
+function begun(response: Answering): Answer {
+  const answer = response[ANSWER]
+  if (answer.phase !== 'open') return answer
+  answer.isHeadImplicit = true
+  try {
+    // As Node does it, so that what others have wrapped around `writeHead` comes before the commit, and once.
+    response.writeHead(response.statusCode)
+  } finally {
+    answer.isHeadImplicit = false
+  }
+  return answer
+}
+
+/** With `writeHead` as the middleware found it: what others have wrapped around it since has had its say. */
+function passOn(response: Answering, name: MethodName, parameters: unknown[]): unknown {
+  const { original } = response[ANSWER]
+  response.writeHead = original.writeHead
+  return original[name].apply(response, parameters)
+}
+
+function keep({ phase, kept }: Answer, name: BodyMethodName, parameters: unknown[]): void {
+  if (phase === 'held') kept.push({ name, parameters })
+  else callBack(parameters, new Error('an error was answered in its place'))
+}
+
+function callBack(parameters: unknown[], error: unknown): void {
+  const callback = parameters.find((each) => typeof each === 'function')
+  if (callback) queueMicrotask(() => callback(error))
+}
+
+function hold(response: Answering, committing: Promise<void>): void {
+  const answer = response[ANSWER]
+  answer.phase = 'held'
+  answer.status = response.statusCode
+  if (!answer.isHeadImplicit) answer.kept.push({ name: 'writeHead', parameters: [answer.status] })
+  Object.defineProperties(response, WHILE_HELD)
+  committing
+    .then(() => send(response))
+    .catch((error: unknown) => refuse(response, error))
+    .catch(() => void response.destroy())
+}
+
+/** While the answer is held the response looks as if it had gone out. */
+const WHILE_HELD: PropertyDescriptorMap & ThisType<Answering> = {
+  headersSent: {
+    configurable: true,
+    get() {
+      return this[ANSWER].phase === 'held' || inherited(this, 'headersSent')
+    },
+  },
+  writableEnded: {
+    configurable: true,
+    get() {
+      return this[ANSWER].isEnded || inherited(this, 'writableEnded')
+    },
+  },
+  setHeader: refusedWhileHeld('setHeader'),
+  appendHeader: refusedWhileHeld('appendHeader'),
+  removeHeader: refusedWhileHeld('removeHeader'),
+}
+
+/** Looked up late: Express changes the prototype on the way. */
+function inherited(response: Answering, name: 'headersSent' | 'writableEnded'): unknown {
+  return Reflect.get(Object.getPrototypeOf(response), name, response)
+}
+
+function refusedWhileHeld(name: HeaderMethodName): PropertyDescriptor & ThisType<Answering> {
+  return {
+    configurable: true,
+    writable: true,
+    value(...parameters: unknown[]) {
+      const { phase, original } = this[ANSWER]
+      if (phase !== 'held') return original[name].apply(this, parameters)
       const error = new Error('Cannot change headers after they are sent to the client')
       throw Object.assign(error, { code: 'ERR_HTTP_HEADERS_SENT' })
-    }
-  }
-  for (const [name, override] of Object.entries(overrides) as [keyof Methods, Method][]) {
-    const method: Method = (...parameters) => (phase === 'sent' ? original[name] : override)(...parameters)
-    Object.assign(response, { [name]: method })
-  }
-
-  function hold(name: 'flushHeaders' | 'write' | 'end', parameters: unknown[]): void {
-    if (phase === 'open') {
-      // As Node does it, so that what others have wrapped around `writeHead` comes before the commit, and once.
-      isHeadImplicit = true
-      response.writeHead(response.statusCode)
-    }
-    const callback = parameters.find((each) => typeof each === 'function') as Method | undefined
-    if (phase === 'held') held.push({ call: () => original[name](...parameters), callback })
-    else if (callback) queueMicrotask(() => callback(new Error('an error was answered in its place')))
-  }
-
-  function send(status: number): void {
-    phase = 'sent'
-    response.statusCode = status
-    withoutWrappers(() => {
-      for (const { call } of held) if (call() === false) isDrainAwaited = false
-    })
-    // Where the socket took it all, nobody else tells those who were made to wait.
-    if (isDrainAwaited && !isEnded) response.emit('drain')
-  }
-
-  async function refuse(error: unknown): Promise<void> {
-    const answer = hasAnswer(error) ? error.getResponse() : plainError()
-    const body = Buffer.from(await answer.arrayBuffer())
-    phase = 'sent'
-    if (inherited('headersSent')) response.destroy()
-    else {
-      for (const name of ['Transfer-Encoding', 'Trailer']) original.removeHeader(name)
-      answer.headers.forEach((value, name) => original.setHeader(name, value))
-      original.setHeader('Content-Length', body.length)
-      response.statusCode = answer.status
-      response.statusMessage = ''
-      withoutWrappers(() => original.end(body))
-    }
-    phase = 'refused'
-    for (const { callback } of held) callback?.(error)
-    // Whoever streams goes on into the void, and so comes to an end.
-    if (isDrainAwaited) response.emit('drain')
-    if (!hasAnswer(error)) onError(error)
-  }
-
-  function withoutWrappers(run: () => void): void {
-    const { writeHead } = response
-    response.writeHead = original.writeHead
-    try {
-      run()
-    } finally {
-      response.writeHead = writeHead
-    }
+    },
   }
 }
 
-/** With what other middleware has wrapped around them so far. */
-function methodsOf(response: ServerResponse): Methods {
-  return Object.fromEntries(METHODS.map((name) => [name, response[name].bind(response)])) as Methods
+function send(response: Answering): void {
+  const answer = response[ANSWER]
+  answer.phase = 'sent'
+  response.statusCode = answer.status
+  for (const { name, parameters } of answer.kept) {
+    if (passOn(response, name, parameters) === false) answer.isDrainAwaited = false
+  }
+  // Where the socket took it all, nobody else tells those who were made to wait.
+  if (answer.isDrainAwaited && !answer.isEnded) response.emit('drain')
 }
 
-function responseHeaders({ getHeader, setHeader, removeHeader }: Methods): ResponseHeaders {
+async function refuse(response: Answering, error: unknown): Promise<void> {
+  const answer = response[ANSWER]
+  const replacement = hasAnswer(error) ? error.getResponse() : plainError()
+  const body = Buffer.from(await replacement.arrayBuffer())
+  answer.phase = 'sent'
+  if (inherited(response, 'headersSent')) response.destroy()
+  else {
+    for (const name of ['Transfer-Encoding', 'Trailer']) response.removeHeader(name)
+    replacement.headers.forEach((value, name) => response.setHeader(name, value))
+    response.setHeader('Content-Length', body.length)
+    response.statusCode = replacement.status
+    response.statusMessage = ''
+    passOn(response, 'end', [body])
+  }
+  answer.phase = 'refused'
+  Object.assign(response, METHODS)
+  for (const { parameters } of answer.kept) callBack(parameters, error)
+  // Whoever streams goes on into the void, and so comes to an end.
+  if (answer.isDrainAwaited) response.emit('drain')
+  if (!hasAnswer(error)) answer.onError(error)
+}
+
+function described(response: Answering): CommitResponse {
+  const { request, original } = response[ANSWER]
+  const { encrypted } = request.socket as { encrypted?: boolean }
+  const get = (name: string) => response.getHeader(name)
+  const set = (name: string, value: unknown) => original.setHeader.call(response, name, value)
   return {
-    get: getHeader,
-    set: setHeader,
-    // Node's own would call the `setHeader` that refuses by then.
-    append: (name, value) => setHeader(name, [getHeader(name) ?? [], value].flat()),
-    delete: removeHeader,
+    status: response.statusCode,
+    headers: {
+      get,
+      set,
+      // Node's own would call the `setHeader` that refuses by then.
+      append: (name, value) => set(name, [get(name) ?? [], value].flat()),
+      delete: (name) => original.removeHeader.call(response, name),
+    },
+    url: `${encrypted ? 'https' : 'http'}://${request.headers.host}/`,
+    forwardedProto: request.headers['x-forwarded-proto']?.toString(),
   }
 }
 
@@ -233,10 +302,6 @@ function applyHead(response: ServerResponse, [status, message, headers]: any[]):
   const names = flat.filter((_, index) => index % 2 === 0)
   for (const name of names) response.removeHeader(name)
   names.forEach((name, index) => response.appendHeader(name, flat[2 * index + 1]))
-}
-
-function hasAnswer(error: unknown): error is { getResponse: () => Response } {
-  return error instanceof Error && 'getResponse' in error && typeof error.getResponse === 'function'
 }
 
 function plainError(): Response {

@@ -40,6 +40,11 @@ class RetryLaterError extends SessionError {
   }
 }
 
+/** @internal For adapters: whether the error brings its own answer, as the above and Hono's `HTTPException` do. */
+export function hasAnswer(error: unknown): error is { getResponse: () => Response } {
+  return error instanceof Error && 'getResponse' in error && typeof error.getResponse === 'function'
+}
+
 /**
  * The store could not be asked: refused, timed out, lost, or answered nonsense. Never means "not found".
  * `operation` names the store operation, `cause` what happened.

@@ -1,3 +1,5 @@
+/** @internal */
+export { hasAnswer } from './errors.ts'
 export {
   SessionConflictError,
   SessionDataError,
@@ -12,7 +14,7 @@ export type { Json } from './draft/json.ts'
 export { createSessionManager, type CommitResponse, type SessionManager } from './manager.ts'
 export { MemoryStore, type MemoryStoreOptions } from './stores/memory-store.ts'
 export type { CookieOptions, Secret, SessionOptions } from './options.ts'
-export { headersOf, type ResponseHeaders, type ResponseHolder } from './http/response-headers.ts'
+export { headersOf, type ResponseHeaders } from './http/response-headers.ts'
 export type { Session, SessionData, SessionTimeouts } from './session/session.ts'
 export type { CookieHeader } from './session/session-state.ts'
 export type { ReplaceOutcome, SessionStore, StoredRecord, Version } from './stores/store.ts'

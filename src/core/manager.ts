@@ -2,7 +2,7 @@ import { commitSession } from './session/commit.ts'
 import { Keyring } from './crypto/keyring.ts'
 import { SessionStateError } from './errors.ts'
 import { revokeAll } from './record/marks.ts'
-import { checkSubject } from './check.ts'
+import { checkSubject, wrong } from './check.ts'
 import { checkOptions, type CheckedOptions, type SessionOptions } from './options.ts'
 import { RecordIO } from './record/record-io.ts'
 import { addCacheHeaders, addSessionCookie, isInsecure, takeBackAnswer } from './http/response-headers.ts'
@@ -17,7 +17,6 @@ export interface CommitResponse {
   status: number
   /** What the handler threw, if it did. */
   error?: unknown
-  /** Not touched when there is nothing to do. */
   headers: ResponseHeaders
   /** The request's URL, to notice a Secure cookie that the browser will drop. */
   url?: string | undefined
@@ -81,37 +80,22 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
 
   /**
    * Saves the session and adds what the response must say: call it after the handler returned and before any byte
-   * leaves. A session that was not touched costs nothing.
+   * leaves. `describe` is called, at once, when there is something to do; a session that was not touched costs nothing,
+   * and nor does one that was committed: for these `undefined` is returned, and no promise made.
    *
    * When the handler threw or answered with 500 or above, its changes are dropped and only a `destroy()` is carried
    * out; an error with a `status` below 500 counts as an answer. Rejects when the save fails, unless the handler did:
    * then its own error wins, and events tell the rest. On a rejection nothing of the handler's answer is left in the
-   * headers, as far as they have `delete`.
+   * headers, as far as they have `delete`. Throws `TypeError` for anything but a function, and what `describe` throws:
+   * then the session stays open.
    */
-  async commit(session: Session<Data>, response: CommitResponse): Promise<void> {
+  commit(session: Session<Data>, describe: () => CommitResponse): Promise<void> | undefined {
+    if (typeof describe !== 'function')
+      throw wrong('commit', 'a function, commit(session, () => ({ status, headers }))', describe)
     const state = stateOf(session)
-    const wasCommitted = state.isCommitted
+    const response = state.isTouched && !state.isCommitted ? describe() : undefined
     state.isCommitted = true
-    if (wasCommitted || !state.isTouched) return
-    const handlerFailed = hasFailed(response)
-    let failure: { reason: unknown } | undefined
-    try {
-      const unfinished = state.finishTracked()
-      if (unfinished) await unfinished
-    } catch (reason) {
-      failure = { reason }
-    }
-    if ((handlerFailed || failure) && state.discard()) this.#services.emit('dropped')
-    try {
-      await commitSession(state, false)
-    } catch (reason) {
-      failure = { reason }
-    }
-    if (handlerFailed) failure = undefined
-    const { headers } = response
-    if (failure) takeBackAnswer(headers)
-    this.#addHeaders(state, headers, response, failure !== undefined)
-    if (failure) throw failure.reason
+    return response && this.#commit(state, response)
   }
 
   /**
@@ -131,10 +115,30 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
     await this.#services.store.close?.()
   }
 
+  async #commit(state: SessionState, response: CommitResponse): Promise<void> {
+    const handlerFailed = hasFailed(response)
+    let failure: { reason: unknown } | undefined
+    try {
+      const unfinished = state.finishTracked()
+      if (unfinished) await unfinished
+    } catch (reason) {
+      failure = { reason }
+    }
+    if ((handlerFailed || failure) && state.discard()) this.#services.emit('dropped')
+    try {
+      await commitSession(state, false)
+    } catch (reason) {
+      failure = { reason }
+    }
+    if (handlerFailed) failure = undefined
+    if (failure) takeBackAnswer(response.headers)
+    this.#addHeaders(state, response, failure !== undefined)
+    if (failure) throw failure.reason
+  }
+
   #addHeaders(
     state: SessionState,
-    headers: ResponseHeaders,
-    { url, forwardedProto }: CommitResponse,
+    { headers, url, forwardedProto }: CommitResponse,
     isRejected: boolean,
   ): void {
     const options = this.#options

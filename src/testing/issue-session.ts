@@ -19,7 +19,7 @@ export async function issueSession<Data extends SessionData<Data>>(
   const session = manager.open(null)
   for (const key of Object.keys(data) as (keyof Data & string)[]) session.set(key, data[key])
   const headers = new Headers()
-  await manager.commit(session, { status: 200, headers })
+  await manager.commit(session, () => ({ status: 200, headers }))
   const cookie = headers.getSetCookie()[0]?.split(';')[0]
   if (cookie === undefined) throw new TypeError('data: expected at least one value to begin a session with')
   return cookie

@@ -1,4 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import * as fetchAdapter from '../../src/adapters/fetch.ts'
+import * as hono from '../../src/adapters/hono.ts'
+import * as koa from '../../src/adapters/koa.ts'
+import * as node from '../../src/adapters/node.ts'
 import { createSessionManager, MemoryStore, type SessionManager } from '../../src/core/index.ts'
 import { adapters, type App, type Route } from '../support/apps.ts'
 import { secret } from '../support/stores.ts'
@@ -18,6 +22,16 @@ const routes: Record<string, Route> = {
     return { body: 'bye' }
   },
 }
+
+it('stacks and traces show what an adapter returns by its name', () => {
+  const { name } = fetchAdapter.withSession({}, () => new Response())
+  expect([hono.session().name, koa.session().name, node.session().name, name]).toEqual([
+    'session',
+    'session',
+    'session',
+    'withSession',
+  ])
+})
 
 describe.each(adapters)('$name', ({ start }) => {
   let store: TamperedStore

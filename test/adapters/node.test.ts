@@ -113,6 +113,48 @@ describe('node:http', () => {
     server.close()
   })
 
+  it('A1: an untouched answer goes out at once, whatever begins it', async () => {
+    const { ask, failures } = await serve(createSessionManager(), (request, response) => {
+      const socket = response.socket!
+      const written = () => socket.bytesWritten + socket.writableLength > 0
+      if (request.method === 'PUT') response.writeHead(200).flushHeaders()
+      if (request.method === 'POST') response.flushHeaders()
+      if (request.method === 'GET') expect(response.write('one, ')).toBe(true)
+      if (request.method === 'DELETE') response.end('one, ')
+      expect([request.method, written()]).toEqual([request.method, true])
+      if (request.method !== 'DELETE') response.end('two')
+    })
+    for (const method of ['PUT', 'POST', 'GET', 'DELETE']) expect((await ask({ method })).status).toBe(200)
+    expect(failures).toEqual([])
+  })
+
+  it('A1: an untouched answer that Node refuses is refused to the handler, as without sessions', async () => {
+    const { ask, failures } = await serve(createSessionManager(), (_request, response) => {
+      expect(() => response.writeHead(200, { 'X-Bad': 'a\nb' })).toThrow(
+        expect.objectContaining({ code: 'ERR_INVALID_CHAR' }),
+      )
+      response.writeHead(500).end('sorry')
+    })
+    const response = await ask()
+    expect([response.status, await response.text()]).toEqual([500, 'sorry'])
+    expect(failures).toEqual([])
+  })
+
+  it('D1: a head that Node refuses leaves the session open', async () => {
+    const { ask, failures } = await serve(createSessionManager(), (request, response) => {
+      request.session.set('user', 'u1')
+      expect(() => response.writeHead(200, { 'X-Bad': 'a\nb' })).toThrow(
+        expect.objectContaining({ code: 'ERR_INVALID_CHAR' }),
+      )
+      request.session.set('user', 'u2')
+      response.writeHead(400).end('sorry')
+    })
+    const response = await ask()
+    expect([response.status, await response.text()]).toEqual([400, 'sorry'])
+    expect(response.headers.getSetCookie()).toHaveLength(1)
+    expect(failures).toEqual([])
+  })
+
   it.each<[string, Handler]>([
     [
       'write',
@@ -149,7 +191,7 @@ describe('node:http', () => {
       response.flushHeaders()
       const second = manager.open(request.headers.cookie)
       const views = await second.update('views', (n: number = 0) => n + 1)
-      await manager.commit(second, { status: 200, headers: new Headers() })
+      await manager.commit(second, () => ({ status: 200, headers: new Headers() }))
       expect(() => request.session.set('late', true)).toThrow(
         expect.objectContaining({ code: 'ERR_SESSION_COMMITTED' }),
       )
@@ -368,6 +410,24 @@ describe('node:http', () => {
         expect([error, request.session]).toEqual([undefined, mine]),
       )
       request.session.set('user', 'u1')
+      session()(request, response, (error) => response.end((error as { code: string }).code))
+    })
+    const response = await ask()
+    expect(await response.text()).toBe('ERR_SESSION_MOUNTED_TWICE')
+    expect(response.headers.getSetCookie()).toHaveLength(1)
+    expect(failures).toEqual([])
+  })
+
+  it('D5: a session that was taken off the request is joined again', async () => {
+    const manager = createSessionManager()
+    const { ask, failures } = await serve(manager, (request, response) => {
+      const mine = request.session
+      mine.set('user', 'u1')
+      Object.assign(request, { session: null })
+      session(manager)(request, response, (error) =>
+        expect([error, request.session]).toEqual([undefined, mine]),
+      )
+      Object.assign(request, { session: undefined })
       session()(request, response, (error) => response.end((error as { code: string }).code))
     })
     const response = await ask()

@@ -166,9 +166,11 @@ async function handle(report: Report, manager: SessionManager, cookie: string): 
     )
     report.hasSpent = isSaved && ticket !== undefined
   }
-  await manager.commit(session, { status, headers }).catch((error: unknown) => {
+  try {
+    await manager.commit(session, () => ({ status, headers }))
+  } catch (error) {
     report.error = error
-  })
+  }
   const isLost = events.includes('dropped') || events.includes('missing')
   report.isAcknowledged = status === 200 && report.error === undefined && !isLost
   report.token = headers.get('set-cookie')?.match(/^__Host-session=([^;]+)/)?.[1]

@@ -105,7 +105,9 @@ export class Stage {
     const fault = await this.#prepare(request, wanted)
     this.open.splice(this.open.indexOf(request), 1)
     const headers = new Headers()
-    const { outcome } = await this.ask(fault, () => this.manager.commit(request.session, { status, headers }))
+    const { outcome } = await this.ask(fault, async () =>
+      this.manager.commit(request.session, () => ({ status, headers })),
+    )
     // What the handler failed with stands, whatever became of a destroy.
     const isSettled = status < 500 || this.#events.includes('destroyed')
     const facts = this.#facts(request, fault, isSettled ? outcome : 'outage')

@@ -219,7 +219,7 @@ describe('WebSocket', () => {
     const session = manager.open(cookie)
     expect(await session.get('messages')).toBe(2)
     session.destroy()
-    await manager.commit(session, { status: 200, headers: new Headers() })
+    await manager.commit(session, () => ({ status: 200, headers: new Headers() }))
     socket.send('hello')
     expect((await once(socket, 'close'))[0]).toBe(4401)
   })
@@ -235,7 +235,7 @@ describe('An event stream', () => {
       const session = manager.open(cookie)
       expect(await session.get('seen')).toBe(2)
       session.destroy()
-      await manager.commit(session, { status: 200, headers: new Headers() })
+      await manager.commit(session, () => ({ status: 200, headers: new Headers() }))
       yield 'three'
     }
     const stream = streamNews(manager, news)

@@ -21,9 +21,11 @@ export async function visit<Result>(
   const result = await handler(session)
   const headers = (response.headers as Headers | undefined) ?? new Headers()
   let error: unknown
-  await manager.commit(session, { status: 200, ...response, headers }).catch((reason: unknown) => {
+  try {
+    await manager.commit(session, () => ({ status: 200, ...response, headers }))
+  } catch (reason) {
     error = reason
-  })
+  }
   const [setCookie] = headers.getSetCookie()
   return { result, headers, setCookie, cookie: setCookie?.split(';')[0] ?? cookie ?? '', error }
 }

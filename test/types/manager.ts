@@ -28,4 +28,5 @@ expectTypeOf(createSessionManager(manager)).toEqualTypeOf<SessionManager<Data>>(
 manager.open(() => new Headers().get('cookie'))
 export const joined = (other: unknown) =>
   manager.joins(other) ? expectTypeOf(other).toEqualTypeOf<Session<Data>>() : undefined
-export const commit = (headers: Headers) => manager.commit(manager.open(null), { status: 200, headers })
+export const commit = (headers: Headers) =>
+  manager.commit(manager.open(null), () => ({ status: 200, headers }))

@@ -31,24 +31,25 @@ export function takeBackAnswer(headers: ResponseHeaders): void {
 }
 
 /**
- * The headers of a response. The application may answer many requests with one object, so what is meant for one visitor
- * goes into a copy. `Vary` and `private` do not: they do no harm elsewhere, and a copy would take every read off the fast
- * path that servers have for a response nobody has looked into.
+ * The headers of a response, for an adapter, which keeps it in `res`, as Hono's context does. The application may answer
+ * many requests with one object, so what is meant for one visitor goes into a copy. `Vary` and `private` do not: they do
+ * no harm elsewhere, and a copy would take every read off the fast path that servers have for a response nobody has
+ * looked into.
  */
-export function headersOf(response: ResponseHolder): ResponseHeaders {
+export function headersOf(holder: { res: Response }): ResponseHeaders {
   let isCopy = false
   const copied = (): Headers => {
-    if (!isCopy) response.current = copyOf(response.current)
+    if (!isCopy) holder.res = copyOf(holder.res)
     isCopy = true
-    return response.current.headers
+    return holder.res.headers
   }
   return {
-    get: (name) => response.current.headers.get(name),
+    get: (name) => holder.res.headers.get(name),
     append: (name, value) => copied().append(name, value),
     delete: (name) => copied().delete(name),
     set(name, value) {
       try {
-        response.current.headers.set(name, value)
+        holder.res.headers.set(name, value)
       } catch {
         // Those of a redirect or of a fetched response are immutable.
         copied().set(name, value)
@@ -60,11 +61,6 @@ export function headersOf(response: ResponseHolder): ResponseHeaders {
 /** Not of an upgrade, which is no ordinary response. */
 function copyOf(response: Response): Response {
   return response.status < 200 ? response : new Response(response.body, response)
-}
-
-/** Where an adapter keeps the response. */
-export interface ResponseHolder {
-  current: Response
 }
 
 /**

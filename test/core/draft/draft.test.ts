@@ -519,7 +519,7 @@ describe('a session on a draft', () => {
     const manager = createSessionManager({ store })
     const [session, headers] = [manager.open(undefined), new Headers()]
     for (const [key, value] of Object.entries(data)) session.set(key, value)
-    await manager.commit(session, { status: 200, headers })
+    await manager.commit(session, () => ({ status: 200, headers }))
     return { store, manager, cookie: headers.get('set-cookie')!.split(';')[0]! }
   }
 
@@ -532,7 +532,7 @@ describe('a session on a draft', () => {
     session.update('n', fn).catch(() => {})
     session.destroy()
     const headers = new Headers()
-    await manager.commit(session, { status: 302, headers })
+    await manager.commit(session, () => ({ status: 302, headers }))
     expect(headers.get('set-cookie')).toContain('Max-Age=0')
     expect(await manager.open(cookie).exists()).toBe(false)
   })
@@ -561,7 +561,7 @@ describe('a session on a draft', () => {
     session.update('n', increment).catch(() => {})
     await expect(session.get('n')).rejects.toThrow('did not answer')
     await expect(session.get('n')).rejects.toThrow('did not answer')
-    const response = { status: 200, headers: new Headers() }
+    const response = () => ({ status: 200, headers: new Headers() })
     await expect(manager.commit(session, response)).rejects.toThrow('did not answer')
   })
 })

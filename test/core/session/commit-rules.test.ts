@@ -243,7 +243,7 @@ describe.each(stores)('the commit on $name', ({ open }) => {
 
   it('every write after the commit throws', async () => {
     const session = bench.manager.open(await begin())
-    await bench.manager.commit(session, { status: 200, headers: new Headers() })
+    await bench.manager.commit(session, () => ({ status: 200, headers: new Headers() }))
     const writes: ((session: Session) => unknown)[] = [
       (late) => late.set('user', 'u2'),
       (late) => late.delete('user'),

@@ -199,12 +199,12 @@ describe.each(stores)('concurrency on $name', ({ open }) => {
       await answered.promise
     })
     const headers = new Headers()
-    const firstCommit = bench.manager.commit(first, { status: 200, headers })
+    const firstCommit = bench.manager.commit(first, () => ({ status: 200, headers }))
     await applied.promise
     await visitOk(intruder, cookie, (session) => session.set('x', 2))
     expect(await second.get('x')).toBe(2)
     second.set('x', 1)
-    const secondCommit = bench.manager.commit(second, { status: 200, headers })
+    const secondCommit = bench.manager.commit(second, () => ({ status: 200, headers }))
     answered.resolve()
     await Promise.all([firstCommit, secondCommit])
     expect(await read(cookie)).toEqual({ x: 1 })
@@ -357,7 +357,7 @@ describe.each(stores)('concurrency on $name', ({ open }) => {
       bench.store.after = failing('replace')
       bench.store.before = failing('get')
       await expect(first.save()).rejects.toThrow(StoreUnavailableError)
-      const commit = { status: 200, headers: new Headers() }
+      const commit = () => ({ status: 200, headers: new Headers() })
       void second.update('n', plusOne)
       await Promise.all([bench.manager.commit(second, commit), bench.manager.commit(first, commit)])
       bench.forget()
@@ -413,8 +413,8 @@ describe.each(stores)('concurrency on $name', ({ open }) => {
       second.set('user', 'revenant')
       const headers = [new Headers(), new Headers()] as const
       await Promise.all([
-        bench.manager.commit(first, { status: 200, headers: headers[0] }),
-        bench.manager.commit(second, { status: 200, headers: headers[1] }),
+        bench.manager.commit(first, () => ({ status: 200, headers: headers[0] })),
+        bench.manager.commit(second, () => ({ status: 200, headers: headers[1] })),
       ])
       expect(headers[1].getSetCookie()).toEqual([])
       expect(await read(headers[0].getSetCookie()[0]!)).toEqual({ user: 'u1' })

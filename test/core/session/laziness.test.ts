@@ -17,14 +17,46 @@ describe.each(stores)('laziness on $name', ({ open }) => {
 
   it('A1: an untouched session does no I/O, reads no cookie, touches no header', async () => {
     const session = bench.manager.open(() => expect.unreachable('the cookie was asked for'))
-    await bench.manager.commit(session, {
-      status: 200,
-      get headers(): Headers {
-        return expect.unreachable('the headers were asked for')
-      },
-    })
+    const describe = () => expect.unreachable('the response was asked for')
+    expect(bench.manager.commit(session, describe)).toBeUndefined()
     expect(bench.store.operations).toEqual([])
     expect(bench.events()).toEqual([])
+  })
+
+  it('A1: a session that is committed already makes no promise and asks nothing of the response', async () => {
+    const session = bench.manager.open(undefined)
+    session.set('user', 'u1')
+    await bench.manager.commit(session, () => ({ status: 200, headers: new Headers() }))
+    bench.forget()
+    const describe = () => expect.unreachable('the response was asked for')
+    expect(bench.manager.commit(session, describe)).toBeUndefined()
+    expect(bench.store.operations).toEqual([])
+  })
+
+  it('D1: a session stays open when its response cannot be described', async () => {
+    const session = bench.manager.open(undefined)
+    session.set('user', 'u1')
+    const describe = () => {
+      throw new Error('no such header')
+    }
+    expect(() => bench.manager.commit(session, describe)).toThrow('no such header')
+    session.set('user', 'u2')
+    const headers = new Headers()
+    await bench.manager.commit(session, () => ({ status: 200, headers }))
+    expect(headers.getSetCookie()).toHaveLength(1)
+  })
+
+  it('a commit that is given the response itself says what to write', () => {
+    for (const touch of [false, true]) {
+      const session = bench.manager.open(undefined)
+      if (touch) session.set('user', 'u1')
+      const response = { status: 200, headers: new Headers() } as never
+      expect(() => bench.manager.commit(session, response)).toThrow(
+        new TypeError(
+          'commit: expected a function, commit(session, () => ({ status, headers })), got an object',
+        ),
+      )
+    }
   })
 
   it('A2: concurrent reads share one load', async () => {

@@ -35,10 +35,12 @@ async function openRequest(manager: SessionManager, cookie: string, handler: Han
     /** What `save()` would have thrown, and what the browser is sent. */
     async commit() {
       const headers = new Headers()
-      const error: unknown = await manager.commit(session, { status: 200, headers }).then(
-        () => undefined,
-        (reason: unknown) => reason,
-      )
+      let error: unknown
+      try {
+        await manager.commit(session, () => ({ status: 200, headers }))
+      } catch (reason) {
+        error = reason
+      }
       const [setCookie] = headers.getSetCookie()
       return { error, setCookie, cookie: setCookie?.split(';')[0] ?? '' }
     },

@@ -43,5 +43,5 @@ export async function greeting(session: Session<Data>) {
 export async function countLine(manager: SessionManager<Data>, cookie: string | null) {
   const session = manager.open(cookie)
   await session.update('lines', (n = 0) => n + 1)
-  await manager.commit(session, { status: 200, headers: new Headers() })
+  await manager.commit(session, () => ({ status: 200, headers: new Headers() }))
 }

@@ -21,7 +21,7 @@ export function addSessions(app: FastifyInstance, manager: SessionManager<Data>)
       delete: (name: string) => void reply.removeHeader(name),
     }
     const url = `${request.protocol}://${request.host}/`
-    await manager.commit(request.session, { status: reply.statusCode, headers, url })
+    await manager.commit(request.session, () => ({ status: reply.statusCode, headers, url }))
     return payload
   })
 }
