@@ -24,7 +24,7 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
   const manager = createSessionManager<Data>(optionsOrManager)
   return async function session(ctx, next) {
     if (manager.joins(ctx.session)) return next()
-    const session = manager.open(() => ctx.req.headers.cookie)
+    const session = manager.open(() => ctx.req.headers.cookie, { canSetHeaders: () => !ctx.headerSent })
     ctx.session = session
     const failure = await failureOf(next)
     await manager.commit(session, () => ({

@@ -7,6 +7,7 @@ export type SessionErrorCode =
   | 'ERR_SESSION_TOO_LARGE'
   | 'ERR_SESSION_COMMITTED'
   | 'ERR_SESSION_MOUNTED_TWICE'
+  | 'ERR_SESSION_HEADERS_SENT'
 
 /**
  * Base of every error that Holdfast raises at run time. Messages never hold a token, a store key, a secret,
@@ -79,9 +80,11 @@ export class SessionDataError extends SessionError {
   }
 }
 
-/** The session was used in a way its life does not allow: written after the commit, or mounted twice. */
+type StateErrorCode = 'ERR_SESSION_COMMITTED' | 'ERR_SESSION_MOUNTED_TWICE' | 'ERR_SESSION_HEADERS_SENT'
+
+/** The session was used in a way its life does not allow: written after the commit or the head, or mounted twice. */
 export class SessionStateError extends SessionError {
-  constructor(code: 'ERR_SESSION_COMMITTED' | 'ERR_SESSION_MOUNTED_TWICE', message: string) {
+  constructor(code: StateErrorCode, message: string) {
     super(code, message)
   }
 }

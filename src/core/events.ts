@@ -9,6 +9,7 @@
  * - `dropped`: changes were not written, because the handler failed or the session had ended.
  * - `conflict`: another request wrote first; the changes are replayed on the newer record.
  * - `duplicate-cookie`: the request carried two live sessions; both are refused.
+ * - `cookie-lost`: a cookie was to be sent or cleared, and the response's head had left.
  * - `insecure-cookie`: a Secure cookie goes out over plain http, where the browser drops it; once per manager.
  * - `cache-overridden`: the handler's `public` or `s-maxage` was replaced, because the response sets the cookie.
  * - `store-error`: a store operation failed; `error` says why.
@@ -26,6 +27,7 @@ export type SessionEventType =
   | 'dropped'
   | 'conflict'
   | 'duplicate-cookie'
+  | 'cookie-lost'
   | 'insecure-cookie'
   | 'cache-overridden'
   | 'store-error'

@@ -8,14 +8,19 @@ import { RecordIO } from './record/record-io.ts'
 import { addCacheHeaders, addSessionCookie, isInsecure, takeBackAnswer } from './http/response-headers.ts'
 import type { ResponseHeaders } from './http/response-headers.ts'
 import { Session, stateOf, type SessionData } from './session/session.ts'
-import { SessionState, type CookieHeader, type SessionServices } from './session/session-state.ts'
+import {
+  SessionState,
+  type CookieHeader,
+  type OpenOptions,
+  type SessionServices,
+} from './session/session-state.ts'
 import { Turns } from './session/turns.ts'
 
 /** What {@link SessionManager.commit} is told of the response. */
 export interface CommitResponse {
-  /** What the handler answered: 500 and above drops its changes, unless `error` says otherwise. */
+  /** What the visitor is answered: from 500 on the handler's changes are dropped. */
   status: number
-  /** What the handler threw, if it did. */
+  /** What was thrown, where the answer is yet to be made of it (Koa): then it decides, and not `status`. */
   error?: unknown
   headers: ResponseHeaders
   /** The request's URL, to notice a Secure cookie that the browser will drop. */
@@ -57,10 +62,11 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
 
   /**
    * The session of a request with this Cookie header: no I/O and no parsing until it is touched. The header may be
-   * given as a function, which is called at the first touch.
+   * given as a function, which is called at the first touch. `canSetHeaders` says whether the response can still take
+   * a cookie (default: yes); it is asked at each commit and `save()`, and where it cannot, no token is made.
    */
-  open(cookieHeader: CookieHeader): Session<Data> {
-    return new Session<Data>(new SessionState(this.#services, cookieHeader))
+  open(cookieHeader: CookieHeader, { canSetHeaders }: OpenOptions = {}): Session<Data> {
+    return new Session<Data>(new SessionState(this.#services, cookieHeader, canSetHeaders))
   }
 
   /**
@@ -116,7 +122,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
   }
 
   async #commit(state: SessionState, response: CommitResponse): Promise<void> {
-    const handlerFailed = hasFailed(response)
+    const answered = isAnswered(response)
     let failure: { reason: unknown } | undefined
     try {
       const unfinished = state.finishTracked()
@@ -124,15 +130,16 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
     } catch (reason) {
       failure = { reason }
     }
-    if ((handlerFailed || failure) && state.discard()) this.#services.emit('dropped')
+    const isDropped = !answered || failure !== undefined || state.isOutageAnswered()
+    if (isDropped && state.discard()) this.#services.emit('dropped')
     try {
       await commitSession(state, false)
     } catch (reason) {
       failure = { reason }
     }
-    if (handlerFailed) failure = undefined
-    if (failure) takeBackAnswer(response.headers)
-    this.#addHeaders(state, response, failure !== undefined)
+    if (!answered) failure = undefined
+    if (state.canSetHeaders()) this.#addHeaders(state, response, failure !== undefined)
+    else if (state.cookie) this.#services.emit('cookie-lost')
     if (failure) throw failure.reason
   }
 
@@ -143,6 +150,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
   ): void {
     const options = this.#options
     const { emit } = this.#services
+    if (isRejected) takeBackAnswer(headers)
     const change = state.cookie
     if (change) addSessionCookie(headers, options.cookie, change)
     const mustNotBeStored = change !== undefined || isRejected
@@ -170,9 +178,11 @@ export function createSessionManager<Data extends SessionData<Data> = Record<str
   return options instanceof SessionManager ? options : new SessionManager<Data>(options)
 }
 
-/** A framework's own HTTP error below 500 (`HTTPException(401)`, `ctx.throw(403)`) is an answer, not a failure. */
-function hasFailed({ status, error }: CommitResponse): boolean {
-  if (error === undefined) return status >= 500
-  const { status: errorStatus } = (error ?? {}) as { status?: unknown }
-  return typeof errorStatus !== 'number' || errorStatus >= 500
+/** An error with a `status`, else a `statusCode`, from 100 to 499 is an answer (`ctx.throw(403)`); any other is a 500. */
+function isAnswered({ status, error }: CommitResponse): boolean {
+  if (error === undefined) return status < 500
+  if (!(error instanceof Error) && Object.prototype.toString.call(error) !== '[object Error]') return false
+  const { status: own, statusCode } = error as { status?: unknown; statusCode?: unknown }
+  const answer = own || statusCode
+  return Number.isInteger(answer) && (answer as number) >= 100 && (answer as number) <= 499
 }

@@ -42,6 +42,8 @@ const causes: Record<SessionEvent['type'], (bench: Bench, cookie: string) => unk
     const { cookie: other } = await visit(manager, undefined, (session) => session.set('user', 'telling'))
     await visit(manager, `${cookie}; ${other}`, (session) => session.get('user'))
   },
+  'cookie-lost': ({ manager }, cookie) =>
+    visit(manager, cookie, (session) => session.regenerateId(), {}, { canSetHeaders: () => false }),
   'insecure-cookie': ({ manager }, cookie) =>
     visit(manager, cookie, (session) => session.regenerateId(), { url: 'http://shop.example/' }),
   'cache-overridden': ({ manager }, cookie) =>

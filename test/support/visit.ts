@@ -1,4 +1,4 @@
-import type { CommitResponse, Session, SessionManager } from '../../src/core/index.ts'
+import type { CommitResponse, OpenOptions, Session, SessionManager } from '../../src/core/index.ts'
 
 export interface Visit<Result> {
   result: Result
@@ -16,8 +16,9 @@ export async function visit<Result>(
   cookie: string | undefined,
   handler: (session: Session) => Result | Promise<Result>,
   response: Partial<CommitResponse> = {},
+  options: OpenOptions = {},
 ): Promise<Visit<Awaited<Result>>> {
-  const session = manager.open(cookie)
+  const session = manager.open(cookie, options)
   const result = await handler(session)
   const headers = (response.headers as Headers | undefined) ?? new Headers()
   let error: unknown

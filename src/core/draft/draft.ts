@@ -17,6 +17,12 @@ export interface Begun {
   cancel(): void
 }
 
+/** Steps, and values with what they were as JSON; `undefined` for one that is none. */
+export interface Unsaved {
+  readonly steps: ReadonlySet<Step>
+  readonly values: ReadonlyMap<object, string | undefined>
+}
+
 const NOTHING: SessionTexts = new Map()
 
 /**
@@ -175,6 +181,33 @@ export class Draft {
     return hadChanges
   }
 
+  /** All that a save would write now, for `isStill` and `drop`. */
+  unsaved(): Unsaved {
+    const keys = new Set(this.#steps.map((step) => 'key' in step && step.key))
+    const held = [...this.#held].filter(([key, each]) => keys.has(key) || isUnsaved(key, each))
+    return {
+      steps: new Set(this.#steps),
+      values: new Map(held.map(([key, each]) => [each, textOf(key, each)])),
+    }
+  }
+
+  /** Whether nothing was changed since. */
+  isStill({ steps, values }: Unsaved): boolean {
+    const now = this.unsaved()
+    return (
+      now.steps.size === steps.size &&
+      now.values.size === values.size &&
+      [...now.steps].every((step) => steps.has(step)) &&
+      [...now.values].every(([held, text]) => values.has(held) && values.get(held) === text)
+    )
+  }
+
+  /** Forgets it; what was changed since stays. */
+  drop({ steps, values }: Unsaved): void {
+    this.#open = this.#open.filter((step) => !steps.has(step))
+    for (const [key, held] of this.#held) if (values.has(held)) this.#held.delete(key)
+  }
+
   get #steps(): readonly Step[] {
     return this.#sent ? [...this.#sent.steps, ...this.#open] : this.#open
   }
@@ -225,10 +258,13 @@ export class Draft {
 
 function isUnsaved(key: string, held: HeldValue): boolean {
   if (held.text === undefined) return true
-  if (typeof held.value !== 'object') return false
+  return typeof held.value === 'object' && textOf(key, held) !== held.text
+}
+
+function textOf(key: string, { value }: HeldValue): string | undefined {
   try {
-    return toJsonText(key, held.value) !== held.text
+    return toJsonText(key, value)
   } catch {
-    return true
+    return undefined
   }
 }

@@ -2,7 +2,9 @@ import { LONGEST_AGE_SECONDS } from '../check.ts'
 import { regenerates, replay, userOf, timeoutsOf, type Journal } from '../draft/journal.ts'
 import {
   SessionConflictError,
+  SessionDataError,
   SessionEndedError,
+  SessionStateError,
   StoreUnavailableError,
   type SessionError,
 } from '../errors.ts'
@@ -41,6 +43,17 @@ export async function commitSession(state: SessionState, isExplicit: boolean): P
     await endLoaded(state, commit.io)
     state.concludeDestroy()
   }
+  try {
+    await writeAll(commit)
+  } catch (error) {
+    if (isExplicit || !(error instanceof SessionDataError) || !state.dropRefusedData()) throw error
+    commit.io.report('dropped')
+    await writeAll(commit)
+  }
+}
+
+async function writeAll(commit: Commit): Promise<void> {
+  const { state } = commit
   state.draft.settle()
   if (!state.needsCommit) return
   const loading = state.loadToCommit()
@@ -99,17 +112,21 @@ function conclude({ state, io, isExplicit }: Commit, journal: Journal, outcome: 
   if (event) io.report(event)
 }
 
-async function writeAnew({ state, io, isExplicit }: Commit, journal: Journal): Promise<Outcome | undefined> {
-  if (regenerates(journal.steps)) {
+async function writeAnew(commit: Commit, journal: Journal): Promise<Outcome | undefined> {
+  const { state, io, isExplicit } = commit
+  const isAfresh = regenerates(journal.steps)
+  const hasData = replay(journal.steps, new Map()).texts.size > 0
+  if (hasData && (isAfresh || state.loaded?.state === 'none')) requireHeaders(commit)
+  if (isAfresh) {
     await endLoaded(state, io)
     state.loaded = { state: 'none' }
   }
   if (state.loaded?.state !== 'none') return { lost: 'dropped' }
+  if (!hasData) return undefined
   const { now, absoluteTimeout } = io.services
   const writtenAt = now()
   const deadline = writtenAt + absoluteTimeout * 1000
   const nothing = { deadline, generation: 0, writtenAt, writeIds: '', texts: new Map() }
-  if (replay(journal.steps, nothing.texts).texts.size === 0) return undefined
   const mark = await markFor(journal, nothing, io)
   const { record } = next(journal, nothing, mark, isExplicit, io)
   return { kept: await add(record, io), isHandedOut: true, event: 'created' }
@@ -123,6 +140,13 @@ async function save({ io, isExplicit }: Commit, journal: Journal, loaded: LiveSe
     const { record, changed } = next(journal, newest, mark, isExplicit, io)
     return changed ? record : undefined
   })
+  if (!('session' in swapped) && journal.unanswered !== undefined) {
+    // Whoever ended the session may have carried the write over to the one that goes on (E4).
+    throw new StoreUnavailableError(
+      'replace',
+      new Error('the reply was lost, and cannot be settled by reading'),
+    )
+  }
   switch (swapped.outcome) {
     case 'unchanged':
       return { kept: swapped.session, isHandedOut: false }
@@ -143,6 +167,7 @@ async function save({ io, isExplicit }: Commit, journal: Journal, loaded: LiveSe
  */
 async function regenerate(commit: Commit, journal: Journal, loaded: LiveSession): Promise<Outcome> {
   const { io, isExplicit } = commit
+  requireHeaders(commit)
   const mark = await markFor(journal, loaded.record, io)
   const { record, changed } = next(journal, loaded.record, mark, isExplicit, io)
   let successor = await add(record, io)
@@ -173,6 +198,16 @@ async function regenerate(commit: Commit, journal: Journal, loaded: LiveSession)
   }
   const error = new SessionEndedError('the session ended while its token was being regenerated')
   return { lost: swapped.outcome === 'missing' ? 'missing' : 'dropped', error }
+}
+
+/** No token is made that cannot be handed out (D10). */
+function requireHeaders({ state, io }: Commit): void {
+  if (state.canSetHeaders()) return
+  io.services.emit('cookie-lost')
+  throw new SessionStateError(
+    'ERR_SESSION_HEADERS_SENT',
+    'the response has left, so no cookie can follow: begin or regenerate a session before; nothing was written',
+  )
 }
 
 /** The record with the journal applied, and whether that changes anything. */

@@ -1,9 +1,11 @@
-import { Draft } from '../draft/draft.ts'
+import { Draft, type Unsaved } from '../draft/draft.ts'
 import type { Journal } from '../draft/journal.ts'
+import { SessionDataError, StoreUnavailableError } from '../errors.ts'
 import { hasCookie } from '../http/cookie.ts'
 import type { CookieChange } from '../http/response-headers.ts'
 import type { LiveSession, Services } from '../record/record-io.ts'
 import { loadSession, type Loaded } from './load.ts'
+import { Save } from './refusal.ts'
 import type { Turns } from './turns.ts'
 
 /** What the sessions of one manager share. */
@@ -14,10 +16,22 @@ export interface SessionServices extends Services {
 /** A Cookie header, or a function that returns it: asked for at the first touch, never on an untouched request. */
 export type CookieHeader = string | null | undefined | (() => string | null | undefined)
 
+/** What the session of a request is opened with, besides its cookie. */
+export interface OpenOptions {
+  /** Whether the response can still take a cookie. Default: it can. */
+  canSetHeaders?: (() => boolean) | undefined
+}
+
+/** What a `save()` rejected with, and what was unsaved then. */
+interface Refusal {
+  error: unknown
+  save: Save
+  unsaved: Unsaved
+}
+
 /** One request's session between opening and commit: what handler and manager both work on. */
 export class SessionState {
   readonly services: SessionServices
-  readonly draft: Draft = new Draft()
   isTouched = false
   isCommitted = false
   /** `destroy` was called: reads are empty, and what is written since begins a new session. */
@@ -28,11 +42,23 @@ export class SessionState {
   #loading: Promise<void> | undefined
   /** What the handler's last read, update or take met; `lostWrite` when it was one of the latter. */
   #readError: { error: unknown; lostWrite: boolean } | undefined
-  readonly #unfinished = new Set<Promise<unknown>>()
+  #refusal: Refusal | undefined
+  #draft: Draft | undefined
+  #unfinished: Set<Promise<unknown>> | undefined
+  readonly canSetHeaders: () => boolean
 
-  constructor(services: SessionServices, cookieHeader: CookieHeader) {
+  constructor(
+    services: SessionServices,
+    cookieHeader: CookieHeader,
+    canSetHeaders: () => boolean = headersCanBeSet,
+  ) {
     this.services = services
     this.#cookieHeader = cookieHeader
+    this.canSetHeaders = canSetHeaders
+  }
+
+  get draft(): Draft {
+    return (this.#draft ??= new Draft())
   }
 
   /** Whether a commit has something to do, or to report. */
@@ -57,24 +83,57 @@ export class SessionState {
 
   /** Counts work that the handler may not wait for: the commit does, and it never becomes an unhandled rejection. */
   track<Result>(work: Promise<Result>): Promise<Result> {
-    this.#unfinished.add(work)
-    const forget = () => this.#unfinished.delete(work)
+    const unfinished = (this.#unfinished ??= new Set())
+    unfinished.add(work)
+    const forget = () => unfinished.delete(work)
     work.then(forget, forget)
     return work
   }
 
   /** Waits for tracked work, if there is any; rejects with the first failure that nobody can have seen yet. */
   finishTracked(): Promise<void> | undefined {
-    if (this.#unfinished.size === 0) return undefined
+    if (!this.#unfinished?.size) return undefined
     return Promise.allSettled(this.#unfinished).then((results) => {
       for (const result of results) if (result.status === 'rejected') throw result.reason
     })
   }
 
+  /** Runs a `save()`, whose failure is the handler's to answer once he has seen it. */
+  save(commit: () => Promise<void>): Promise<void> {
+    const work = async () => {
+      try {
+        await this.finishTracked()
+        await commit()
+        this.#refusal = undefined
+      } catch (error) {
+        this.#refusal = { error, save, unsaved: this.draft.unsaved() }
+        throw error
+      }
+    }
+    const save = Save.of(this.track(work()))
+    return save
+  }
+
+  /** Whether the handler has seen a `save()` fail for an outage and changed nothing since, so that its answer stands. */
+  isOutageAnswered(): boolean {
+    const refusal = this.#refusal
+    if (!refusal?.save.isSeen || !(refusal.error instanceof StoreUnavailableError)) return false
+    return !this.isDestroying && this.draft.isStill(refusal.unsaved)
+  }
+
+  /** Forgets what the handler has seen refused as data; says whether there was anything. */
+  dropRefusedData(): boolean {
+    const refusal = this.#refusal
+    if (!refusal?.save.isSeen || !(refusal.error instanceof SessionDataError)) return false
+    this.#refusal = undefined
+    this.draft.drop(refusal.unsaved)
+    return true
+  }
+
   /** What was begun before is waited for, but its failure no longer matters. */
   destroy(): void {
-    const moot = [...this.#unfinished]
-    this.#unfinished.clear()
+    const moot = [...(this.#unfinished ?? [])]
+    this.#unfinished?.clear()
     for (const work of moot) void this.track(work.catch(() => {}))
     this.discard()
     this.draft.rebase()
@@ -123,4 +182,8 @@ export class SessionState {
     const header = this.#cookieHeader
     return (typeof header === 'function' ? header() : header) ?? ''
   }
+}
+
+function headersCanBeSet(): boolean {
+  return true
 }

@@ -167,11 +167,7 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
    */
   save(): Promise<void> {
     const state = this.#writable()
-    const save = async () => {
-      await state.finishTracked()
-      await commitSession(state, true)
-    }
-    return state.track(save())
+    return state.save(() => commitSession(state, true))
   }
 
   #readable(key?: string): Promise<void> | undefined {

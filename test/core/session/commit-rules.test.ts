@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { SessionDataError, type Session } from '../../../src/core/index.ts'
 import { useBench } from '../../support/managers.ts'
@@ -91,6 +92,16 @@ describe.each(stores)('the commit on $name', ({ open }) => {
     ['a 500 error', { error: Object.assign(new Error('failed'), { status: 500 }) }],
     ['a status of 500', { status: 500 }],
     ['a status of 503', { status: 503 }],
+    ['an error that says 600', { error: Object.assign(new Error('failed'), { status: 600 }) }],
+    ['an error that says 99', { error: Object.assign(new Error('failed'), { statusCode: 99 }) }],
+    ['an error that says 404.5', { error: Object.assign(new Error('failed'), { status: 404.5 }) }],
+    ["an error that says '404'", { error: Object.assign(new Error('failed'), { status: '404' }) }],
+    [
+      'an error of 502 and 404',
+      { error: Object.assign(new Error('failed'), { status: 502, statusCode: 404 }) },
+    ],
+    ['what is no error, and says 404', { error: { status: 404 } }],
+    ['nothing that was thrown', { error: null }],
   ])('D3: %s drops changes', async (_, response) => {
     const cookie = await begin()
     const { setCookie, error } = await visit(
@@ -114,6 +125,12 @@ describe.each(stores)('the commit on $name', ({ open }) => {
       { status: 500, error: Object.assign(new Error('no'), { status: 403 }) },
     ],
     ['a status of 404', { status: 404 }],
+    ['a status of 499', { status: 499 }],
+    ['a thrown 404 of `statusCode`', { error: Object.assign(new Error('no'), { statusCode: 404 }) }],
+    [
+      'a thrown 404 of another realm',
+      { error: runInNewContext('Object.assign(new Error(), { status: 404 })') },
+    ],
   ])('D3: %s is an answer, and changes stick', async (_, response) => {
     const cookie = await begin()
     await visit(bench.manager, cookie, (session) => session.set('attempts', 3), response)
