@@ -95,7 +95,7 @@ type MethodName = 'writeHead' | BodyMethodName | 'setHeader' | 'appendHeader' | 
 /** Their overloads are only passed on here. */
 type Method = (this: ServerResponse, ...parameters: any[]) => any
 
-/** Puts our methods before the response's own. They are shared: closures a request cost 46 µs and 5.9 kB, these 1 µs. */
+/** Puts our methods before the response's own. Shared, they cost 0.6 µs and 1 kB; as closures a request, 7 µs and 11 kB. */
 function takeOver(response: ServerResponse, mount: Answer['mount'], session: Session<any>): void {
   const { writeHead, flushHeaders, write, end, setHeader, appendHeader, removeHeader } = response
   const answer: Answer = {
