@@ -35,6 +35,7 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
   onError: (error: unknown) => void = console.error,
 ): NodeMiddleware {
   const manager = createSessionManager<Data>(optionsOrManager)
+  const mount = { manager, onError }
   return function session(request: IncomingMessage & Partial<SessionRequest<Data>>, response, next) {
     let joined
     try {
@@ -44,7 +45,7 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
     }
     const session = joined ?? manager.open(() => request.headers.cookie)
     request.session = session
-    if (!joined) takeOver(response, { manager, session, request, onError })
+    if (!joined) takeOver(response, mount, session)
     return next()
   }
 }
@@ -63,16 +64,11 @@ function joinedSession<Data extends SessionData<Data>>(
   )
 }
 
-/** What a response is to be committed with. */
-interface Mounted {
-  readonly manager: SessionManager<any>
-  readonly session: Session<any>
-  readonly request: IncomingMessage
-  readonly onError: (error: unknown) => void
-}
-
 /** Where the answer to a request stands. */
-interface Answer extends Mounted {
+interface Answer {
+  /** Shared by all requests of one middleware. */
+  readonly mount: { readonly manager: SessionManager<any>; readonly onError: (error: unknown) => void }
+  readonly session: Session<any>
   /**
    * - `open`: the handler has not begun to answer.
    * - `held`: it has, and what it calls is kept until the commit is done.
@@ -82,7 +78,7 @@ interface Answer extends Mounted {
   phase: 'open' | 'held' | 'sent' | 'refused'
   /** As the middleware found them: with what others had wrapped around them before. */
   readonly original: Record<MethodName, Method>
-  /** In the order of the calls. */
+  /** What waits for the commit, in the order of the calls. */
   readonly kept: { name: MethodName; parameters: unknown[] }[]
   /** As it was when the handler began to answer. */
   status: number
@@ -94,25 +90,21 @@ interface Answer extends Mounted {
 
 const ANSWER = Symbol('holdfast answer')
 type Answering = ServerResponse & { [ANSWER]: Answer }
-const HEADER_METHODS = ['setHeader', 'appendHeader', 'removeHeader'] as const
-type HeaderMethodName = (typeof HEADER_METHODS)[number]
 type BodyMethodName = 'flushHeaders' | 'write' | 'end'
-type MethodName = 'writeHead' | BodyMethodName | HeaderMethodName
+type MethodName = 'writeHead' | BodyMethodName | 'setHeader' | 'appendHeader' | 'removeHeader'
 /** Their overloads are only passed on here. */
 type Method = (this: ServerResponse, ...parameters: any[]) => any
 
-/** Puts our methods before the response's own. They are shared: closures a request cost 46 µs and 5.9 kB, these 1 µs. */
-function takeOver(response: ServerResponse, { manager, session, request, onError }: Mounted): void {
+/** Puts our methods before the response's own. Shared, they cost 0.6 µs and 1 kB; as closures a request, 7 µs and 11 kB. */
+function takeOver(response: ServerResponse, mount: Answer['mount'], session: Session<any>): void {
   const { writeHead, flushHeaders, write, end, setHeader, appendHeader, removeHeader } = response
   const answer: Answer = {
-    manager,
+    mount,
     session,
-    request,
-    onError,
     phase: 'open',
     original: { writeHead, flushHeaders, write, end, setHeader, appendHeader, removeHeader },
     kept: [],
-    status: 200,
+    status: 0,
     isHeadImplicit: false,
     isEnded: false,
     isDrainAwaited: false,
@@ -126,32 +118,32 @@ const METHODS: Record<'writeHead' | BodyMethodName, (this: Answering, ...paramet
     if (answer.phase === 'sent') return answer.original.writeHead.apply(this, parameters)
     // Whoever asks for Node's own `_header` finds it missing, and begins again.
     if (answer.phase !== 'open') return this
-    const committing = answer.manager.commit(answer.session, () => {
+    const committing = answer.mount.manager.commit(answer.session, () => {
       applyHead(this, parameters)
-      return described(this)
+      return described(this, answer)
     })
     if (committing) {
-      hold(this, committing)
+      hold(this, answer, committing)
       return this
     }
-    answer.phase = 'sent'
+    letGo(this, answer)
     return answer.isHeadImplicit ? this : answer.original.writeHead.apply(this, parameters)
   },
   flushHeaders() {
     const answer = begun(this)
-    if (answer.phase === 'sent') return passOn(this, 'flushHeaders', [])
+    if (answer.phase === 'sent') return answer.original.flushHeaders.apply(this)
     return keep(answer, 'flushHeaders', [])
   },
   write(...parameters) {
     const answer = begun(this)
-    if (answer.phase === 'sent') return passOn(this, 'write', parameters)
+    if (answer.phase === 'sent') return answer.original.write.apply(this, parameters)
     keep(answer, 'write', parameters)
     answer.isDrainAwaited ||= answer.phase === 'held'
     return answer.phase !== 'held'
   },
   end(...parameters) {
     const answer = begun(this)
-    if (answer.phase === 'sent') return passOn(this, 'end', parameters)
+    if (answer.phase === 'sent') return answer.original.end.apply(this, parameters)
     keep(answer, 'end', parameters)
     answer.isEnded = true
     return this
@@ -171,32 +163,29 @@ function begun(response: Answering): Answer {
   return answer
 }
 
-/** With `writeHead` as the middleware found it: what others have wrapped around it since has had its say. */
-function passOn(response: Answering, name: MethodName, parameters: unknown[]): unknown {
-  const { original } = response[ANSWER]
-  response.writeHead = original.writeHead
-  return original[name].apply(response, parameters)
+/** What others have wrapped around `writeHead` has had its say when Node calls it at the first byte. */
+function letGo(response: Answering, answer: Answer): void {
+  answer.phase = 'sent'
+  response.writeHead = answer.original.writeHead
 }
 
 function keep({ phase, kept }: Answer, name: BodyMethodName, parameters: unknown[]): void {
   if (phase === 'held') kept.push({ name, parameters })
-  else callBack(parameters, new Error('an error was answered in its place'))
+  else queueMicrotask(() => callBack(parameters, new Error('an error was answered in its place')))
 }
 
 function callBack(parameters: unknown[], error: unknown): void {
-  const callback = parameters.find((each) => typeof each === 'function')
-  if (callback) queueMicrotask(() => callback(error))
+  for (const each of parameters) if (typeof each === 'function') each(error)
 }
 
-function hold(response: Answering, committing: Promise<void>): void {
-  const answer = response[ANSWER]
+function hold(response: Answering, answer: Answer, committing: Promise<void>): void {
   answer.phase = 'held'
   answer.status = response.statusCode
   if (!answer.isHeadImplicit) answer.kept.push({ name: 'writeHead', parameters: [answer.status] })
   Object.defineProperties(response, WHILE_HELD)
   committing
-    .then(() => send(response))
-    .catch((error: unknown) => refuse(response, error))
+    .then(() => send(response, answer))
+    .catch((error: unknown) => refuse(response, answer, error))
     .catch(() => void response.destroy())
 }
 
@@ -224,7 +213,7 @@ function inherited(response: Answering, name: 'headersSent' | 'writableEnded'): 
   return Reflect.get(Object.getPrototypeOf(response), name, response)
 }
 
-function refusedWhileHeld(name: HeaderMethodName): PropertyDescriptor & ThisType<Answering> {
+function refusedWhileHeld(name: MethodName): PropertyDescriptor & ThisType<Answering> {
   return {
     configurable: true,
     writable: true,
@@ -237,22 +226,20 @@ function refusedWhileHeld(name: HeaderMethodName): PropertyDescriptor & ThisType
   }
 }
 
-function send(response: Answering): void {
-  const answer = response[ANSWER]
-  answer.phase = 'sent'
+function send(response: Answering, answer: Answer): void {
+  letGo(response, answer)
   response.statusCode = answer.status
   for (const { name, parameters } of answer.kept) {
-    if (passOn(response, name, parameters) === false) answer.isDrainAwaited = false
+    if (answer.original[name].apply(response, parameters) === false) answer.isDrainAwaited = false
   }
   // Where the socket took it all, nobody else tells those who were made to wait.
   if (answer.isDrainAwaited && !answer.isEnded) response.emit('drain')
 }
 
-async function refuse(response: Answering, error: unknown): Promise<void> {
-  const answer = response[ANSWER]
+async function refuse(response: Answering, answer: Answer, error: unknown): Promise<void> {
   const replacement = hasAnswer(error) ? error.getResponse() : plainError()
   const body = Buffer.from(await replacement.arrayBuffer())
-  answer.phase = 'sent'
+  letGo(response, answer)
   if (inherited(response, 'headersSent')) response.destroy()
   else {
     for (const name of ['Transfer-Encoding', 'Trailer']) response.removeHeader(name)
@@ -260,19 +247,19 @@ async function refuse(response: Answering, error: unknown): Promise<void> {
     response.setHeader('Content-Length', body.length)
     response.statusCode = replacement.status
     response.statusMessage = ''
-    passOn(response, 'end', [body])
+    answer.original.end.call(response, body)
   }
   answer.phase = 'refused'
-  Object.assign(response, METHODS)
+  Object.assign(response, { writeHead: METHODS.writeHead })
   for (const { parameters } of answer.kept) callBack(parameters, error)
   // Whoever streams goes on into the void, and so comes to an end.
   if (answer.isDrainAwaited) response.emit('drain')
-  if (!hasAnswer(error)) answer.onError(error)
+  if (!hasAnswer(error)) answer.mount.onError(error)
 }
 
-function described(response: Answering): CommitResponse {
-  const { request, original } = response[ANSWER]
-  const { encrypted } = request.socket as { encrypted?: boolean }
+function described(response: ServerResponse, { original }: Answer): CommitResponse {
+  const { socket, headers } = response.req
+  const { encrypted } = socket as { encrypted?: boolean }
   const get = (name: string) => response.getHeader(name)
   const set = (name: string, value: unknown) => original.setHeader.call(response, name, value)
   return {
@@ -284,8 +271,8 @@ function described(response: Answering): CommitResponse {
       append: (name, value) => set(name, [get(name) ?? [], value].flat()),
       delete: (name) => original.removeHeader.call(response, name),
     },
-    url: `${encrypted ? 'https' : 'http'}://${request.headers.host}/`,
-    forwardedProto: request.headers['x-forwarded-proto']?.toString(),
+    url: `${encrypted ? 'https' : 'http'}://${headers.host}/`,
+    forwardedProto: headers['x-forwarded-proto']?.toString(),
   }
 }
 
