@@ -23,7 +23,9 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
   const manager = createSessionManager<Data>(optionsOrManager)
   return async function session(c, next) {
     if (manager.joins(c.get('session'))) return next()
-    const session = manager.open(() => c.req.raw.headers.get('cookie'))
+    const session = manager.open(() => c.req.raw.headers.get('cookie'), {
+      canSetHeaders: () => !hasLeft(c.env),
+    })
     c.set('session', session)
     try {
       await next()
@@ -45,4 +47,9 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
       throw error
     })
   }
+}
+
+/** On Node a handler may have answered by `c.env.outgoing` itself (`RESPONSE_ALREADY_SENT` of @hono/node-server). */
+function hasLeft(env: unknown): boolean {
+  return (env as { outgoing?: { headersSent?: boolean } } | undefined)?.outgoing?.headersSent ?? false
 }

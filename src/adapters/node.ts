@@ -43,7 +43,11 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
     } catch (error) {
       return next(error)
     }
-    const session = joined ?? manager.open(() => request.headers.cookie)
+    const session =
+      joined ??
+      manager.open(() => request.headers.cookie, {
+        canSetHeaders: () => !inherited(response, 'headersSent'),
+      })
     request.session = session
     if (!joined) takeOver(response, mount, session)
     return next()
@@ -209,7 +213,7 @@ const WHILE_HELD: PropertyDescriptorMap & ThisType<Answering> = {
 }
 
 /** Looked up late: Express changes the prototype on the way. */
-function inherited(response: Answering, name: 'headersSent' | 'writableEnded'): unknown {
+function inherited(response: ServerResponse, name: 'headersSent' | 'writableEnded'): unknown {
   return Reflect.get(Object.getPrototypeOf(response), name, response)
 }
 

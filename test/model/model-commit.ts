@@ -132,6 +132,11 @@ export class ModelCommit {
       world.blur(session)
       throw new Rejected('outage')
     }
+    // Whoever ended it may have carried over what is in doubt.
+    if ((batch.doubt || this.#facts.isInDoubt) && (!world.isKept(session) || session.end)) {
+      this.#doubt(batch, session)
+      throw new Rejected('outage')
+    }
     if (!world.isKept(session)) return this.#lose(batch, 'missing')
     this.#reread(session)
     if (this.#isRefused(batch, session)) {

@@ -39,6 +39,8 @@ export class ModelRequest {
   isTouched = false
   isDestroying = false
   readFailure: { lostWrite: boolean } | undefined
+  /** D9: the handler has seen a `save()` fail for an outage, and changed nothing since. */
+  isExcused = false
   cookie: ModelCookie
 
   constructor(world: World, token: string | undefined) {
@@ -76,6 +78,7 @@ export class ModelRequest {
 
   /** A2: nothing is saved until a read succeeds. */
   failRead(isWrite: boolean): void {
+    if (isWrite) this.isExcused = false
     this.readFailure = { lostWrite: isWrite || (this.readFailure?.lostWrite ?? false) }
     this.failLoad()
   }
@@ -166,16 +169,19 @@ export class ModelRequest {
 
   save(facts: Facts): Committed {
     this.isTouched = true
-    return new ModelCommit(this, true, facts).run()
+    const committed = new ModelCommit(this, true, facts).run()
+    this.isExcused = committed.outcome === 'outage'
+    return committed
   }
 
   commit(status: number, facts: Facts): Committed {
     if (!this.isTouched) return { outcome: 'done', lost: [], writes: false }
-    if (status < 500) return new ModelCommit(this, false, facts).run()
+    const isExcused = this.isExcused && !this.isDestroying
+    if (status < 500 && !isExcused) return new ModelCommit(this, false, facts).run()
     const isDropped = this.hasChanges || this.readFailure?.lostWrite
     this.#discard()
-    const { lost, writes } = new ModelCommit(this, false, facts).run()
-    return { outcome: 'done', lost: isDropped ? ['dropped', ...lost] : lost, writes }
+    const { outcome, lost, writes } = new ModelCommit(this, false, facts).run()
+    return { outcome: status < 500 ? outcome : 'done', lost: isDropped ? ['dropped', ...lost] : lost, writes }
   }
 
   #discard(): void {
@@ -190,6 +196,7 @@ export class ModelRequest {
 
   #batch(): Batch {
     this.isTouched = true
+    this.isExcused = false
     const last = this.batches.at(-1)
     if (last && !last.doubt) return last
     const batch: Batch = {

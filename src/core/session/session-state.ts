@@ -70,6 +70,7 @@ export class SessionState {
   load(isWrite: boolean): Promise<void> | undefined {
     if (this.loaded || this.isDestroying) return undefined
     return this.#loadOnce().catch((error: unknown) => {
+      if (isWrite) this.#refusal = undefined
       this.#readError = { error, lostWrite: isWrite || (this.#readError?.lostWrite ?? false) }
       throw error
     })
