@@ -66,7 +66,7 @@ describe('the package', { timeout: 120_000 }, () => {
   })
 
   it('is ESM without side effects, and gives each entry its types first', () => {
-    expect(description).toMatchObject({ type: 'module', sideEffects: false, engines: { node: '>=20' } })
+    expect(description).toMatchObject({ type: 'module', sideEffects: false, engines: { node: '>=20.19' } })
     for (const [entry, target] of Object.entries(description.exports)) {
       if (entry !== './package.json') expect(Object.keys(target as object)).toEqual(['types', 'default'])
     }

@@ -14,23 +14,10 @@
  * - `cache-overridden`: the handler's `public` or `s-maxage` was replaced, because the response sets the cookie.
  * - `store-error`: a store operation failed; `error` says why.
  */
+// prettier-ignore
 export type SessionEventType =
-  | 'created'
-  | 'loaded'
-  | 'saved'
-  | 'regenerated'
-  | 'destroyed'
-  | 'expired'
-  | 'ended'
-  | 'missing'
-  | 'invalid'
-  | 'dropped'
-  | 'conflict'
-  | 'duplicate-cookie'
-  | 'cookie-lost'
-  | 'insecure-cookie'
-  | 'cache-overridden'
-  | 'store-error'
+  | 'created' | 'loaded' | 'saved' | 'regenerated' | 'destroyed' | 'expired' | 'ended' | 'missing' | 'invalid'
+  | 'dropped' | 'conflict' | 'duplicate-cookie' | 'cookie-lost' | 'insecure-cookie' | 'cache-overridden' | 'store-error'
 
 /** One event, for logs and metrics. It never holds a token, a key or session data. */
 export interface SessionEvent {

@@ -9,16 +9,12 @@ type WithBuiltins = { process?: { getBuiltinModule?: (id: 'node:crypto') => Node
 /** The runtime's synchronous crypto, reached without an import so that the core loads where there is no `node:`. */
 export function nativePrimitives(): Primitives | undefined {
   const crypto = (globalThis as WithBuiltins).process?.getBuiltinModule?.('node:crypto')
-  if (!crypto?.createCipheriv) return undefined
-  // Without an object that could take more (0.4 instead of 1.3 µs), where the runtime has it: Node 20.12 and 22, Bun, Deno.
-  const { hash } = crypto as { hash?: typeof crypto.hash }
+  // One shot, without an object that could take more: 0.4 instead of 1.3 µs (Node 20.12, Bun, Deno).
+  if (!crypto?.createCipheriv || !crypto.hash) return undefined
+  const { hash } = crypto
   return {
-    sha256: hash
-      ? (text) => hash('sha256', text, 'base64url')
-      : (text) => crypto.createHash('sha256').update(text).digest('base64url'),
-    hmac: hash
-      ? (key) => oneShotHmac(hash, key)
-      : (key) => (text) => crypto.createHmac('sha256', key).update(text).digest(),
+    sha256: (text) => hash('sha256', text, 'base64url'),
+    hmac: (key) => oneShotHmac(hash, key),
     hmac512: (key, text) => crypto.createHmac('sha512', key).update(text).digest(),
 
     encrypt(key, prefix, nonce, plaintext, associated) {

@@ -11,19 +11,9 @@ export interface ResponseHeaders {
 
 /** What describes the handler's answer (RFC 9110 §8), and not what other middleware says of every response. */
 const ANSWER_HEADERS = [
-  'Content-Type',
-  'Content-Length',
-  'Content-Encoding',
-  'Content-Language',
-  'Content-Location',
-  'Content-Range',
-  'Content-Disposition',
-  'Location',
-  'ETag',
-  'Last-Modified',
-  'Cache-Control',
-  'Expires',
-]
+  'Content-Type', 'Content-Length', 'Content-Encoding', 'Content-Language', 'Content-Location', 'Content-Range',
+  'Content-Disposition', 'Location', 'ETag', 'Last-Modified', 'Cache-Control', 'Expires',
+] // prettier-ignore
 
 /** The error response that takes its place must not be cached, sniffed or redirected as the answer would have been. */
 export function takeBackAnswer(headers: ResponseHeaders): void {

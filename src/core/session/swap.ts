@@ -44,12 +44,7 @@ export async function swap(
     if (attempt > 0 && isExhausted()) return { outcome: 'exhausted' }
     const record = await next(session)
     if (!record) return { outcome: 'unchanged', session }
-    let reply
-    try {
-      reply = await io.replace(session.keys, record, session.version)
-    } catch (error) {
-      reply = asUnanswered(error)
-    }
+    const reply = await io.replace(session.keys, record, session.version).catch(asUnanswered)
     switch (reply.outcome) {
       case 'replaced':
         return { outcome: 'written', session: withRecord(session, record, reply.version) }

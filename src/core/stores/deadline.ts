@@ -8,15 +8,12 @@ export function within<Result>(milliseconds: number, work: () => Promise<Result>
         reject(Object.assign(new Error('no answer in time'), { code: 'ERR_ANSWER_TIMEOUT' }))
       }, 0)
     }, milliseconds)
-    working.then(
-      (result) => {
+    const inTime =
+      <Value>(settle: (value: Value) => void) =>
+      (value: Value) => {
         clearTimeout(timer)
-        resolve(result)
-      },
-      (reason) => {
-        clearTimeout(timer)
-        reject(reason)
-      },
-    )
+        settle(value)
+      }
+    working.then(inTime(resolve), inTime(reject))
   })
 }
