@@ -36,7 +36,8 @@ export class Turns<Baton> {
     key: string,
     run: (handedOn: Baton | undefined, handOn: (baton: Baton) => void) => Promise<Result>,
   ): Promise<Result> {
-    const queue: Queue<Baton> = this.#queues.get(key) ?? emptyQueue()
+    const none = { turns: [], movedAt: 0, baton: undefined, isOutage: false }
+    const queue: Queue<Baton> = this.#queues.get(key) ?? none
     this.#queues.set(key, queue)
     const turn: Turn = { joinedAt: performance.now() }
     queue.turns.push(turn)
@@ -55,10 +56,6 @@ export class Turns<Baton> {
       if (queue.turns.length === 0) this.#queues.delete(key)
     }
   }
-}
-
-function emptyQueue(): Queue<never> {
-  return { turns: [], movedAt: 0, baton: undefined, isOutage: false }
 }
 
 /** Until it is the first in the queue, the queue has stood still for too long or moved too slowly, or met an outage. */
