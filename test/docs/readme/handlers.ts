@@ -9,11 +9,9 @@ export async function signIn(session: Session<Data>, userId: string, remember: b
   if (remember) session.setTimeouts({ idle: 30 * 86_400, absolute: 90 * 86_400 })
 }
 
-/** A nested change is noticed. */
+/** Of parallel requests each adds its item. With `get`, `push` and `set` the last one would overwrite the others' cart. */
 export async function addToCart(session: Session<Data>, item: string) {
-  const cart = (await session.get('cart')) ?? []
-  cart.push(item)
-  session.set('cart', cart)
+  await session.update('cart', (cart = []) => [...cart, item])
   session.set('flash', `${item} is in your cart`)
 }
 

@@ -6,7 +6,7 @@
  */
 export function rendezvous(servers: readonly string[]): (key: string) => number {
   const bidders = servers.map((name) => ({ name, hash: fnv1a(name) }))
-  return (key) => {
+  return function place(key) {
     const keyHash = fnv1a(key)
     let winner = 0
     let highest = -1
