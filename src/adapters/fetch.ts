@@ -1,7 +1,8 @@
 import { createSessionManager, hasAnswer, headersOf } from '../core/index.ts'
 import type { Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
-const sessions = new WeakMap<Request, unknown>()
+/** Of every copy of this package: a handler that another copy has wrapped joins, or is refused, like one's own. */
+const SESSIONS = Symbol.for('holdfast sessions of requests')
 
 /**
  * Wraps a fetch handler (`Bun.serve`, `Deno.serve`, anything `Request -> Response`): it gets the request's session,
@@ -27,6 +28,7 @@ export function withSession<
   handler: (request: Request, session: Session<Data>, ...rest: Rest) => Answer | Promise<Answer>,
 ): (request: Request, ...rest: Rest) => Promise<Answer | Response> {
   const manager = createSessionManager<Data>(optionsOrManager)
+  const sessions = ((globalThis as { [SESSIONS]?: WeakMap<Request, unknown> })[SESSIONS] ??= new WeakMap())
   return async function withSession(request, ...rest) {
     const joined = sessions.get(request)
     if (manager.joins(joined)) return handler(request, joined, ...rest)
