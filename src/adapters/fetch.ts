@@ -1,7 +1,8 @@
 import { createSessionManager, hasAnswer, headersOf } from '../core/index.ts'
 import type { Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
-const sessions = new WeakMap<Request, unknown>()
+/** Of every copy of this package: a handler that another copy has wrapped joins, or is refused, like one's own. */
+const SESSIONS = Symbol.for('holdfast sessions of requests')
 
 /**
  * Wraps a fetch handler (`Bun.serve`, `Deno.serve`, anything `Request -> Response`): it gets the request's session,
@@ -9,6 +10,9 @@ const sessions = new WeakMap<Request, unknown>()
  *
  * An error that brings its own answer (`getResponse()`: the 503 of a store that fails, Hono's `HTTPException`) is
  * answered with it. Any other is thrown on: then changes are dropped, and no response carries the session's cookie.
+ *
+ * A handler that returns nothing has answered otherwise, as by Bun's `server.upgrade`; what its changes need no cookie
+ * for is saved.
  *
  * Throws `TypeError` or `RangeError` for wrong options.
  *
@@ -18,11 +22,13 @@ const sessions = new WeakMap<Request, unknown>()
 export function withSession<
   Data extends SessionData<Data> = Record<string, any>,
   Rest extends unknown[] = [],
+  Answer extends Response | undefined = Response,
 >(
   optionsOrManager: SessionOptions | SessionManager<Data>,
-  handler: (request: Request, session: Session<Data>, ...rest: Rest) => Response | Promise<Response>,
-): (request: Request, ...rest: Rest) => Promise<Response> {
+  handler: (request: Request, session: Session<Data>, ...rest: Rest) => Answer | Promise<Answer>,
+): (request: Request, ...rest: Rest) => Promise<Answer | Response> {
   const manager = createSessionManager<Data>(optionsOrManager)
+  const sessions = ((globalThis as { [SESSIONS]?: WeakMap<Request, unknown> })[SESSIONS] ??= new WeakMap())
   return async function withSession(request, ...rest) {
     const joined = sessions.get(request)
     if (manager.joins(joined)) return handler(request, joined, ...rest)
@@ -35,7 +41,7 @@ export function withSession<
         url: request.url,
         forwardedProto: request.headers.get('x-forwarded-proto'),
       }))
-    let res: Response
+    let res: Response | undefined
     try {
       res = await handler(request, session, ...rest)
     } catch (error) {
@@ -44,6 +50,11 @@ export function withSession<
         throw error
       }
       res = error.getResponse()
+    }
+    if (!res) {
+      // Its head has left already: a cookie goes nowhere.
+      await manager.commit(session, () => ({ status: 101, headers: new Headers() }))
+      return res as Answer
     }
     const holder = { res }
     try {

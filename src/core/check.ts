@@ -1,15 +1,32 @@
-/** Refuses an option that is misspelt, or that belongs elsewhere. */
+/**
+ * Refuses what is no plain object, which would pass for no options at all, and an option that is misspelt, or that
+ * belongs elsewhere; `cures` says by their names what to write instead.
+ */
 export function checkNames(
   what: string,
-  options: object,
+  options: unknown,
   names: readonly string[],
-  expected = 'an object',
+  expected = 'a plain object',
+  cures: Readonly<Record<string, string>> = {},
 ): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`${what}: expected ${expected}, got ${kindOf(options)}`)
-  }
+  if (!isPlain(options)) throw new TypeError(`${what}: expected ${expected}, got ${kindOf(options)}`)
   const unknown = Object.keys(options).find((name) => !names.includes(name))
-  if (unknown !== undefined) throw new TypeError(`${what}: expected ${names.join(', ')}; got ${unknown}`)
+  if (unknown === undefined) return
+  const cure = Object.hasOwn(cures, unknown) ? `; write ${cures[unknown]}` : ''
+  throw new TypeError(`${what}: expected ${names.join(', ')}; got ${unknown}${cure}`)
+}
+
+/** Made by a literal, `JSON.parse` or `Object.create(null)`, in whatever realm: test runners have one of their own. */
+export function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
+/** Of the prototype, since the instance's own properties are data. */
+export function className(value: object): string {
+  const { constructor } = Object.getPrototypeOf(value) as { constructor: unknown }
+  return (typeof constructor === 'function' && constructor.name) || 'a class'
 }
 
 /** Refuses all but whole numbers from 1 to `most`, which `expected` says in words. */
@@ -73,5 +90,8 @@ const LONGEST_SHOWN = 200
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined || typeof value === 'boolean') return String(value)
   if (Array.isArray(value)) return 'an array'
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+  if (typeof value !== 'object') return `a ${typeof value}`
+  if (isPlain(value)) return 'an object'
+  if ('then' in value) return 'a promise; await it'
+  return `an instance of ${className(value)}`
 }

@@ -1,3 +1,4 @@
+import { brandOf, MANAGER, PROTOCOL, SESSION } from './brand.ts'
 import { commitSession } from './session/commit.ts'
 import { Keyring } from './crypto/keyring.ts'
 import { SessionStateError } from './errors.ts'
@@ -39,6 +40,11 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
   /** Per manager: each has an `onEvent` of its own to tell. */
   #hasWarned = false
 
+  /** @internal */
+  get [MANAGER](): number {
+    return PROTOCOL
+  }
+
   /** @internal Use {@link createSessionManager}. */
   constructor(options: SessionOptions) {
     const checked = checkOptions(options)
@@ -76,8 +82,8 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
    * one request would hand out two cookies.
    */
   joins(session: unknown): session is Session<Data> {
-    if (!(session instanceof Session)) return false
-    if (stateOf(session).services === this.#services) return true
+    if (session instanceof Session && stateOf(session).services === this.#services) return true
+    if (brandOf(session, SESSION) === undefined) return false
     throw new SessionStateError(
       'ERR_SESSION_MOUNTED_TWICE',
       'a session middleware of another manager already serves this request; share one manager',
@@ -162,7 +168,8 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
 }
 
 /**
- * Makes a session manager; given one, returns it, so that every adapter takes either.
+ * Makes a session manager; given one, of this or another copy of the package, returns it, so that every adapter takes
+ * either.
  *
  * Throws `TypeError` or `RangeError` for wrong options, naming the option, what was expected and what came.
  *
@@ -175,7 +182,12 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
 export function createSessionManager<Data extends SessionData<Data> = Record<string, any>>(
   options: SessionOptions | SessionManager<Data> = {},
 ): SessionManager<Data> {
-  return options instanceof SessionManager ? options : new SessionManager<Data>(options)
+  const protocol = brandOf(options, MANAGER)
+  if (protocol === undefined) return new SessionManager<Data>(options as SessionOptions)
+  if (protocol === PROTOCOL) return options as SessionManager<Data>
+  throw new TypeError(
+    `options: expected a manager that speaks protocol ${PROTOCOL}, got one that speaks ${protocol}; two versions of holdfast are installed: install one`,
+  )
 }
 
 /** An error with a `status`, else a `statusCode`, from 100 to 499 is an answer (`ctx.throw(403)`); any other is a 500. */

@@ -1,3 +1,4 @@
+import { brandOf, MEMORY_STORE } from './brand.ts'
 import { checkAbsoluteTimeout, checkBoolean, checkIdleTimeout, checkNames, kindOf, wrong } from './check.ts'
 import type { CookieAttributes } from './http/cookie.ts'
 import type { SessionEvent } from './events.ts'
@@ -26,7 +27,7 @@ export interface SessionOptions {
   cacheHeaders?: boolean | undefined
   /** The one hook for logs and metrics. What it throws is ignored: a logger that fails must not cost a session. */
   onEvent?: ((event: SessionEvent) => void) | undefined
-  /** Milliseconds since the epoch, for tests. Default `Date.now`. */
+  /** Milliseconds since the epoch, for tests. Default `() => Date.now()`. */
   now?: (() => number) | undefined
 }
 
@@ -37,7 +38,7 @@ export type Secret = string | Uint8Array
 export interface CookieOptions {
   /** Default `__Host-session`; `session` when `secure` is false or a `domain` is set. */
   name?: string | undefined
-  /** Default `/`. */
+  /** Default `/`. With another, mount the middleware under that path: elsewhere the browser shows no cookie. */
   path?: string | undefined
   /** Default: none, which keeps the cookie to this very host. */
   domain?: string | undefined
@@ -70,6 +71,15 @@ const OPTION_NAMES = [
   'store', 'secret', 'idleTimeout', 'absoluteTimeout', 'cookie', 'persistent', 'cacheHeaders', 'onEvent', 'now',
 ] // prettier-ignore
 const COOKIE_NAMES = ['name', 'path', 'domain', 'secure', 'httpOnly', 'sameSite', 'partitioned']
+const [SECONDS, INSIDE] = ['the options idleTimeout and absoluteTimeout, in seconds', 'it into cookie: { … }']
+/** What other libraries' options are called, and what to write here. */
+const CURES = {
+  maxAge: SECONDS, expires: SECONDS, ttl: SECONDS, rolling: 'nothing, every read renews idleTimeout',
+  resave: 'nothing, only changes are saved', saveUninitialized: 'nothing, only changes are saved',
+  key: 'cookie: { name }', name: 'cookie: { name }', keys: 'secret', password: 'secret', cookieOptions: 'cookie',
+  signed: 'nothing, tokens cannot be guessed', secure: INSIDE, sameSite: INSIDE, httpOnly: INSIDE, domain: INSIDE,
+  path: INSIDE,
+} // prettier-ignore
 const MIN_SECRET_BYTES = 32
 /** Examples of other libraries' documentation that are long enough to be taken for secrets; shorter ones fail by length. */
 const EXAMPLE_SECRETS: ReadonlySet<string> = new Set([
@@ -83,8 +93,9 @@ const TELLS_ITS_LENGTH = /(at.least|minimum.length.of).32.characters/i
 
 /** Throws `TypeError` or `RangeError` naming the option, what was expected and what came; never a secret. */
 export function checkOptions(options: SessionOptions): CheckedOptions {
-  checkNames('options', options, OPTION_NAMES)
-  const { now = Date.now, onEvent } = options
+  checkNames('options', options, OPTION_NAMES, 'a plain object, { store, secret, … }, or a manager', CURES)
+  // Looked up at each call: a test may put another clock in its place.
+  const { now = () => Date.now(), onEvent } = options
   if (typeof now !== 'function') throw wrong('now', 'a function', now)
   if (onEvent !== undefined && typeof onEvent !== 'function') throw wrong('onEvent', 'a function', onEvent)
   const { store = new MemoryStore({ now }) } = options
@@ -113,13 +124,16 @@ export function checkOptions(options: SessionOptions): CheckedOptions {
 }
 
 function checkSecrets(secret: unknown, store: SessionStore): () => readonly Uint8Array[] {
-  if (secret === undefined && store instanceof MemoryStore) return processSecrets
+  if (secret === undefined && brandOf(store, MEMORY_STORE) !== undefined) return processSecrets
   const list: unknown[] = Array.isArray(secret) ? secret : [secret]
   if (list.length === 0) throw new TypeError('secret: expected at least one secret, got an empty list')
   const secrets = list.map((each) => {
     const bytes = typeof each === 'string' ? new TextEncoder().encode(each) : each
-    if (!(bytes instanceof Uint8Array)) {
-      throw new TypeError(`secret: expected a string or Uint8Array of at least 32 bytes, got ${kindOf(each)}`)
+    if (!isBytes(bytes)) {
+      const cure = each === undefined ? '; is its environment variable set?' : ''
+      throw new TypeError(
+        `secret: expected a string or Uint8Array of at least 32 bytes, got ${kindOf(each)}${cure}`,
+      )
     }
     if (bytes.length < MIN_SECRET_BYTES) {
       throw new RangeError(`secret: expected at least ${MIN_SECRET_BYTES} bytes, got ${bytes.length}; ${TRY}`)
@@ -130,6 +144,11 @@ function checkSecrets(secret: unknown, store: SessionStore): () => readonly Uint
     return new Uint8Array(bytes)
   })
   return () => secrets
+}
+
+/** Of any realm: a test runner's TextEncoder gives those of another one. */
+function isBytes(value: unknown): value is Uint8Array {
+  return ArrayBuffer.isView(value) && (value as Uint8Array)[Symbol.toStringTag] === 'Uint8Array'
 }
 
 const TRY = 'openssl rand -base64 32 makes one'
@@ -147,17 +166,16 @@ function isRepetitive(secret: Uint8Array): boolean {
   return false
 }
 
-let drawn: readonly Uint8Array[] | undefined
+const DRAWN = Symbol.for('holdfast secret of this process')
 
-/** One random secret for this process, so that managers on one MemoryStore share their sign-ins. */
+/** One random secret for this process, so that managers on one MemoryStore share their sign-ins, of whatever copy. */
 function processSecrets(): readonly Uint8Array[] {
-  drawn ??= [crypto.getRandomValues(new Uint8Array(MIN_SECRET_BYTES))]
-  return drawn
+  const process = globalThis as { [DRAWN]?: readonly Uint8Array[] }
+  return (process[DRAWN] ??= [crypto.getRandomValues(new Uint8Array(MIN_SECRET_BYTES))])
 }
 
 function checkCookie(options: CookieOptions = {}): CookieAttributes {
-  if (typeof options === 'string') throw wrong('cookie', 'an object', options)
-  checkNames('cookie', options, COOKIE_NAMES)
+  checkNames('cookie', options, COOKIE_NAMES, 'a plain object, { name, path, … }', CURES)
   const secure = checkBoolean('cookie.secure', options.secure, true)
   const { path = '/', domain, sameSite = 'lax' } = options
   const { name = secure && domain === undefined ? '__Host-session' : 'session' } = options
@@ -194,7 +212,8 @@ function checkSyntax({ name, path, domain, sameSite }: CookieAttributes): void {
     throw wrong('cookie.domain', 'a host name', domain)
   }
   if (!['lax', 'strict', 'none'].includes(sameSite)) {
-    throw wrong('cookie.sameSite', "'lax', 'strict' or 'none'", sameSite)
+    const expected = "'lax', 'strict' or 'none', in small letters ('strict' is what others call true)"
+    throw wrong('cookie.sameSite', expected, sameSite)
   }
 }
 

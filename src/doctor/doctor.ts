@@ -5,6 +5,7 @@ import { explain } from './failure.ts'
 import { ok, type Finding, type Reading } from './finding.ts'
 import { findingsAtStart } from './findings-at-start.ts'
 import { findingsInUse } from './findings-in-use.ts'
+import { lookUpName } from './name-of-server.ts'
 import { sampleKeys } from './key-sample.ts'
 import { readSettings, type Settings } from '../core/stores/memcached/settings.ts'
 
@@ -26,12 +27,12 @@ export type LocatedFinding = { server: string } & Finding
  *
  * Rejects with `TypeError` or `RangeError` for a wrong address.
  */
-export async function diagnose(address: string): Promise<Report> {
+export async function diagnose(address: string, lookUp: typeof lookUpName = lookUpName): Promise<Report> {
   const settings = readSettings(address)
   const { servers } = settings
   const examined = await Promise.all(
     servers.map(async (server) => {
-      const findings = await examine(server, settings)
+      const findings = await examine(server, settings, lookUp)
       return findings.map((finding) => located(serverName(server), finding))
     }),
   )
@@ -72,6 +73,7 @@ const PATIENCE_MS = 2_000
 async function examine(
   server: ServerAddress,
   { keyPrefix, maxBytes, connection }: Settings,
+  lookUp: typeof lookUpName,
 ): Promise<Finding[]> {
   const patient = { ...connection, operationTimeoutMs: PATIENCE_MS, connectTimeoutMs: PATIENCE_MS }
   const client = new MemcachedClient([server], patient)
@@ -84,7 +86,8 @@ async function examine(
     const known = { stats, settings, readAt, keyPrefix, maxBytes, operationTimeoutMs }
     const canary = await runCanary(client, keyPrefix)
     const keys = await lookAtKeys(server, keyPrefix, connection)
-    return [...findingsInUse({ ...known, canary, keys }), ...findingsAtStart(known)]
+    const names = await lookUp(server.host)
+    return [...findingsInUse({ ...known, canary, keys }), ...findingsAtStart(known), ...names]
   } finally {
     client.close()
   }

@@ -17,6 +17,26 @@ describe('fetch', () => {
     expect(await (await app(request(), { name: 'bun' }, 3000)).json()).toEqual(['bun', 3000])
   })
 
+  it('a handler that returns nothing has answered by itself: changes to its session are saved', async () => {
+    const { manager, cookie } = await signedIn()
+    const app = withSession(manager, async (_request, session) => {
+      await session.update('n', (n = 0) => n + 1)
+      return undefined
+    })
+    expect(await app(request(cookie))).toBeUndefined()
+    expect(await manager.open(cookie).get('n')).toBe(1)
+  })
+
+  it('a handler that returns nothing cannot be answered with 503: what fails is thrown on', async () => {
+    const { manager, store, cookie } = await signedIn()
+    store.before = failing('replace', 2)
+    const app = withSession(manager, (_request, session) => {
+      session.set('n', 1)
+      return undefined
+    })
+    await expect(app(request(cookie))).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+  })
+
   it('D5: the same manager joins, another one is refused', async () => {
     const manager = createSessionManager<{ n: number }>()
     const inner = withSession(manager, async (_request, session) => {

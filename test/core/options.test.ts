@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { createSessionManager } from '../../src/core/manager.ts'
 import { MemoryStore } from '../../src/core/stores/memory-store.ts'
@@ -59,7 +60,7 @@ describe('options', () => {
       persistent: true,
       cacheHeaders: true,
       onEvent: undefined,
-      now: Date.now,
+      now: expect.any(Function),
     })
   })
 
@@ -70,12 +71,12 @@ describe('options', () => {
     ].flat()
     const cookieNames = ['name', 'path', 'domain', 'secure', 'httpOnly', 'sameSite', 'partitioned']
     const nothing = (keys: string[]) => Object.fromEntries(keys.map((key) => [key, undefined]))
-    const { store: _, ...plain } = checkOptions({})
+    const { store: _, now: __, ...plain } = checkOptions({})
     expect(checkOptions(nothing(names))).toMatchObject(plain)
     expect(checkOptions({ cookie: nothing(cookieNames) }).cookie).toEqual(plain.cookie)
   })
 
-  it('give the default store the clock of the manager', async () => {
+  it('C8: give the default store the clock of the manager', async () => {
     let now = 0
     const { store } = checkOptions({ now: () => now })
     await store.add('key', new Uint8Array(1), 10)
@@ -96,20 +97,16 @@ describe('options', () => {
   })
 
   it.each<[unknown, string | RegExp]>([
-    [null, 'options: expected an object, got null'],
-    [5, 'options: expected an object, got a number'],
-    [() => ({}), 'options: expected an object, got a function'],
     [{ secrets: [] }, /^options: expected store, secret, idleTimeout, .*, now; got secrets$/],
-    [{ ttl: undefined }, /^options: expected store, .*; got ttl$/],
+    [{ constructor: 1 }, /^options: expected store, .*, now; got constructor$/],
+    [{ ttl: undefined }, /^options: expected store, .*; got ttl; write the options idleTimeout and/],
     [
       { cookie: { maxAge: 1 } },
-      'cookie: expected name, path, domain, secure, httpOnly, sameSite, partitioned; got maxAge',
+      'cookie: expected name, path, domain, secure, httpOnly, sameSite, partitioned; got maxAge; write the options idleTimeout and absoluteTimeout, in seconds',
     ],
-    [{ cookie: 'sid' }, 'cookie: expected an object, got "sid"'],
-    [{ cookie: null }, 'cookie: expected an object, got null'],
     [{ now: 5 }, 'now: expected a function, got 5'],
     [{ now: null }, 'now: expected a function, got null'],
-    [{ now: new Date(0) }, 'now: expected a function, got an object'],
+    [{ now: new Date(0) }, 'now: expected a function, got an instance of Date'],
     [{ onEvent: 'log' }, 'onEvent: expected a function, got "log"'],
     [{ onEvent: null }, 'onEvent: expected a function, got null'],
     [{ onEvent: [] }, 'onEvent: expected a function, got an array'],
@@ -118,6 +115,53 @@ describe('options', () => {
     [{ cacheHeaders: 0 }, 'cacheHeaders: expected true or false, got 0'],
   ])('refuse %j', (options, message) => {
     expectRefusal(options, TypeError, message)
+  })
+
+  const strange: [unknown, got: string][] = [
+    [null, 'null'],
+    [5, 'a number'],
+    ['sid', 'a string'],
+    [() => ({}), 'a function'],
+    [[{ idleTimeout: 60 }], 'an array'],
+    [Promise.resolve({}), 'a promise; await it'],
+    [runInNewContext('(async () => ({}))()'), 'a promise; await it'],
+    [new Map([['secret', GOOD]]), 'an instance of Map'],
+    [runInNewContext('new Map()'), 'an instance of Map'],
+    [new MemoryStore(), 'an instance of MemoryStore'],
+    [new (class Configuration { idleTimeout = 60 })(), 'an instance of Configuration'],
+    [new (class { idleTimeout = 60 })(), 'an instance of a class'],
+    [Object.create({ idleTimeout: 60 }), 'an instance of Object'],
+  ] // prettier-ignore
+  it.each(strange)('L1: refuse what is no plain object, in place of the options and of cookie: %s', (value, got) => {
+    const expected = 'expected a plain object, { store, secret, … }, or a manager'
+    expectRefusal(value, TypeError, `options: ${expected}, got ${got}`)
+    expectRefusal({ cookie: value }, TypeError, `cookie: expected a plain object, { name, path, … }, got ${got}`)
+  }) // prettier-ignore
+
+  it.each(['({ idleTimeout: 60, cookie: { name: "sid" } })', 'Object.assign(Object.create(null), { idleTimeout: 60, cookie: { name: "sid" } })'])(
+    'L1: may be a plain object of another realm, as test runners have their own: %s',
+    (code) => {
+      expect(checkOptions(runInNewContext(code))).toMatchObject({ idleTimeout: 60, cookie: { name: 'sid' } })
+    },
+  ) // prettier-ignore
+
+  it.each([
+    ['express-session', { resave: false }, 'nothing, only changes are saved'],
+    ['express-session', { saveUninitialized: true }, 'nothing, only changes are saved'],
+    ['express-session', { name: 'sid' }, 'cookie: { name }'],
+    ['koa-session', { key: 'sid' }, 'cookie: { name }'],
+    ['koa-session', { maxAge: 60_000 }, 'the options idleTimeout and absoluteTimeout, in seconds'],
+    ['koa-session', { rolling: true }, 'nothing, every read renews idleTimeout'],
+    ['koa-session', { signed: true }, 'nothing, tokens cannot be guessed'],
+    ['cookie-session', { keys: [GOOD] }, 'secret'],
+    ['iron-session', { password: GOOD }, 'secret'],
+    ['iron-session', { cookieOptions: {} }, 'cookie'],
+    ['Hono', { httpOnly: true }, 'it into cookie: { … }'],
+  ])('L1: say what to write for what %s calls otherwise: %j', (_, options, cure) => {
+    const { message } = refusal(options)
+    expect(message).toMatch(/^options: expected store, .*; got \w+; write /)
+    expect(message.split('; write ')[1]).toBe(cure)
+    expect(message).not.toContain(GOOD)
   })
 
   it.each(['get', 'add', 'replace', 'set', 'delete'])('refuse a store without %s', (method) => {
@@ -148,7 +192,7 @@ describe('timeouts', () => {
     [true, TypeError, 'true'],
     [null, TypeError, 'null'],
     [60n, TypeError, 'a bigint'],
-    [new Date(60), TypeError, 'an object'],
+    [new Date(60), TypeError, 'an instance of Date'],
   ]
   it.each(wrong)('S21, S51: refuse %s', (value, kind, got) => {
     expectRefusal({ absoluteTimeout: value }, kind, `absoluteTimeout: expected ${SECONDS}, got ${got}`)
@@ -173,12 +217,19 @@ describe('secrets', () => {
       .map((secret) => Buffer.from(secret).toString('latin1'))
   const [first, second] = [GOOD, `${GOOD}, and a second one`]
   const advice = '; openssl rand -base64 32 makes one'
+  const unset = 'undefined; is its environment variable set?'
 
   it('S49: may be a string, bytes or a list of both, in its order', () => {
     expect(secretsOf({ secret: first })).toEqual([first])
     expect(secretsOf({ secret: Buffer.from(first) })).toEqual([first])
     expect(secretsOf({ secret: new TextEncoder().encode(first) })).toEqual([first])
     expect(secretsOf({ secret: [second, Buffer.from(first)] })).toEqual([second, first])
+  })
+
+  it('L1: may be bytes of another realm, as a test runner may have its own', () => {
+    const foreign: Uint8Array = runInNewContext('new Uint8Array(32).map((_, index) => index)')
+    expect(foreign).not.toBeInstanceOf(Uint8Array)
+    expect(checkOptions({ secret: foreign }).secrets()[0]).toEqual(new Uint8Array(foreign))
   })
 
   it('S49: count in bytes of UTF-8', () => {
@@ -193,13 +244,13 @@ describe('secrets', () => {
     ['31 bytes', Buffer.alloc(31, 'hunter2'), RangeError, short(31)],
     ['an empty list', [], TypeError, 'secret: expected at least one secret, got an empty list'],
     ['a short one in a list', [first, 'hunter2'], RangeError, short(7)],
-    ['a gap in a list', [first, undefined], TypeError, got('undefined')],
+    ['a gap in a list', [first, undefined], TypeError, got(unset)],
     ['a list in a list', [[first]], TypeError, got('an array')],
     ['null', null, TypeError, got('null')],
     ['false', false, TypeError, got('false')],
     ['an object', { secret: 'hunter2' }, TypeError, got('an object')],
-    ['an ArrayBuffer', new ArrayBuffer(32), TypeError, got('an object')],
-    ['other words than bytes', new Uint16Array(32), TypeError, got('an object')],
+    ['an ArrayBuffer', new ArrayBuffer(32), TypeError, got('an instance of ArrayBuffer')],
+    ['other words than bytes', new Uint16Array(32), TypeError, got('an instance of Uint16Array')],
     ['a function', () => 'hunter2', TypeError, got('a function')],
     ['a symbol', Symbol('hunter2'), TypeError, got('a symbol')],
   ]
@@ -225,8 +276,8 @@ describe('secrets', () => {
   })
 
   it('are required on every store but MemoryStore', () => {
-    expectRefusal({ store: new LastingStore() }, TypeError, got('undefined'))
-    expectRefusal({ store: new LastingStore(), secret: undefined }, TypeError, got('undefined'))
+    expectRefusal({ store: new LastingStore() }, TypeError, got(unset))
+    expectRefusal({ store: new LastingStore(), secret: undefined }, TypeError, got(unset))
     expect(secretsOf({ store: new LastingStore(), secret: first })).toEqual([first])
   })
 
@@ -395,5 +446,15 @@ describe('the cookie', () => {
     ['partitioned', { partitioned: 'true' }],
   ])('S19, S20: refuses a wrong %s: %j', (place, cookie) => {
     expectRefusal({ cookie }, TypeError, new RegExp(`^cookie\\.${place}: expected .*, got `))
+  })
+  it.each<[unknown, string]>([
+    [true, 'true'],
+    [false, 'false'],
+    ['Lax', '"Lax"'],
+    ['Strict', '"Strict"'],
+    ['NONE', '"NONE"'],
+  ])('L1: says what to write for sameSite: %j', (sameSite, got) => {
+    const words = "'lax', 'strict' or 'none', in small letters ('strict' is what others call true)"
+    expectRefusal({ cookie: { sameSite } }, TypeError, `cookie.sameSite: expected ${words}, got ${got}`)
   })
 })

@@ -7,6 +7,7 @@ export const everywhere = [
   'test/doctor/canary.test.ts',
   'test/doctor/doctor.test.ts',
   'test/doctor/key-sample.test.ts',
+  'test/doctor/name-of-server.test.ts',
   'test/faults.test.ts',
   'test/http.test.ts',
   'test/outage.test.ts',
@@ -22,6 +23,7 @@ export const onNodeAlone = {
   'test/bare-machine.test.ts': 'starts vitest itself, on a copy of the project',
   'test/browser/': 'starts servers on Node and Bun itself, and Chromium',
   'test/doctor/cli.test.ts': 'starts the command line as a process of its own',
+  'test/bun-upgrade.test.ts': 'starts Bun itself',
   'test/docs/': 'reads the guides, runs their commands, and starts Node, Bun and vitest itself',
   'test/examples-sqlite.test.ts': 'starts Node and Bun itself',
   'test/examples.test.ts': 'starts Node and Bun itself',
@@ -32,6 +34,7 @@ export const onNodeAlone = {
   'test/proofs/': 'starts servers itself, and needs the machine for itself',
   'test/recipes/': 'installs the packages of others and starts Node itself',
   'test/support/': 'tests of what tests use',
+  'test/two-copies.test.ts': 'builds copies of the package and installs them',
   'test/types/': 'reads what the compiler says',
 }
 

@@ -18,5 +18,12 @@ const withServer = withSession(manager, (_request, session, server: { port: numb
   return new Response(String(server.port))
 })
 expectTypeOf(withServer).toEqualTypeOf<(request: Request, server: { port: number }) => Promise<Response>>()
+// Bun's `server.upgrade` answers by itself.
+const upgrading = withSession(manager, (_request, _session, server: { upgrade(): boolean }) =>
+  server.upgrade() ? undefined : new Response(null, { status: 400 }),
+)
+expectTypeOf(upgrading).toEqualTypeOf<
+  (request: Request, server: { upgrade(): boolean }) => Promise<Response | undefined>
+>()
 // @ts-expect-error a handler that answers nothing
 withSession<Data>({}, () => {})

@@ -1,4 +1,4 @@
-import { shownKey } from '../check.ts'
+import { className, isPlain, shownKey } from '../check.ts'
 import { SessionDataError } from '../errors.ts'
 
 /**
@@ -71,18 +71,6 @@ function refuseUnstorable(value: unknown, path: string, ancestors: Set<object>):
   // JSON.stringify obeys one that is not enumerable, too.
   if ('toJSON' in value && typeof value.toJSON === 'function') throw unstorable(path, 'a toJSON')
   ancestors.delete(value)
-}
-
-/** Made by a literal, `JSON.parse` or `Object.create(null)`, in whatever realm. */
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === null || Object.getPrototypeOf(prototype) === null
-}
-
-/** Of the prototype, since the instance's own properties are data. */
-function className(value: object): string {
-  const { constructor } = Object.getPrototypeOf(value) as { constructor: unknown }
-  return (typeof constructor === 'function' && constructor.name) || 'a class'
 }
 
 function unstorable(path: string, found: string): SessionDataError {

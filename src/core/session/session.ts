@@ -6,6 +6,7 @@ import {
   checkSubject,
   kindOf,
 } from '../check.ts'
+import { PROTOCOL, SESSION } from '../brand.ts'
 import { SessionStateError } from '../errors.ts'
 import type { Json } from '../draft/json.ts'
 import { commitSession } from './commit.ts'
@@ -41,6 +42,11 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
   }
 
   readonly #state: SessionState
+
+  /** @internal */
+  get [SESSION](): number {
+    return PROTOCOL
+  }
 
   /** @internal Sessions come from `manager.open`. */
   constructor(state: SessionState) {

@@ -1,11 +1,12 @@
-import { checkWhole, wrong } from '../check.ts'
+import { MEMORY_STORE, PROTOCOL } from '../brand.ts'
+import { checkNames, checkWhole, wrong } from '../check.ts'
 import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from './store.ts'
 
 /** Options of {@link MemoryStore}. */
 export interface MemoryStoreOptions {
   /** How many records to keep; beyond it the least recently used goes first. Default 100 000. */
   maxRecords?: number | undefined
-  /** Milliseconds since the epoch. Default `Date.now`. */
+  /** Milliseconds since the epoch. Default `() => Date.now()`. */
   now?: (() => number) | undefined
 }
 
@@ -20,7 +21,7 @@ interface Entry {
  * whose visitors may be signed out by a restart. It keeps bytes, not live objects, so it behaves like a real store;
  * it is bounded by count and needs no timers.
  *
- * Throws `TypeError` or `RangeError` when `maxRecords` is no whole number above 0.
+ * Throws `TypeError` or `RangeError` for wrong options.
  */
 export class MemoryStore implements SessionStore {
   /** Least recently used first: a Map remembers insertion order, and every use inserts anew. */
@@ -29,8 +30,14 @@ export class MemoryStore implements SessionStore {
   readonly #now: () => number
   #lastVersion = 0
 
+  /** @internal */
+  get [MEMORY_STORE](): number {
+    return PROTOCOL
+  }
+
   constructor(options: MemoryStoreOptions = {}) {
-    const { maxRecords = 100_000, now = Date.now } = options
+    checkNames('MemoryStore', options, ['maxRecords', 'now'])
+    const { maxRecords = 100_000, now = () => Date.now() } = options
     checkWhole('maxRecords', maxRecords, 'a whole number of 1 or more')
     if (typeof now !== 'function') throw wrong('now', 'a function', now)
     this.#maxRecords = maxRecords

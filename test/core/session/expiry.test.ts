@@ -140,7 +140,7 @@ describe.each(stores)('expiry on $name', ({ open }) => {
     expect(setCookie).not.toContain('Max-Age')
   })
 
-  it('C5: wrong timeouts throw, and nothing is lost', async () => {
+  it('C5, L1: wrong timeouts throw, and nothing is lost', async () => {
     await visitOk(bench.manager, undefined, (session) => {
       for (const wrong of [0, -1, 1.5, NaN, Infinity, 34_560_001]) {
         expect(() => session.setTimeouts({ absolute: wrong })).toThrow(RangeError)
@@ -149,6 +149,14 @@ describe.each(stores)('expiry on $name', ({ open }) => {
       expect(() => session.setTimeouts({ idle: '1' as never })).toThrow(TypeError)
       expect(() => session.setTimeouts({ persistent: 'no' as never })).toThrow(TypeError)
       expect(() => session.setTimeouts({ idleTimeout: 5 } as never)).toThrow(TypeError)
+      for (const [strange, got] of [
+        [Promise.resolve({ idle: 5 }), 'a promise; await it'],
+        [new Map([['idle', 5]]), 'an instance of Map'],
+        [null, 'null'],
+      ]) {
+        const refusal = new TypeError(`setTimeouts: expected a plain object, got ${got as string}`)
+        expect(() => session.setTimeouts(strange as never)).toThrow(refusal)
+      }
       session.setTimeouts({ absolute: 34_560_000 })
       session.set('user', 'u1')
     })

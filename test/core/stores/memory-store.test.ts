@@ -81,6 +81,17 @@ describe('MemoryStore', () => {
     )
   })
 
+  it.each([
+    [null, 'expected a plain object, got null'],
+    [1000, 'expected a plain object, got a number'],
+    [Promise.resolve({}), 'expected a plain object, got a promise; await it'],
+    [new Map(), 'expected a plain object, got an instance of Map'],
+    [{ max: 5 }, 'expected maxRecords, now; got max'],
+  ])('L1: refuses other options: %j', (options, message) => {
+    const refused = new TypeError(`MemoryStore: ${message}`)
+    expect(() => new MemoryStore(options as object)).toThrow(refused)
+  })
+
   it('refuses a clock that is no function', () => {
     const now = 1_000_000 as unknown as () => number
     expect(() => new MemoryStore({ now })).toThrow(TypeError)

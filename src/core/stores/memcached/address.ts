@@ -67,6 +67,11 @@ function parseServer(server: string, index: number): ServerAddress {
   if (server.includes('@')) {
     throw new TypeError(`${EXPECTED}, got credentials in a list; they are username and password`)
   }
+  if (server.includes(',')) {
+    throw new TypeError(
+      `${EXPECTED}, got several in one; write a list, ['a:1', 'b:2'], or memcached://a:1,b:2`,
+    )
+  }
   const [, ipv6, name, port = DEFAULT_PORT] = /^(?:\[([^\]]*)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(server) ?? []
   const host = ipv6 ?? name
   if (host === undefined || (ipv6 !== undefined && !isIPv6(ipv6))) {

@@ -77,6 +77,17 @@ describe('parseServers', () => {
     expect(refusal.message).toMatch(/^servers: expected .+, got /)
   })
 
+  it.each([
+    ['one text', 'a:1,b:2'],
+    ['one text without ports', 'sessions-1,sessions-2'],
+    ['one text in a list', ['a:1', 'b:2, c:3']],
+    ['what may be a password with a comma', 'hunter:hun,ter2'],
+  ])('says how to write several servers that came in %s', (_, servers) => {
+    const { message } = refusalOf(servers)
+    expect(message).toMatch(/, got several in one; write a list, \['a:1', 'b:2'\], or memcached:\/\/a:1,b:2$/)
+    expect(message).not.toContain('hun,')
+  })
+
   it('reads user and password, percent-encoded, and the wish for TLS', () => {
     expect(parseServers('memcached://hunter:p%3A%40%2C%2F%25%C3%BC@10.0.0.1,10.0.0.2/prefix')).toEqual({
       servers: [

@@ -338,6 +338,25 @@ describe('MemcachedStore', () => {
       'maxBytes: expected a whole number from 1 to 1073741824, got -1',
     ],
     ['maxBytes 1.5', { servers: 'a', maxBytes: 1.5 }, RangeError, 'maxBytes: expected'],
+    [
+      'L1: a promise',
+      Promise.resolve('a'),
+      TypeError,
+      'a memcached:// address or options, got a promise; await it',
+    ],
+    ['L1: a Map', new Map(), TypeError, 'a memcached:// address or options, got an instance of Map'],
+    [
+      'L1: TLS of a class',
+      { servers: 'a', tls: new Map() },
+      TypeError,
+      'true or options, got an instance of Map',
+    ],
+    [
+      'several servers in one text',
+      'a:1,b:2',
+      TypeError,
+      "got several in one; write a list, ['a:1', 'b:2'], or memcached://a:1,b:2",
+    ],
   ])('refuses %s at construction', (_, options, kind, message) => {
     const construct = () => new MemcachedStore(options as MemcachedStoreOptions)
     expect(construct).toThrow(kind)
