@@ -36,7 +36,6 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
     }
     const committing = manager.commit(session, () => ({
       status: c.res.status,
-      error: c.error,
       headers: headersOf(c),
       url: c.req.url,
       forwardedProto: c.req.header('x-forwarded-proto'),
