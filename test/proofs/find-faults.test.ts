@@ -33,6 +33,14 @@ const signIn = (id: string, times: [number, number], more: Partial<Entry> = {}) 
 const OUTAGE = { status: 503, events: ['store-error'] }
 const CONFLICT = { status: 503, events: ['conflict'] }
 const DROPPED = { events: ['dropped'] }
+/** The reply to its write was lost, and all the same it was told that nothing was written. */
+const TOLD_NOTHING: [string, Partial<Entry>][] = [
+  [
+    'save()',
+    { isExplicit: true, status: 500, events: ['store-error', 'dropped'], refusal: 'ERR_SESSION_ENDED' },
+  ],
+  ['the commit after the handler', { events: ['store-error', 'dropped'] }],
+]
 
 describe('A history is as promised when', () => {
   it.each<[string, Entry[]]>([
@@ -77,6 +85,12 @@ describe('A history is as promised when', () => {
       wrote('b', [2, 3], [set('b', 'b')], DROPPED),
       wrote('c', [2, 3], [set('c', 'c')], { events: ['missing'] }),
       read('r', [4, 5], begun),
+    ]],
+    ['a write was told that its outage left it open, and the session that goes on has it', [
+      begin,
+      wrote('a', [2, 5], [append], { ...OUTAGE, isExplicit: true, refusal: 'ERR_STORE_UNAVAILABLE' }),
+      signIn('end', [3, 4]),
+      read('r', [6, 7], { ...begun, [ORDER]: ['begin', 'a', 'end'] }, { token: 'S' }),
     ]],
     ['a value was taken by one, and a newer one left by another', [
       begin,
@@ -276,6 +290,16 @@ describe('A fault is found when', () => {
       'r read a in order, which was not asked, was refused or came too late',
       'r read order = ["begin","a","end"], but ["begin","end"] follows from its writers in order',
     ]],
+    ...TOLD_NOTHING.map(([how, told]): [string, Entry[], string[]] => [
+      `${how} told a write that nothing was written, and the session that goes on has it`, [
+      begin,
+      wrote('a', [2, 5], [append], told),
+      signIn('end', [3, 4]),
+      read('r', [6, 7], { ...begun, [ORDER]: ['begin', 'a', 'end'] }, { token: 'S' }),
+    ], [
+      'r read a in order, which was not asked, was refused or came too late',
+      'r read order = ["begin","a","end"], but ["begin","end"] follows from its writers in order',
+    ]]),
     ['what came between is not in the session that goes on', [
       begin,
       wrote('a', [2, 4], [append]),

@@ -15,6 +15,8 @@ export interface Request {
 export interface Outcome {
   events: string[]
   taken: (string | null)[]
+  /** The code of what its `save()` rejected with. */
+  refusal?: string
 }
 
 /** One request of a history, as its client saw it; times are milliseconds on one clock. */
@@ -43,9 +45,15 @@ export function isAcknowledged({ status, events }: Entry): boolean {
   return status === 200 && !events.includes('dropped') && !events.includes('missing')
 }
 
+/** Whether it was told that nothing was written, which is said only where it is known (E4). */
+export function isToldNothing(entry: Entry): boolean {
+  return entry.refusal === 'ERR_SESSION_ENDED' || (entry.status === 200 && !isAcknowledged(entry))
+}
+
 /** Whether it can have been done: refused it was not, unless the store left it open what became of a write. */
 export function mayBeDone(entry: Entry): boolean {
-  return isAcknowledged(entry) || entry.status === 0 || entry.events.includes('store-error')
+  if (isAcknowledged(entry) || entry.status === 0) return true
+  return entry.events.includes('store-error') && !isToldNothing(entry)
 }
 
 export function isEnd({ steps }: Entry): boolean {

@@ -4,7 +4,7 @@ import { adapters, startCluster, type Cluster } from './cluster.ts'
 import { figuresOf } from './figures.ts'
 import { findFaults } from './find-faults.ts'
 import { isAcknowledged, isWrite, type Entry, type History } from './history.ts'
-import { storm, stormWithEnd, workloads } from './storms.ts'
+import { storm, stormWithEnd, stormWithStall, workloads } from './storms.ts'
 
 // PROOF_RUNS=20 npx vitest run test/proofs
 const RUNS = Number(process.env['PROOF_RUNS'] ?? 1)
@@ -103,6 +103,13 @@ describe('The same while replies are lost and late', { timeout: 60_000 * RUNS },
         await stormWithEnd(cluster.through(adapter), end, { random, isExplicit: either(random) }),
       ])
       expect(writers.some((entry) => isAcknowledged(entry))).toBe(true)
+    })
+
+    it('E4: a sign-in carries over what went unanswered: nobody is told that nothing was written', async () => {
+      const writers = await prove(`${adapter}, a sign-in behind a stall`, async (random) => [
+        await stormWithStall(cluster.through(adapter), { random, isExplicit: either(random) }),
+      ])
+      expect(writers.some(({ events }) => events.includes('store-error'))).toBe(true)
     })
   })
 })

@@ -3,7 +3,7 @@ import { plant, type Fault } from '../support/planted.ts'
 import { seeded } from '../support/seeded.ts'
 import { startCluster } from './cluster.ts'
 import { findFaults } from './find-faults.ts'
-import { storm, stormWithEnd, workloads, type Storm } from './storms.ts'
+import { storm, stormWithEnd, stormWithStall, workloads, type Storm } from './storms.ts'
 
 const MOST_RUNS = 5
 
@@ -44,6 +44,19 @@ const cases: [string, Case][] = [
       run: writes,
       isFaulty: true,
       found: / twice$/,
+    },
+  ],
+  [
+    'E4: a write that went unanswered and meets a tombstone is told that nothing was written',
+    {
+      fault: {
+        file: 'src/core/session/commit.ts',
+        piece: "if (!('session' in swapped) && journal.unanswered !== undefined)",
+        replacement: 'if (false)',
+      },
+      run: stormWithStall,
+      isFaulty: true,
+      found: / in order, which was not asked, was refused /,
     },
   ],
   [

@@ -6,6 +6,7 @@ import type { Entry, History, Step } from './history.ts'
 
 const CLIENTS = 200
 const CLIENTS_UNTIL_END = 50
+const CLIENTS_OF_STALLED = 8
 
 /** What each of many parallel requests does to the one session. */
 export type Workload = (id: string, random: () => number) => Step[]
@@ -101,6 +102,42 @@ export async function stormWithEnd(
   })
   await readEverywhere(cluster, token)
   if (tokenAfter) await readEverywhere(cluster, tokenAfter)
+  return cluster.takeHistory()
+}
+
+/**
+ * Clients that write through one server, whose replies stand still while a sign-in through another carries over what was
+ * written: a write that nobody acknowledged then meets the tombstone.
+ */
+export async function stormWithStall(
+  cluster: Cluster,
+  { isExplicit, random }: StormOptions,
+): Promise<History> {
+  const token = await begin(cluster)
+  const [, proxy] = cluster.proxies
+  let isOver = false
+  const client = async (index: number) => {
+    for (let round = 0; !isOver; round++) {
+      const steps: Step[] = [{ type: 'append', key: ORDER }]
+      await cluster.ask(1, token, { id: `r${index}.${round}`, steps, isExplicit: isExplicit() })
+    }
+  }
+  const clients = Array.from({ length: CLIENTS_OF_STALLED }, (_, index) => client(index))
+  await sleep(50 + random() * 50)
+  proxy!.fault = { type: 'stall' }
+  // What was under way has arrived by then.
+  await sleep(20)
+  const steps: Step[] = [{ type: 'regenerate' }, { type: 'append', key: ORDER }]
+  const done = await untilAnswered((attempt) =>
+    cluster.ask(0, token, { id: `end.${attempt}`, steps, isExplicit: isExplicit() }),
+  )
+  // Held replies are lost with their connections, not late.
+  proxy!.fault = { type: 'refuse' }
+  proxy!.fault = { type: 'none' }
+  isOver = true
+  await Promise.all(clients)
+  await readEverywhere(cluster, token)
+  await readEverywhere(cluster, done.setCookie!)
   return cluster.takeHistory()
 }
 

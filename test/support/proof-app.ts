@@ -96,6 +96,11 @@ async function carryOut({ id, steps, isExplicit }: Request, session: Session): P
         session.regenerateId()
     }
   }
-  if (isExplicit) await session.save()
+  if (isExplicit) await session.save().catch(noteRefusal)
   return { read }
+}
+
+function noteRefusal(error: unknown): never {
+  current.getStore()!.refusal = (error as { code: string }).code
+  throw error
 }
