@@ -1,6 +1,8 @@
 import { createSessionManager, hasAnswer, headersOf } from '../core/index.ts'
+import { joined, withMounted } from '../core/mounting.ts'
 import type { Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
+/** Of each request its session, or a list of those of several managers. */
 const sessions = new WeakMap<Request, unknown>()
 
 /**
@@ -24,10 +26,11 @@ export function withSession<
 ): (request: Request, ...rest: Rest) => Promise<Response> {
   const manager = createSessionManager<Data>(optionsOrManager)
   return async function withSession(request, ...rest) {
-    const joined = sessions.get(request)
-    if (manager.joins(joined)) return handler(request, joined, ...rest)
+    const mounted = sessions.get(request)
+    const own = joined(manager, mounted)
+    if (own) return handler(request, own, ...rest)
     const session = manager.open(() => request.headers.get('cookie'))
-    sessions.set(request, session)
+    sessions.set(request, withMounted(mounted, session))
     const commit = (holder: { res: Response }) =>
       manager.commit(session, () => ({
         status: holder.res.status,

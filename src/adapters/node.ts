@@ -1,11 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createSessionManager, hasAnswer, SessionStateError } from '../core/index.ts'
+import { createSessionManager, hasAnswer } from '../core/index.ts'
+import { checkMount, commitInTurn, joined, MOUNTED, sessionProperty, withMounted } from '../core/mounting.ts'
+import type { Mounted } from '../core/mounting.ts'
 import type { CommitResponse, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
 /** What the middleware adds to the request. */
-export interface SessionRequest<Data extends SessionData<Data> = Record<string, any>> {
-  session: Session<Data>
-}
+export type SessionRequest<
+  Data extends SessionData<Data> = Record<string, any>,
+  As extends string = 'session',
+> = { readonly [Property in As]: Session<Data> }
 
 /** As Express, connect and their like take it. */
 export type NodeMiddleware = (
@@ -17,7 +20,8 @@ export type NodeMiddleware = (
 /**
  * Middleware for Express, connect and plain `node:http`: the request's session as `request.session`, committed when the
  * handler begins to answer. `writeHead`, `flushHeaders`, `write` and `end` wait for the commit; meanwhile `write`
- * returns false, and `drain` follows.
+ * returns false, and `drain` follows. `as` is another name for the session, so that managers with cookie names of their
+ * own stand beside each other. Whoever assigns over it gets a `TypeError`, which says what to write.
  *
  * The answer's status decides: from 500 on changes are dropped. An answer whose commit fails is replaced by a plain 503,
  * or by a plain 500 where repeating would not help: that error is told to `onError` (default `console.error`).
@@ -32,47 +36,36 @@ export type NodeMiddleware = (
  */
 export function session<Data extends SessionData<Data> = Record<string, any>>(
   optionsOrManager: SessionOptions | SessionManager<Data> = {},
-  onError: (error: unknown) => void = console.error,
+  options: { as?: string | undefined; onError?: ((error: unknown) => void) | undefined } = {},
 ): NodeMiddleware {
   const manager = createSessionManager<Data>(optionsOrManager)
-  return function session(request: IncomingMessage & Partial<SessionRequest<Data>>, response, next) {
-    let joined
+  const { as, onError = console.error } = checkMount(options, ['as', 'onError'])
+  const name = `request.${as}`
+  const slot = Symbol(name)
+  const property = sessionProperty(as, slot, name)
+  return function session(request: IncomingMessage & Record<PropertyKey, any>, response, next) {
     try {
-      joined = joinedSession(manager, request.session ?? (response as Partial<Answering>)[ANSWER]?.session)
+      const mounted: unknown = request[MOUNTED]
+      const own = joined(manager, mounted, request[as], name)
+      const session = own ?? manager.open(() => request.headers.cookie)
+      if (request[as] !== session) Object.defineProperty(request, as, property)
+      request[slot] = session
+      if (!own) {
+        request[MOUNTED] = withMounted(mounted, session)
+        takeOver(response, request, { manager, session, onError, outer: undefined })
+      }
     } catch (error) {
       return next(error)
     }
-    const session = joined ?? manager.open(() => request.headers.cookie)
-    request.session = session
-    if (!joined) takeOver(response, { manager, session, request, onError })
     return next()
   }
 }
 
-/** The session that the same manager has opened for this request, even if the application took it off the request. */
-function joinedSession<Data extends SessionData<Data>>(
-  manager: SessionManager<Data>,
-  mounted: unknown,
-): Session<Data> | undefined {
-  if (manager.joins(mounted)) return mounted
-  if (mounted == null) return undefined
-  // What express-session or cookie-session put there would be missed by them when they save.
-  throw new SessionStateError(
-    'ERR_SESSION_MOUNTED_TWICE',
-    "request.session is another library's; mount one of the two",
-  )
-}
-
-/** What a response is to be committed with. */
-interface Mounted {
-  readonly manager: SessionManager<any>
-  readonly session: Session<any>
-  readonly request: IncomingMessage
-  readonly onError: (error: unknown) => void
-}
-
 /** Where the answer to a request stands. */
-interface Answer extends Mounted {
+interface Answer {
+  readonly request: IncomingMessage
+  /** The innermost session until the commit; the one that failed after it. */
+  mounted: Mounted
   /**
    * - `open`: the handler has not begun to answer.
    * - `held`: it has, and what it calls is kept until the commit is done.
@@ -94,21 +87,20 @@ interface Answer extends Mounted {
 
 const ANSWER = Symbol('holdfast answer')
 type Answering = ServerResponse & { [ANSWER]: Answer }
-const HEADER_METHODS = ['setHeader', 'appendHeader', 'removeHeader'] as const
-type HeaderMethodName = (typeof HEADER_METHODS)[number]
+type HeaderMethodName = 'setHeader' | 'appendHeader' | 'removeHeader'
 type BodyMethodName = 'flushHeaders' | 'write' | 'end'
 type MethodName = 'writeHead' | BodyMethodName | HeaderMethodName
 /** Their overloads are only passed on here. */
 type Method = (this: ServerResponse, ...parameters: any[]) => any
 
 /** Puts our methods before the response's own. They are shared: closures a request cost 46 µs and 5.9 kB, these 1 µs. */
-function takeOver(response: ServerResponse, { manager, session, request, onError }: Mounted): void {
+function takeOver(response: ServerResponse, request: IncomingMessage, mounted: Mounted): void {
+  const begun = (response as Partial<Answering>)[ANSWER]
+  if (begun) return void (begun.mounted = { ...mounted, outer: begun.mounted })
   const { writeHead, flushHeaders, write, end, setHeader, appendHeader, removeHeader } = response
   const answer: Answer = {
-    manager,
-    session,
     request,
-    onError,
+    mounted,
     phase: 'open',
     original: { writeHead, flushHeaders, write, end, setHeader, appendHeader, removeHeader },
     kept: [],
@@ -126,9 +118,10 @@ const METHODS: Record<'writeHead' | BodyMethodName, (this: Answering, ...paramet
     if (answer.phase === 'sent') return answer.original.writeHead.apply(this, parameters)
     // Whoever asks for Node's own `_header` finds it missing, and begins again.
     if (answer.phase !== 'open') return this
-    const committing = answer.manager.commit(answer.session, () => {
-      applyHead(this, parameters)
-      return described(this)
+    let description: CommitResponse | undefined
+    const committing = commitInTurn(answer, () => {
+      if (!description) applyHead(this, parameters)
+      return (description ??= described(this))
     })
     if (committing) {
       hold(this, committing)
@@ -250,7 +243,9 @@ function send(response: Answering): void {
 
 async function refuse(response: Answering, error: unknown): Promise<void> {
   const answer = response[ANSWER]
-  const replacement = hasAnswer(error) ? error.getResponse() : plainError()
+  // Said outright: Bun leaves the type of a string to whoever sends it.
+  const plain = { status: 500, headers: { 'Content-Type': 'text/plain;charset=UTF-8' } }
+  const replacement = hasAnswer(error) ? error.getResponse() : new Response('Internal Server Error', plain)
   const body = Buffer.from(await replacement.arrayBuffer())
   answer.phase = 'sent'
   if (inherited(response, 'headersSent')) response.destroy()
@@ -267,7 +262,7 @@ async function refuse(response: Answering, error: unknown): Promise<void> {
   for (const { parameters } of answer.kept) callBack(parameters, error)
   // Whoever streams goes on into the void, and so comes to an end.
   if (answer.isDrainAwaited) response.emit('drain')
-  if (!hasAnswer(error)) answer.onError(error)
+  if (!hasAnswer(error)) answer.mounted.onError(error)
 }
 
 function described(response: Answering): CommitResponse {
@@ -302,11 +297,4 @@ function applyHead(response: ServerResponse, [status, message, headers]: any[]):
   const names = flat.filter((_, index) => index % 2 === 0)
   for (const name of names) response.removeHeader(name)
   names.forEach((name, index) => response.appendHeader(name, flat[2 * index + 1]))
-}
-
-function plainError(): Response {
-  return new Response('Internal Server Error', {
-    status: 500,
-    headers: { 'Content-Type': 'text/plain;charset=UTF-8' },
-  })
 }
