@@ -27,6 +27,7 @@ const ROOMS = [
   ['core/session'],
   ['core/options'],
   ['core/manager'],
+  ['core/mounting'],
   ['core/index'],
   ['adapters', 'doctor', 'testing'],
 ]

@@ -1,7 +1,7 @@
-import { createSessionManager, hasAnswer, headersOf } from '../core/index.ts'
+import { createSessionManager, hasAnswer, headersOf, joined, withMounted } from '../core/index.ts'
 import type { Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
-/** Of every copy of this package: a handler that another copy has wrapped joins, or is refused, like one's own. */
+/** Of each request its session, or a list of those of several managers, of every copy of this package. */
 const SESSIONS = Symbol.for('holdfast sessions of requests')
 
 /**
@@ -30,10 +30,11 @@ export function withSession<
   const manager = createSessionManager<Data>(optionsOrManager)
   const sessions = ((globalThis as { [SESSIONS]?: WeakMap<Request, unknown> })[SESSIONS] ??= new WeakMap())
   return async function withSession(request, ...rest) {
-    const joined = sessions.get(request)
-    if (manager.joins(joined)) return handler(request, joined, ...rest)
+    const mounted = sessions.get(request)
+    const own = joined(manager, mounted)
+    if (own) return handler(request, own, ...rest)
     const session = manager.open(() => request.headers.get('cookie'))
-    sessions.set(request, session)
+    sessions.set(request, withMounted(mounted, session))
     const commit = (holder: { res: Response }) =>
       manager.commit(session, () => ({
         status: holder.res.status,

@@ -1,15 +1,26 @@
-import type { MiddlewareHandler } from 'hono'
-import { createSessionManager, headersOf } from '../core/index.ts'
-import type { Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
+import type { Context, MiddlewareHandler } from 'hono'
+import {
+  createSessionManager,
+  headersOf,
+  checkMount,
+  joined,
+  MOUNTED,
+  refuseAssigned,
+  withMounted,
+} from '../core/index.ts'
+import type { CommitResponse, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
 /** What the middleware adds to `c.var`. */
-export interface SessionVariables<Data extends SessionData<Data> = Record<string, any>> {
-  session: Session<Data>
-}
+export type SessionVariables<
+  Data extends SessionData<Data> = Record<string, any>,
+  As extends string = 'session',
+> = { [Property in As]: Session<Data> }
 
 /**
  * Hono middleware: the request's session as `c.var.session`, committed after the handler and before the response
- * leaves.
+ * leaves. `as` is another name for it, so that managers with cookie names of their own stand beside each other.
+ *
+ * Whoever sets the variable to something else gets a `TypeError` at the commit, which says what to write.
  *
  * Throws `TypeError` or `RangeError` for wrong options.
  *
@@ -17,16 +28,22 @@ export interface SessionVariables<Data extends SessionData<Data> = Record<string
  * const app = new Hono().use(session<{ views: number }>())
  * app.get('/', async (c) => c.text(`view ${await c.var.session.update('views', (n = 0) => n + 1)}`))
  */
-export function session<Data extends SessionData<Data> = Record<string, any>>(
+export function session<Data extends SessionData<Data> = Record<string, any>, As extends string = 'session'>(
   optionsOrManager: SessionOptions | SessionManager<Data> = {},
-): MiddlewareHandler<{ Variables: SessionVariables<Data> }> {
+  options: { as?: As | undefined } = {},
+): MiddlewareHandler<{ Variables: SessionVariables<Data, As> }> {
   const manager = createSessionManager<Data>(optionsOrManager)
-  return async function session(c, next) {
-    if (manager.joins(c.get('session'))) return next()
-    const session = manager.open(() => c.req.raw.headers.get('cookie'), {
-      canSetHeaders: () => !hasLeft(c.env),
-    })
-    c.set('session', session)
+  const { as } = checkMount(options)
+  const name = `c.var.${as}`
+  return async function session(c: Context, next) {
+    let session = joined(manager, c.get(MOUNTED), c.get(as), name)
+    if (session) {
+      c.set(as, session)
+      return next()
+    }
+    session = manager.open(() => c.req.raw.headers.get('cookie'), { canSetHeaders: () => !hasLeft(c.env) })
+    c.set(as, session)
+    c.set(MOUNTED, withMounted(c.get(MOUNTED), session))
     try {
       await next()
     } catch (thrown) {
@@ -34,17 +51,25 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
       await manager.commit(session, () => ({ status: 500, headers: new Headers() }))
       throw thrown
     }
-    const committing = manager.commit(session, () => ({
-      status: c.res.status,
-      headers: headersOf(c),
-      url: c.req.url,
-      forwardedProto: c.req.header('x-forwarded-proto'),
-    }))
+    // Whoever set it thinks that it counts, unless an error is answered anyway.
+    const committing =
+      c.get(as) === session || c.res.status >= 500
+        ? manager.commit(session, () => described(c))
+        : refuseAssigned(manager, session, described(c), name)
     if (!committing) return undefined
     return committing.catch((error: unknown) => {
       void c.res.body?.cancel().catch(() => {})
       throw error
     })
+  }
+}
+
+function described(c: Context): CommitResponse {
+  return {
+    status: c.res.status,
+    headers: headersOf(c),
+    url: c.req.url,
+    forwardedProto: c.req.header('x-forwarded-proto'),
   }
 }
 

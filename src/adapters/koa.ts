@@ -1,14 +1,17 @@
 import type { Context, Middleware, Next } from 'koa'
-import { createSessionManager } from '../core/index.ts'
+import { createSessionManager, checkMount, joined, sessionProperty, taken } from '../core/index.ts'
 import type { ResponseHeaders, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
 /** What the middleware adds to Koa's context. */
-export interface SessionContext<Data extends SessionData<Data> = Record<string, any>> {
-  session: Session<Data>
-}
+export type SessionContext<
+  Data extends SessionData<Data> = Record<string, any>,
+  As extends string = 'session',
+> = { readonly [Property in As]: Session<Data> }
 
 /**
  * Koa middleware: the request's session as `ctx.session`, committed after the handler and before the response leaves.
+ * `as` is another name for it, so that managers with cookie names of their own stand beside each other. Whoever assigns
+ * over it gets a `TypeError`, which says what to write.
  *
  * Throws `TypeError` or `RangeError` for wrong options.
  *
@@ -18,24 +21,49 @@ export interface SessionContext<Data extends SessionData<Data> = Record<string, 
  *   ctx.body = `view ${await ctx.session.update('views', (n = 0) => n + 1)}`
  * })
  */
-export function session<Data extends SessionData<Data> = Record<string, any>>(
+export function session<Data extends SessionData<Data> = Record<string, any>, As extends string = 'session'>(
   optionsOrManager: SessionOptions | SessionManager<Data> = {},
-): Middleware<object, SessionContext<Data>> {
+  options: { as?: As | undefined } = {},
+): Middleware<object, SessionContext<Data, NoInfer<As>>> {
   const manager = createSessionManager<Data>(optionsOrManager)
-  return async function session(ctx, next) {
-    if (manager.joins(ctx.session)) return next()
-    const session = manager.open(() => ctx.req.headers.cookie, { canSetHeaders: () => !ctx.headerSent })
-    ctx.session = session
+  const { as } = checkMount(options)
+  const name = `ctx.${as}`
+  const slot = Symbol.for(`holdfast ${name}`)
+  return async function session(ctx: Context, next) {
+    let session = joined(manager, mountedOn(ctx, as, slot), ctx[as], name)
+    if (session) {
+      ctx[slot] = session
+      return next()
+    }
+    session = manager.open(() => ctx.req.headers.cookie, { canSetHeaders: () => !ctx.headerSent })
+    ctx[slot] = session
+    // Somebody's own null would hide it.
+    if (ctx[as] !== session) delete ctx[as]
     const failure = await failureOf(next)
     await manager.commit(session, () => ({
       status: ctx.status,
       error: failure?.error,
-      headers: headersThatSurviveErrors(ctx as unknown as Context),
+      headers: headersThatSurviveErrors(ctx),
       url: ctx.href,
       forwardedProto: ctx.get('X-Forwarded-Proto'),
     }))
     if (failure) throw failure.error
   }
+}
+
+/** The slots of the sessions that an application has; its contexts have an accessor for each, which costs no request. */
+const SLOTS = Symbol.for('holdfast slots')
+
+/** The sessions of this request; adds the accessor when the application has none of this name. */
+function mountedOn(ctx: Context, as: string, slot: symbol): unknown {
+  const contexts = ctx.app.context
+  const slots: symbol[] = (contexts[SLOTS] ??= [])
+  if (!slots.includes(slot)) {
+    if (as in contexts) throw taken(`ctx.${as}`)
+    Object.defineProperty(contexts, as, sessionProperty(as, slot, `ctx.${as}`))
+    slots.push(slot)
+  }
+  return slots.length === 1 ? ctx[slot] : slots.map((each) => ctx[each])
 }
 
 async function failureOf(next: Next): Promise<{ error: unknown } | undefined> {

@@ -1,26 +1,29 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createSessionManager, hasAnswer, SessionStateError } from '../core/index.ts'
-import type { CommitResponse, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
+import type { Http2ServerRequest } from 'node:http2'
+import { checkMount, commitInTurn, createSessionManager, hasAnswer, joined } from '../core/index.ts'
+import { MOUNTED, sessionProperty, withMounted } from '../core/index.ts'
+import type { CommitResponse, Mounted, Session } from '../core/index.ts'
+import type { SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
 /** What the middleware adds to the request. */
-export interface SessionRequest<Data extends SessionData<Data> = Record<string, any>> {
-  session: Session<Data>
-}
+export type SessionRequest<
+  Data extends SessionData<Data> = Record<string, any>,
+  As extends string = 'session',
+> = { readonly [Property in As]: Session<Data> }
 
-/** As Express, connect and their like take it. */
-export type NodeMiddleware = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  next: (error?: unknown) => void,
-) => void
+/** As Express, connect and their like take it; the response need not be Node's own. */
+export type NodeMiddleware = (request: NodeRequest, response: object, next: (error?: any) => void) => void
+type NodeRequest = (IncomingMessage | Http2ServerRequest) & { upgrade?: boolean }
 
 /**
  * Middleware for Express, connect and plain `node:http`: the request's session as `request.session`, committed when the
  * handler begins to answer. `writeHead`, `flushHeaders`, `write` and `end` wait for the commit; meanwhile `write`
- * returns false, and `drain` follows.
+ * returns false, and `drain` follows. `as` is another name for the session, so that managers with cookie names of their
+ * own stand beside each other. Whoever assigns over it gets a `TypeError`, which says what to write.
  *
  * The answer's status decides: from 500 on changes are dropped. An answer whose commit fails is replaced by a plain 503,
  * or by a plain 500 where repeating would not help: that error is told to `onError` (default `console.error`).
+ * On an upgrade, and where the response is not Node's own (`{}`, a mock), nothing is held back: `save()` saves there.
  *
  * Throws `TypeError` or `RangeError` for wrong options.
  *
@@ -32,47 +35,50 @@ export type NodeMiddleware = (
  */
 export function session<Data extends SessionData<Data> = Record<string, any>>(
   optionsOrManager: SessionOptions | SessionManager<Data> = {},
-  onError: (error: unknown) => void = console.error,
+  options: { as?: string | undefined; onError?: ((error: unknown) => void) | undefined } = {},
 ): NodeMiddleware {
   const manager = createSessionManager<Data>(optionsOrManager)
-  const mount = { manager, onError }
-  return function session(request: IncomingMessage & Partial<SessionRequest<Data>>, response, next) {
-    let joined
+  const { as, onError = console.error } = checkMount(options, ['as', 'onError'])
+  const name = `request.${as}`
+  const slot = Symbol(name)
+  const property = sessionProperty(as, slot, name)
+  return function session(request: NodeRequest & Record<PropertyKey, any>, response, next) {
     try {
-      joined = joinedSession(manager, request.session ?? (response as Partial<Answering>)[ANSWER]?.session)
+      const mounted: unknown = request[MOUNTED]
+      const own = joined(manager, mounted, request[as], name)
+      // Node's own, and no others, inherit whether the head has left; on an upgrade no head will.
+      const isHeld = !request.upgrade && typeof inherited(response, 'headersSent') === 'boolean'
+      const canSetHeaders = () => isHeld && !inherited(response, 'headersSent')
+      const session = own ?? manager.open(() => request.headers?.cookie, { canSetHeaders })
+      if (request[as] !== session) Object.defineProperty(request, as, property)
+      request[slot] = session
+      if (!own) {
+        request[MOUNTED] = withMounted(mounted, session)
+        if (isHeld) takeOver(response as ServerResponse, { manager, session, onError, outer: undefined })
+        else dropAtClose(request.socket, manager, session)
+      }
     } catch (error) {
       return next(error)
     }
-    const session =
-      joined ??
-      manager.open(() => request.headers.cookie, {
-        canSetHeaders: () => !inherited(response, 'headersSent'),
-      })
-    request.session = session
-    if (!joined) takeOver(response, mount, session)
     return next()
   }
 }
 
-/** The session that the same manager has opened for this request, even if the application took it off the request. */
-function joinedSession<Data extends SessionData<Data>>(
-  manager: SessionManager<Data>,
-  mounted: unknown,
-): Session<Data> | undefined {
-  if (manager.joins(mounted)) return mounted
-  if (mounted == null) return undefined
-  // What express-session or cookie-session put there would be missed by them when they save.
-  throw new SessionStateError(
-    'ERR_SESSION_MOUNTED_TWICE',
-    "request.session is another library's; mount one of the two",
-  )
+/** No answer will end the request, so its socket does (L3); a little later, for those who save when it closes. */
+function dropAtClose(
+  socket: Partial<IncomingMessage['socket']>,
+  manager: SessionManager<any>,
+  session: Session<any>,
+): void {
+  // One that is kept alive may bring many such requests, which is no leak.
+  socket?.setMaxListeners?.((socket.getMaxListeners?.() ?? 0) + 1)
+  socket?.once?.('close', () => setImmediate(() => manager.drop(session)))
 }
 
 /** Where the answer to a request stands. */
 interface Answer {
-  /** Shared by all requests of one middleware. */
-  readonly mount: { readonly manager: SessionManager<any>; readonly onError: (error: unknown) => void }
-  readonly session: Session<any>
+  /** The innermost session until the commit; the one that failed after it. */
+  mounted: Mounted
   /**
    * - `open`: the handler has not begun to answer.
    * - `held`: it has, and what it calls is kept until the commit is done.
@@ -88,7 +94,6 @@ interface Answer {
   status: number
   /** Nobody called `writeHead`: Node does so at the first byte. */
   isHeadImplicit: boolean
-  isEnded: boolean
   isDrainAwaited: boolean
 }
 
@@ -100,17 +105,17 @@ type MethodName = 'writeHead' | BodyMethodName | 'setHeader' | 'appendHeader' | 
 type Method = (this: ServerResponse, ...parameters: any[]) => any
 
 /** Puts our methods before the response's own. Shared, they cost 0.6 µs and 1 kB; as closures a request, 7 µs and 11 kB. */
-function takeOver(response: ServerResponse, mount: Answer['mount'], session: Session<any>): void {
+function takeOver(response: ServerResponse, mounted: Mounted): void {
+  const begun = (response as Partial<Answering>)[ANSWER]
+  if (begun) return void (begun.mounted = { ...mounted, outer: begun.mounted })
   const { writeHead, flushHeaders, write, end, setHeader, appendHeader, removeHeader } = response
   const answer: Answer = {
-    mount,
-    session,
+    mounted,
     phase: 'open',
     original: { writeHead, flushHeaders, write, end, setHeader, appendHeader, removeHeader },
     kept: [],
     status: 0,
     isHeadImplicit: false,
-    isEnded: false,
     isDrainAwaited: false,
   }
   Object.assign(response, { [ANSWER]: answer }, METHODS)
@@ -122,9 +127,10 @@ const METHODS: Record<'writeHead' | BodyMethodName, (this: Answering, ...paramet
     if (answer.phase === 'sent') return answer.original.writeHead.apply(this, parameters)
     // Whoever asks for Node's own `_header` finds it missing, and begins again.
     if (answer.phase !== 'open') return this
-    const committing = answer.mount.manager.commit(answer.session, () => {
-      applyHead(this, parameters)
-      return described(this, answer)
+    let description: CommitResponse | undefined
+    const committing = commitInTurn(answer, () => {
+      if (!description) applyHead(this, parameters)
+      return (description ??= described(this, answer))
     })
     if (committing) {
       hold(this, answer, committing)
@@ -149,7 +155,6 @@ const METHODS: Record<'writeHead' | BodyMethodName, (this: Answering, ...paramet
     const answer = begun(this)
     if (answer.phase === 'sent') return answer.original.end.apply(this, parameters)
     keep(answer, 'end', parameters)
-    answer.isEnded = true
     return this
   },
 }
@@ -204,7 +209,7 @@ const WHILE_HELD: PropertyDescriptorMap & ThisType<Answering> = {
   writableEnded: {
     configurable: true,
     get() {
-      return this[ANSWER].isEnded || inherited(this, 'writableEnded')
+      return this[ANSWER].kept.some(({ name }) => name === 'end') || inherited(this, 'writableEnded')
     },
   },
   setHeader: refusedWhileHeld('setHeader'),
@@ -213,8 +218,8 @@ const WHILE_HELD: PropertyDescriptorMap & ThisType<Answering> = {
 }
 
 /** Looked up late: Express changes the prototype on the way. */
-function inherited(response: ServerResponse, name: 'headersSent' | 'writableEnded'): unknown {
-  return Reflect.get(Object.getPrototypeOf(response), name, response)
+function inherited(response: object | null, name: 'headersSent' | 'writableEnded'): unknown {
+  return response && Reflect.get(Object.getPrototypeOf(response) ?? {}, name, response)
 }
 
 function refusedWhileHeld(name: MethodName): PropertyDescriptor & ThisType<Answering> {
@@ -237,11 +242,13 @@ function send(response: Answering, answer: Answer): void {
     if (answer.original[name].apply(response, parameters) === false) answer.isDrainAwaited = false
   }
   // Where the socket took it all, nobody else tells those who were made to wait.
-  if (answer.isDrainAwaited && !answer.isEnded) response.emit('drain')
+  if (answer.isDrainAwaited && !response.writableEnded) response.emit('drain')
 }
 
 async function refuse(response: Answering, answer: Answer, error: unknown): Promise<void> {
-  const replacement = hasAnswer(error) ? error.getResponse() : plainError()
+  // Said outright: Bun leaves the type of a string to whoever sends it.
+  const plain = { status: 500, headers: { 'Content-Type': 'text/plain;charset=UTF-8' } }
+  const replacement = hasAnswer(error) ? error.getResponse() : new Response('Internal Server Error', plain)
   const body = Buffer.from(await replacement.arrayBuffer())
   letGo(response, answer)
   if (inherited(response, 'headersSent')) response.destroy()
@@ -250,7 +257,7 @@ async function refuse(response: Answering, answer: Answer, error: unknown): Prom
     replacement.headers.forEach((value, name) => response.setHeader(name, value))
     response.setHeader('Content-Length', body.length)
     response.statusCode = replacement.status
-    response.statusMessage = ''
+    if (response.req.httpVersionMajor < 2) response.statusMessage = ''
     answer.original.end.call(response, body)
   }
   answer.phase = 'refused'
@@ -258,12 +265,13 @@ async function refuse(response: Answering, answer: Answer, error: unknown): Prom
   for (const { parameters } of answer.kept) callBack(parameters, error)
   // Whoever streams goes on into the void, and so comes to an end.
   if (answer.isDrainAwaited) response.emit('drain')
-  if (!hasAnswer(error)) answer.mount.onError(error)
+  if (!hasAnswer(error)) answer.mounted.onError(error)
 }
 
 function described(response: ServerResponse, { original }: Answer): CommitResponse {
   const { socket, headers } = response.req
-  const { encrypted } = socket as { encrypted?: boolean }
+  // HTTP/2 says it in the request (RFC 9113 §8.3.1).
+  const scheme = headers[':scheme'] ?? ((socket as { encrypted?: boolean }).encrypted ? 'https' : 'http')
   const get = (name: string) => response.getHeader(name)
   const set = (name: string, value: unknown) => original.setHeader.call(response, name, value)
   return {
@@ -275,7 +283,7 @@ function described(response: ServerResponse, { original }: Answer): CommitRespon
       append: (name, value) => set(name, [get(name) ?? [], value].flat()),
       delete: (name) => original.removeHeader.call(response, name),
     },
-    url: `${encrypted ? 'https' : 'http'}://${headers.host}/`,
+    url: `${scheme}://${headers[':authority'] ?? headers.host}/`,
     forwardedProto: headers['x-forwarded-proto']?.toString(),
   }
 }
@@ -293,11 +301,4 @@ function applyHead(response: ServerResponse, [status, message, headers]: any[]):
   const names = flat.filter((_, index) => index % 2 === 0)
   for (const name of names) response.removeHeader(name)
   names.forEach((name, index) => response.appendHeader(name, flat[2 * index + 1]))
-}
-
-function plainError(): Response {
-  return new Response('Internal Server Error', {
-    status: 500,
-    headers: { 'Content-Type': 'text/plain;charset=UTF-8' },
-  })
 }

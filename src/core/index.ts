@@ -12,6 +12,18 @@ export {
 export type { SessionEvent, SessionEventType } from './events.ts'
 export type { Json } from './draft/json.ts'
 export { createSessionManager, type CommitResponse, type SessionManager } from './manager.ts'
+/** @internal */
+export {
+  checkMount,
+  commitInTurn,
+  joined,
+  MOUNTED,
+  refuseAssigned,
+  sessionProperty,
+  taken,
+  withMounted,
+  type Mounted,
+} from './mounting.ts'
 export { MemoryStore, type MemoryStoreOptions } from './stores/memory-store.ts'
 export type { CookieOptions, Secret, SessionOptions } from './options.ts'
 export { headersOf, type ResponseHeaders } from './http/response-headers.ts'

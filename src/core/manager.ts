@@ -78,15 +78,16 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
   /**
    * Whether the session was opened by this manager.
    *
-   * Throws `SessionStateError` (`ERR_SESSION_MOUNTED_TWICE`) for another manager's session: two session middlewares on
-   * one request would hand out two cookies.
+   * Throws `SessionStateError` (`ERR_SESSION_MOUNTED_TWICE`) for that of another manager with the same cookie name: two
+   * on one request would hand out that cookie twice.
    */
   joins(session: unknown): session is Session<Data> {
     if (session instanceof Session && stateOf(session).services === this.#services) return true
-    if (brandOf(session, SESSION) === undefined) return false
+    const cookieName = brandOf(session, SESSION)
+    if (cookieName !== this.#services.cookieName) return false
     throw new SessionStateError(
       'ERR_SESSION_MOUNTED_TWICE',
-      'a session middleware of another manager already serves this request; share one manager',
+      `another manager with the cookie name ${cookieName} already serves this request: share one manager, or give this one a cookie name and a property of its own, session({ cookie: { name: '__Host-admin' } }, { as: 'admin' })`,
     )
   }
 

@@ -134,7 +134,7 @@ function startNode(
   rules?: ResponseRules,
 ): Promise<App> {
   const note = (error: unknown) => void sightings.getStore()?.errors.push(error)
-  const sessions = nodeSession(manager, note)
+  const sessions = nodeSession(manager, { onError: note })
   const handle = async (request: IncomingMessage & Partial<SessionRequest>, response: ServerResponse) => {
     const url = new URL(request.url!, 'http://localhost')
     response.setHeader('X-Outer', 'yes')

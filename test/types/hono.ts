@@ -119,3 +119,33 @@ new Hono().use('/admin/*', session()).get('/', async (c) => {
   expectTypeOf(await c.var.session.get('whatever')).toBeAny()
   return c.body(null)
 })
+
+// Two managers, each under its own name.
+const admin = createSessionManager<{ role: string }>()
+new Hono()
+  .use(session(manager))
+  .use(session(admin, { as: 'admin' }))
+  .get('/', (c) => {
+    expectTypeOf(c.var.session).toEqualTypeOf<Session<Data>>()
+    expectTypeOf(c.var.admin).toEqualTypeOf<Session<{ role: string }>>()
+    return c.body(null)
+  })
+new Hono().use(session<Data, 'shop'>({}, { as: 'shop' })).get('/', (c) => {
+  expectTypeOf(c.var.shop).toEqualTypeOf<Session<Data>>()
+  // @ts-expect-error it has another name
+  void c.var.session
+  return c.body(null)
+})
+// @ts-expect-error name both types
+session<Data>({}, { as: 'shop' })
+// @ts-expect-error no such option
+session(manager, { name: 'shop' })
+new Hono<{ Variables: SessionVariables<Data> & SessionVariables<{ role: string }, 'admin'> }>().get(
+  '/',
+  (c) => {
+    expectTypeOf(c.var.admin).toEqualTypeOf<Session<{ role: string }>>()
+    // @ts-expect-error assigned over
+    c.set('session', null)
+    return c.body(null)
+  },
+)

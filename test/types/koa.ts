@@ -72,6 +72,29 @@ new Koa().use(session()).use(async (ctx) => {
   expectTypeOf(await ctx.session.get('whatever')).toBeAny()
 })
 
+// Two managers, each under its own name.
+const admin = createSessionManager<{ role: string }>()
+new Koa()
+  .use(session(manager))
+  .use(session(admin, { as: 'admin' }))
+  .use((ctx) => {
+    expectTypeOf(ctx.session).toEqualTypeOf<Session<Data>>()
+    expectTypeOf(ctx.admin).toEqualTypeOf<Session<{ role: string }>>()
+    // @ts-expect-error assigned over
+    ctx.session = null
+  })
+new Koa().use(session<Data, 'shop'>({}, { as: 'shop' })).use((ctx) => {
+  expectTypeOf(ctx.shop).toEqualTypeOf<Session<Data>>()
+})
+// @ts-expect-error name both types
+session<Data>({}, { as: 'shop' })
+export const both: Middleware<
+  Koa.DefaultState,
+  SessionContext<Data> & SessionContext<{ role: string }, 'admin'>
+> = (ctx) => {
+  expectTypeOf(ctx.admin).toEqualTypeOf<Session<{ role: string }>>()
+}
+
 declare function compose<State, Context>(
   ...middleware: Middleware<State, Context>[]
 ): Middleware<State, Context>

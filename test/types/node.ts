@@ -7,7 +7,7 @@ import type { Data } from './data.ts'
 
 // Express types its requests globally, so an application declares the session there, once.
 expectTypeOf(session<Data>()).toEqualTypeOf<NodeMiddleware>()
-expectTypeOf(session(createSessionManager<Data>(), () => {})).toEqualTypeOf<NodeMiddleware>()
+expectTypeOf(session(createSessionManager<Data>(), { onError() {} })).toEqualTypeOf<NodeMiddleware>()
 export const ofRequest = async (request: IncomingMessage & SessionRequest<Data>) => {
   expectTypeOf(request.session).toEqualTypeOf<Session<Data>>()
   // @ts-expect-error no such key
@@ -16,3 +16,12 @@ export const ofRequest = async (request: IncomingMessage & SessionRequest<Data>)
 }
 // @ts-expect-error a Date
 session<{ at: Date }>()
+expectTypeOf(session<Data>({}, { as: 'admin' })).toEqualTypeOf<NodeMiddleware>()
+export const ofBoth = (request: SessionRequest<Data> & SessionRequest<{ role: string }, 'admin'>) => {
+  expectTypeOf(request.session).toEqualTypeOf<Session<Data>>()
+  expectTypeOf(request.admin).toEqualTypeOf<Session<{ role: string }>>()
+  // @ts-expect-error assigned over
+  request.session = null
+}
+// @ts-expect-error no function: { onError }
+session({}, () => {})

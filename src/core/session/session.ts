@@ -5,8 +5,9 @@ import {
   checkNames,
   checkSubject,
   kindOf,
+  shownKey,
 } from '../check.ts'
-import { PROTOCOL, SESSION } from '../brand.ts'
+import { SESSION } from '../brand.ts'
 import { SessionStateError } from '../errors.ts'
 import type { Json } from '../draft/json.ts'
 import { commitSession } from './commit.ts'
@@ -39,13 +40,15 @@ export let stateOf: <Data extends SessionData<Data>>(session: Session<Data>) => 
 export class Session<Data extends SessionData<Data> = Record<string, any>> {
   static {
     stateOf = (session) => session.#state
+    // Above the methods, which are found before it: a proxy around each session would cost every call ten times as much.
+    Object.setPrototypeOf(this.prototype, new Proxy({}, { set: refuseProperty }))
   }
 
   readonly #state: SessionState
 
-  /** @internal */
-  get [SESSION](): number {
-    return PROTOCOL
+  /** @internal The name of its cookie. */
+  get [SESSION](): string {
+    return this.#state.services.cookieName
   }
 
   /** @internal Sessions come from `manager.open`. */
@@ -211,4 +214,10 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
     }
     return this.#state.track(work())
   }
+}
+
+/** What express-session would save, nothing here would (L2). */
+function refuseProperty(_: object, property: string | symbol): never {
+  const key = shownKey(String(property))
+  throw new TypeError(`a session has no property ${key}: write session.set('${key}', value)`)
 }
