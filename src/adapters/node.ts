@@ -54,8 +54,9 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
       request[slot] = session
       if (!own) {
         request[MOUNTED] = withMounted(mounted, session)
-        if (isHeld) takeOver(response as ServerResponse, { manager, session, onError, outer: undefined })
-        else dropAtClose(request.socket, manager, session)
+        const mount: Mounted = { manager, session, onError, outer: undefined }
+        if (isHeld) takeOver(response as ServerResponse, mount)
+        else dropAtClose(request.socket, mount)
       }
     } catch (error) {
       return next(error)
@@ -65,11 +66,7 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
 }
 
 /** No answer will end the request, so its socket does (L3); a little later, for those who save when it closes. */
-function dropAtClose(
-  socket: Partial<IncomingMessage['socket']>,
-  manager: SessionManager<any>,
-  session: Session<any>,
-): void {
+function dropAtClose(socket: Partial<IncomingMessage['socket']>, { manager, session }: Mounted): void {
   // One that is kept alive may bring many such requests, which is no leak.
   socket?.setMaxListeners?.((socket.getMaxListeners?.() ?? 0) + 1)
   socket?.once?.('close', () => setImmediate(() => manager.drop(session)))
