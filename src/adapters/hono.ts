@@ -35,8 +35,9 @@ export function session<Data extends SessionData<Data> = Record<string, any>, As
   const manager = createSessionManager<Data>(optionsOrManager)
   const { as } = checkMount(options)
   const name = `c.var.${as}`
+  const joinedOn = (c: Context) => joined(manager, c.get(MOUNTED), c.get(as), name)
   return async function session(c: Context, next) {
-    let session = joined(manager, c.get(MOUNTED), c.get(as), name)
+    let session = joinedOn(c)
     if (session) {
       c.set(as, session)
       return next()

@@ -29,8 +29,9 @@ export function session<Data extends SessionData<Data> = Record<string, any>, As
   const { as } = checkMount(options)
   const name = `ctx.${as}`
   const slot = Symbol.for(`holdfast ${name}`)
+  const joinedOn = (ctx: Context) => joined(manager, mountedOn(ctx, as, slot), ctx[as], name)
   return async function session(ctx: Context, next) {
-    let session = joined(manager, mountedOn(ctx, as, slot), ctx[as], name)
+    let session = joinedOn(ctx)
     if (session) {
       ctx[slot] = session
       return next()

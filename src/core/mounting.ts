@@ -5,7 +5,7 @@ import type { CommitResponse, SessionManager } from './manager.ts'
 import type { Session, SessionData } from './session/session.ts'
 
 /** Where an adapter keeps a request's sessions: one, or a list of several, so that the usual one allocates nothing. */
-export const MOUNTED: unique symbol = Symbol.for('holdfast sessions') as never
+export const MOUNTED: unique symbol = Symbol.for('holdfast sessions')
 
 /** Options of a middleware; throws `TypeError` for wrong ones. `as` is the property that the session is to be. */
 export function checkMount(
