@@ -115,9 +115,9 @@ export async function stormWithStall(
 ): Promise<History> {
   const token = await begin(cluster)
   const [, proxy] = cluster.proxies
-  let isOver = false
+  const over = new AbortController()
   const client = async (index: number) => {
-    for (let round = 0; !isOver; round++) {
+    for (let round = 0; !over.signal.aborted; round++) {
       const steps: Step[] = [{ type: 'append', key: ORDER }]
       await cluster.ask(1, token, { id: `r${index}.${round}`, steps, isExplicit: isExplicit() })
     }
@@ -134,7 +134,7 @@ export async function stormWithStall(
   // Held replies are lost with their connections, not late.
   proxy!.fault = { type: 'refuse' }
   proxy!.fault = { type: 'none' }
-  isOver = true
+  over.abort()
   await Promise.all(clients)
   await readEverywhere(cluster, token)
   await readEverywhere(cluster, done.setCookie!)
