@@ -33,7 +33,8 @@ export function withSession<
     const mounted = sessions.get(request)
     const own = joined(manager, mounted)
     if (own) return handler(request, own, ...rest)
-    const session = manager.open(() => request.headers.get('cookie'))
+    let hasLeft = false
+    const session = manager.open(() => request.headers.get('cookie'), { canSetHeaders: () => !hasLeft })
     sessions.set(request, withMounted(mounted, session))
     const commit = (holder: { res: Response }) =>
       manager.commit(session, () => ({
@@ -52,8 +53,9 @@ export function withSession<
       }
       res = error.getResponse()
     }
+    // Of an upgrade the head has left already, and a cookie goes nowhere (D10).
+    hasLeft = !res || res.status === 101
     if (!res) {
-      // Its head has left already: a cookie goes nowhere.
       await manager.commit(session, () => ({ status: 101, headers: new Headers() }))
       return res as Answer
     }

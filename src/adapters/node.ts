@@ -98,7 +98,6 @@ const ANSWER = Symbol('holdfast answer')
 type Answering = ServerResponse & { [ANSWER]: Answer }
 type BodyMethodName = 'flushHeaders' | 'write' | 'end'
 type MethodName = 'writeHead' | BodyMethodName | 'setHeader' | 'appendHeader' | 'removeHeader'
-/** Their overloads are only passed on here. */
 type Method = (this: ServerResponse, ...parameters: any[]) => any
 
 /** Puts our methods before the response's own. Shared, they cost 0.6 µs and 1 kB; as closures a request, 7 µs and 11 kB. */
