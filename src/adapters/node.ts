@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Http2ServerRequest } from 'node:http2'
+import type { Socket } from 'node:net'
 import { createSessionManager, hasAnswer, SessionStateError } from '../core/index.ts'
 import type { CommitResponse, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
@@ -7,12 +9,9 @@ export interface SessionRequest<Data extends SessionData<Data> = Record<string, 
   session: Session<Data>
 }
 
-/** As Express, connect and their like take it. */
-export type NodeMiddleware = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  next: (error?: unknown) => void,
-) => void
+/** As Express, connect and their like take it; the response need not be Node's own. */
+export type NodeMiddleware = (request: NodeRequest, response: object, next: (error?: any) => void) => void
+type NodeRequest = (IncomingMessage | Http2ServerRequest) & { upgrade?: boolean }
 
 /**
  * Middleware for Express, connect and plain `node:http`: the request's session as `request.session`, committed when the
@@ -21,6 +20,7 @@ export type NodeMiddleware = (
  *
  * The answer's status decides: from 500 on changes are dropped. An answer whose commit fails is replaced by a plain 503,
  * or by a plain 500 where repeating would not help: that error is told to `onError` (default `console.error`).
+ * On an upgrade, and where the response is not Node's own (`{}`, a mock), nothing is held back: `save()` saves there.
  *
  * Throws `TypeError` or `RangeError` for wrong options.
  *
@@ -36,20 +36,20 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
 ): NodeMiddleware {
   const manager = createSessionManager<Data>(optionsOrManager)
   const mount = { manager, onError }
-  return function session(request: IncomingMessage & Partial<SessionRequest<Data>>, response, next) {
-    let joined
+  return function session(request: NodeRequest & Partial<SessionRequest<Data>>, response, next) {
     try {
-      joined = joinedSession(manager, request.session ?? (response as Partial<Answering>)[ANSWER]?.session)
+      const answer = (response as Partial<Answering> | null)?.[ANSWER]
+      const joined = joinedSession(manager, request.session ?? answer?.session)
+      // Node's own, and no others, inherit whether the head has left; on an upgrade no head will.
+      const isHeld = !request.upgrade && typeof inherited(response, 'headersSent') === 'boolean'
+      const canSetHeaders = () => isHeld && !inherited(response, 'headersSent')
+      const session = joined ?? manager.open(() => request.headers?.cookie, { canSetHeaders })
+      request.session = session
+      if (!joined && isHeld) takeOver(response as ServerResponse, mount, session)
+      else if (!joined) dropAtClose(request.socket, mount, session)
     } catch (error) {
       return next(error)
     }
-    const session =
-      joined ??
-      manager.open(() => request.headers.cookie, {
-        canSetHeaders: () => !inherited(response, 'headersSent'),
-      })
-    request.session = session
-    if (!joined) takeOver(response, mount, session)
     return next()
   }
 }
@@ -66,6 +66,13 @@ function joinedSession<Data extends SessionData<Data>>(
     'ERR_SESSION_MOUNTED_TWICE',
     "request.session is another library's; mount one of the two",
   )
+}
+
+/** No answer will end the request, so its socket does (L3); a little later, for those who save when it closes. */
+function dropAtClose(socket: Socket | undefined, { manager }: Answer['mount'], session: Session<any>): void {
+  const end = () => setImmediate(() => manager.drop(session))
+  // One that is kept alive may bring many such requests, which is no leak. A mock's may be no emitter.
+  socket?.setMaxListeners?.(socket.getMaxListeners() + 1).once('close', end)
 }
 
 /** Where the answer to a request stands. */
@@ -88,8 +95,6 @@ interface Answer {
   status: number
   /** Nobody called `writeHead`: Node does so at the first byte. */
   isHeadImplicit: boolean
-  isEnded: boolean
-  isDrainAwaited: boolean
 }
 
 const ANSWER = Symbol('holdfast answer')
@@ -110,8 +115,6 @@ function takeOver(response: ServerResponse, mount: Answer['mount'], session: Ses
     kept: [],
     status: 0,
     isHeadImplicit: false,
-    isEnded: false,
-    isDrainAwaited: false,
   }
   Object.assign(response, { [ANSWER]: answer }, METHODS)
 }
@@ -142,14 +145,12 @@ const METHODS: Record<'writeHead' | BodyMethodName, (this: Answering, ...paramet
     const answer = begun(this)
     if (answer.phase === 'sent') return answer.original.write.apply(this, parameters)
     keep(answer, 'write', parameters)
-    answer.isDrainAwaited ||= answer.phase === 'held'
     return answer.phase !== 'held'
   },
   end(...parameters) {
     const answer = begun(this)
     if (answer.phase === 'sent') return answer.original.end.apply(this, parameters)
     keep(answer, 'end', parameters)
-    answer.isEnded = true
     return this
   },
 }
@@ -204,7 +205,7 @@ const WHILE_HELD: PropertyDescriptorMap & ThisType<Answering> = {
   writableEnded: {
     configurable: true,
     get() {
-      return this[ANSWER].isEnded || inherited(this, 'writableEnded')
+      return this[ANSWER].kept.some(({ name }) => name === 'end') || inherited(this, 'writableEnded')
     },
   },
   setHeader: refusedWhileHeld('setHeader'),
@@ -213,8 +214,8 @@ const WHILE_HELD: PropertyDescriptorMap & ThisType<Answering> = {
 }
 
 /** Looked up late: Express changes the prototype on the way. */
-function inherited(response: ServerResponse, name: 'headersSent' | 'writableEnded'): unknown {
-  return Reflect.get(Object.getPrototypeOf(response), name, response)
+function inherited(response: object | null, name: 'headersSent' | 'writableEnded'): unknown {
+  return response && Reflect.get(Object.getPrototypeOf(response) ?? {}, name, response)
 }
 
 function refusedWhileHeld(name: MethodName): PropertyDescriptor & ThisType<Answering> {
@@ -233,15 +234,16 @@ function refusedWhileHeld(name: MethodName): PropertyDescriptor & ThisType<Answe
 function send(response: Answering, answer: Answer): void {
   letGo(response, answer)
   response.statusCode = answer.status
-  for (const { name, parameters } of answer.kept) {
-    if (answer.original[name].apply(response, parameters) === false) answer.isDrainAwaited = false
-  }
+  const returned = answer.kept.map(({ name, parameters }) =>
+    answer.original[name].apply(response, parameters),
+  )
   // Where the socket took it all, nobody else tells those who were made to wait.
-  if (answer.isDrainAwaited && !answer.isEnded) response.emit('drain')
+  if (!returned.includes(false) && !response.writableEnded) response.emit('drain')
 }
 
 async function refuse(response: Answering, answer: Answer, error: unknown): Promise<void> {
-  const replacement = hasAnswer(error) ? error.getResponse() : plainError()
+  const plain = new Response('Internal Server Error', { status: 500 })
+  const replacement = hasAnswer(error) ? error.getResponse() : plain
   const body = Buffer.from(await replacement.arrayBuffer())
   letGo(response, answer)
   if (inherited(response, 'headersSent')) response.destroy()
@@ -250,20 +252,21 @@ async function refuse(response: Answering, answer: Answer, error: unknown): Prom
     replacement.headers.forEach((value, name) => response.setHeader(name, value))
     response.setHeader('Content-Length', body.length)
     response.statusCode = replacement.status
-    response.statusMessage = ''
+    if (response.req.httpVersionMajor < 2) response.statusMessage = ''
     answer.original.end.call(response, body)
   }
   answer.phase = 'refused'
   Object.assign(response, { writeHead: METHODS.writeHead })
   for (const { parameters } of answer.kept) callBack(parameters, error)
   // Whoever streams goes on into the void, and so comes to an end.
-  if (answer.isDrainAwaited) response.emit('drain')
+  response.emit('drain')
   if (!hasAnswer(error)) answer.mount.onError(error)
 }
 
 function described(response: ServerResponse, { original }: Answer): CommitResponse {
   const { socket, headers } = response.req
-  const { encrypted } = socket as { encrypted?: boolean }
+  // HTTP/2 says it in the request (RFC 9113 §8.3.1).
+  const scheme = headers[':scheme'] ?? ((socket as { encrypted?: boolean }).encrypted ? 'https' : 'http')
   const get = (name: string) => response.getHeader(name)
   const set = (name: string, value: unknown) => original.setHeader.call(response, name, value)
   return {
@@ -275,7 +278,7 @@ function described(response: ServerResponse, { original }: Answer): CommitRespon
       append: (name, value) => set(name, [get(name) ?? [], value].flat()),
       delete: (name) => original.removeHeader.call(response, name),
     },
-    url: `${encrypted ? 'https' : 'http'}://${headers.host}/`,
+    url: `${scheme}://${headers[':authority'] ?? headers.host}/`,
     forwardedProto: headers['x-forwarded-proto']?.toString(),
   }
 }
@@ -293,11 +296,4 @@ function applyHead(response: ServerResponse, [status, message, headers]: any[]):
   const names = flat.filter((_, index) => index % 2 === 0)
   for (const name of names) response.removeHeader(name)
   names.forEach((name, index) => response.appendHeader(name, flat[2 * index + 1]))
-}
-
-function plainError(): Response {
-  return new Response('Internal Server Error', {
-    status: 500,
-    headers: { 'Content-Type': 'text/plain;charset=UTF-8' },
-  })
 }

@@ -6,7 +6,8 @@
  * - `ended`: the cookie names a session that was signed out or regenerated moments ago, or revoked with all of its user's.
  * - `missing`: a session that this request had loaded was gone when it committed; nothing was written.
  * - `invalid`: a stored record could not be opened or understood; the visitor counts as unknown.
- * - `dropped`: changes were not written, because the handler failed or the session had ended.
+ * - `dropped`: changes were not written, because the handler failed, the session had ended, or a socket closed
+ *   before `save()`.
  * - `conflict`: another request wrote first; the changes are replayed on the newer record.
  * - `duplicate-cookie`: the request carried two live sessions; both are refused.
  * - `cookie-lost`: a cookie was to be sent or cleared, and the response's head had left.

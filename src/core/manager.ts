@@ -105,6 +105,16 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
   }
 
   /**
+   * Drops what was not saved, and tells (`dropped`): for a request that will never be answered, once its socket closed.
+   * A `destroy()` that was not saved is told as well.
+   */
+  async drop(session: Session<Data>): Promise<void> {
+    const state = stateOf(session)
+    await state.finishTracked()?.catch(() => {})
+    if (state.discard() || state.isDestroying) this.#services.emit('dropped')
+  }
+
+  /**
    * Ends every session of a user that was tied to this id by `setSubject` (ASVS 7.4.2, 7.4.3), this request's own
    * included, by the next time each is loaded. A sign-in afterwards begins anew. May be repeated.
    *

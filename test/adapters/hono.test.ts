@@ -1,6 +1,13 @@
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
 import { HTTPException } from 'hono/http-exception'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { session, type SessionVariables } from '../../src/adapters/hono.ts'
 import { createSessionManager, MemoryStore, SessionStateError } from '../../src/core/index.ts'
 import { signedIn } from '../support/signed-in.ts'
@@ -153,6 +160,49 @@ describe('Hono', () => {
     expect(response.headers.getSetCookie()).toHaveLength(2)
     expect(response.headers.get('vary')).toBe('Cookie')
   })
+
+  /** How a handler answers past Hono on Node. */
+  const answers: [string, (response: ServerResponse) => unknown][] = [
+    ['end', (response) => response.end('their answer')],
+    [
+      'writeHead',
+      (response) => response.writeHead(200, { 'Content-Type': 'text/plain' }).end('their answer'),
+    ],
+    ['a stream', (response) => pipeline(Readable.from(['their ', 'answer']), response)],
+  ]
+
+  it.each(answers)(
+    'D10: RESPONSE_ALREADY_SENT after %s begins no session, and saves one that exists',
+    async (_, answer) => {
+      const { manager, store, cookie } = await signedIn()
+      store.forget()
+      const errors: unknown[] = []
+      const app = new Hono<{ Bindings: HttpBindings }>().use(session(manager)).get('/', async (c) => {
+        c.var.session.set('user', 'u2')
+        await answer(c.env.outgoing)
+        return RESPONSE_ALREADY_SENT
+      })
+      app.onError((error) => {
+        errors.push(error)
+        return RESPONSE_ALREADY_SENT
+      })
+      // @hono/node-server says there that the error's answer could not be sent.
+      const told = vi.spyOn(console, 'error').mockReturnValue()
+      const server = createServer(getRequestListener(app.fetch)).listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+      const stranger = await fetch(url)
+      expect([await stranger.text(), stranger.headers.getSetCookie()]).toEqual(['their answer', []])
+      await expect.poll(() => errors).toEqual([expect.objectContaining({ code: 'ERR_SESSION_HEADERS_SENT' })])
+      expect(store.operations).toEqual([])
+      await (await fetch(url, { headers: { cookie } })).text()
+      await expect.poll(() => manager.open(cookie).get('user')).toBe('u2')
+      expect(errors).toHaveLength(1)
+      expect(told).toHaveBeenCalledOnce()
+      told.mockRestore()
+      server.close()
+    },
+  )
 })
 
 /** As `fetch` hands them out: every change throws. */

@@ -1,9 +1,11 @@
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import Koa from 'koa'
 import { afterEach, describe, expect, it } from 'vitest'
 import { session } from '../../src/adapters/koa.ts'
-import { createSessionManager, MemoryStore } from '../../src/core/index.ts'
+import { createSessionManager, MemoryStore, type Session } from '../../src/core/index.ts'
 import { signedIn } from '../support/signed-in.ts'
 import { secret } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
@@ -188,5 +190,68 @@ describe('Koa', () => {
     const response = await request(app)
     expect(response.headers.get('vary')).toBe('Origin, Cookie')
     expect(response.headers.get('cache-control')).toBe('max-age=5')
+  })
+
+  /** How somebody else answers a request of Koa's, as with Next, Nuxt or a proxy. */
+  const answers: [string, (response: ServerResponse) => unknown][] = [
+    ['res.end', (response) => response.end('their answer')],
+    [
+      'res.writeHead',
+      (response) => response.writeHead(200, { 'Content-Type': 'text/plain' }).end('their answer'),
+    ],
+    ['a stream', (response) => pipeline(Readable.from(['their ', 'answer']), response)],
+  ]
+
+  describe.each(answers)('with ctx.respond = false, answered by %s', (_, answer) => {
+    async function visit(change: (session: Session) => unknown) {
+      const { manager, store, cookie } = await signedIn()
+      store.forget()
+      const errors: unknown[] = []
+      const app = new Koa().use(session(manager))
+      app.on('error', (error) => errors.push(error))
+      app.use(async (ctx) => {
+        await change(ctx['session'])
+        ctx.respond = false
+        ctx.status = 200
+        await answer(ctx.res)
+      })
+      const ask = async (headers = {}) => {
+        const response = await request(app, '/', headers)
+        expect([response.status, await response.text()]).toEqual([200, 'their answer'])
+        expect(response.headers.getSetCookie()).toEqual([])
+        await expect.poll(() => store.operations.length + errors.length).toBeGreaterThan(0)
+      }
+      return { ask, errors, store, cookie, manager }
+    }
+
+    it('D10: no session is begun, and the error is told', async () => {
+      const { ask, errors, store } = await visit((session) => session.update('views', (n = 0) => n + 1))
+      for (const count of [1, 2, 3]) {
+        await ask()
+        await expect.poll(() => errors).toHaveLength(count)
+      }
+      expect(errors[0]).toMatchObject({ code: 'ERR_SESSION_HEADERS_SENT' })
+      expect(store.operations).toEqual([])
+    })
+
+    it('D10: nobody is signed in under a new token, and the old one stays good', async () => {
+      const { ask, errors, manager, cookie } = await visit((session) => {
+        session.regenerateId()
+        session.set('user', 'admin')
+      })
+      await ask({ cookie })
+      await expect.poll(() => errors).toHaveLength(1)
+      expect(await manager.open(cookie).get('user')).toBe('u1')
+    })
+
+    it('D10: a session that exists is saved, and destroyed', async () => {
+      const saves = await visit((session) => session.set('user', 'u2'))
+      await saves.ask({ cookie: saves.cookie })
+      await expect.poll(() => saves.manager.open(saves.cookie).get('user')).toBe('u2')
+      const ends = await visit((session) => session.destroy())
+      await ends.ask({ cookie: ends.cookie })
+      await expect.poll(() => ends.manager.open(ends.cookie).exists()).toBe(false)
+      expect([saves.errors, ends.errors]).toEqual([[], []])
+    })
   })
 })
