@@ -64,10 +64,12 @@ describe.each(Object.entries(responses))('in the place of a response %s', (_, ma
     expect(await bench.read(cookie)).toEqual({ name: 'Ada' })
   })
 
-  it('D11: a request without headers has an empty session', async () => {
-    const request = {} as IncomingMessage & SessionRequest
-    session(benchOnMemory().manager)(request, makeResponse(), () => {})
-    expect(await request.session.entries()).toEqual({})
+  it('D11: a request may lack headers and a socket, or have one that is no emitter', async () => {
+    for (const members of [{}, { socket: {} }, { socket: null, headers: null }]) {
+      const request = members as unknown as IncomingMessage & SessionRequest
+      session(benchOnMemory().manager)(request, makeResponse(), (error) => expect(error).toBeUndefined())
+      expect(await request.session.entries()).toEqual({})
+    }
   })
 })
 

@@ -10,6 +10,7 @@ const levels: Partial<Record<SessionEventType, string>> = {
   invalid: 'warn',
   missing: 'warn',
   'duplicate-cookie': 'warn',
+  'cookie-lost': 'warn',
   'insecure-cookie': 'warn',
   'cache-overridden': 'warn',
 }

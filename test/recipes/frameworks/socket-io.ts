@@ -1,0 +1,35 @@
+import type { Server as HttpServer } from 'node:http'
+import type { SessionManager } from 'holdfast'
+import { session, type SessionRequest } from 'holdfast/node'
+import { Server } from 'socket.io'
+
+type Data = { userId: string; messages: number }
+
+export function startChat(server: HttpServer, manager: SessionManager<Data>) {
+  const io = new Server(server)
+  io.engine.use(session(manager))
+  io.use(async (socket, next) => {
+    const { session } = socket.request as typeof socket.request & SessionRequest<Data>
+    try {
+      next((await session.has('userId')) ? undefined : new Error('signed out'))
+    } catch {
+      next(new Error('try again'))
+    }
+  })
+  io.on('connection', (socket) => {
+    const { cookie } = socket.request.headers
+    socket.on('message', (answer: (count: number) => void) => {
+      count(manager, cookie).then(answer, () => socket.disconnect(true))
+    })
+  })
+  return io
+}
+
+/** A session of its own for every message, as for a WebSocket. */
+async function count(manager: SessionManager<Data>, cookie: string | undefined): Promise<number> {
+  const session = manager.open(cookie)
+  if (!(await session.exists())) throw new Error('signed out')
+  const messages = await session.update('messages', (n = 0) => n + 1)
+  await session.save()
+  return messages
+}
