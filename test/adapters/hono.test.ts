@@ -90,6 +90,26 @@ describe('Hono', () => {
     })
   })
 
+  it.each([401, 500] as const)(
+    "D3: what onError answers decides, here %i, and not the error's own status",
+    async (status) => {
+      const store = new TamperedStore(new MemoryStore())
+      const app = new Hono<{ Variables: SessionVariables }>().use(session({ store, secret }))
+      app.onError((_, c) => {
+        c.var.session.set('flash', 'wrong')
+        return c.text('answered', status)
+      })
+      app.get('/', (c) => {
+        c.var.session.set('attempts', 1)
+        throw Object.assign(new Error('another server says so'), { status: status === 401 ? 502 : 429 })
+      })
+      const response = await app.request('/')
+      expect(response.status).toBe(status)
+      expect(response.headers.getSetCookie()).toHaveLength(status === 401 ? 1 : 0)
+      expect(store.operations).toEqual(status === 401 ? ['add'] : [])
+    },
+  )
+
   it('D3: a thrown non-Error is thrown on, and changes are dropped', async () => {
     const store = new TamperedStore(new MemoryStore())
     const app = new Hono().use(session({ store, secret })).get('/', (c) => {
