@@ -201,7 +201,7 @@ describe.each(['http:', 'https:'])('http2 by %s', (scheme) => {
 
   async function serve(manager: SessionManager<Data>, handler: Handler) {
     const failures: unknown[] = []
-    const sessions = session(manager, (error) => failures.push(error))
+    const sessions = session(manager, { onError: (error) => failures.push(error) })
     const listener = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => {
       sessions(request, response, async (error) => {
         try {
