@@ -70,6 +70,8 @@ const bun = [
   'node_modules/vitest/vitest.mjs',
   'run',
   '--maxWorkers=2',
+  // The command is started on Node.
+  '--exclude=test/doctor/cli.test.ts',
 ]
 const onBun = [
   'core',

@@ -48,7 +48,8 @@ export function withSession<
       res = await handler(request, session, ...rest)
     } catch (error) {
       if (!hasAnswer(error)) {
-        await commit({ res: new Response(null, { status: 500 }) })
+        hasLeft = true
+        await manager.commit(session, () => ({ status: 500, headers: new Headers() }))
         throw error
       }
       res = error.getResponse()
@@ -64,8 +65,8 @@ export function withSession<
       await commit(holder)
       return holder.res
     } catch (error) {
-      if (!hasAnswer(error)) throw error
       void holder.res.body?.cancel().catch(() => {})
+      if (!hasAnswer(error)) throw error
       return withCookiesOf(holder.res, error.getResponse())
     }
   }

@@ -42,13 +42,16 @@ export function session<Data extends SessionData<Data> = Record<string, any>, As
       c.set(as, session)
       return next()
     }
-    session = manager.open(() => c.req.raw.headers.get('cookie'), { canSetHeaders: () => !hasLeft(c.env) })
+    let isUnanswered = false
+    const canSetHeaders = () => !isUnanswered && !hasLeft(c)
+    session = manager.open(() => c.req.raw.headers.get('cookie'), { canSetHeaders })
     c.set(as, session)
     c.set(MOUNTED, withMounted(c.get(MOUNTED), session))
     try {
       await next()
     } catch (thrown) {
       // Hono has answered every Error before it gets here; what else is thrown gets no answer that could carry a cookie.
+      isUnanswered = true
       await manager.commit(session, () => ({ status: 500, headers: new Headers() }))
       throw thrown
     }
@@ -75,6 +78,10 @@ function described(c: Context): CommitResponse {
 }
 
 /** On Node a handler may have answered by `c.env.outgoing` itself (`RESPONSE_ALREADY_SENT` of @hono/node-server). */
-function hasLeft(env: unknown): boolean {
-  return (env as { outgoing?: { headersSent?: boolean } } | undefined)?.outgoing?.headersSent ?? false
+function hasLeft(c: Context): boolean {
+  const { outgoing } = (c.env ?? {}) as { outgoing?: { headersSent?: boolean } }
+  return (
+    outgoing !== undefined &&
+    (outgoing.headersSent || (c.finalized && c.res.headers.has('x-hono-already-sent')))
+  )
 }

@@ -1,5 +1,5 @@
 import type { Context, Middleware, Next } from 'koa'
-import { createSessionManager, checkMount, joined, sessionProperty, taken } from '../core/index.ts'
+import { createSessionManager, isError, checkMount, joined, sessionProperty, taken } from '../core/index.ts'
 import type { ResponseHeaders, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
 /** What the middleware adds to Koa's context. */
@@ -84,15 +84,15 @@ function headersThatSurviveErrors(ctx: Context): ResponseHeaders {
   // ctx.onerror strips every header of the response, but sends the error's own.
   ctx.onerror = (thrown) => {
     if (thrown == null) return onerror.call(ctx, thrown)
-    const error: HeaderedError =
-      thrown instanceof Error ? thrown : new Error('non-error thrown', { cause: thrown })
-    const own = error.headers
+    const error: HeaderedError = isError(thrown) ? thrown : new Error('non-error thrown', { cause: thrown })
     // Lent for this call, which answers at once: the application may throw one error object to many visitors.
-    error.headers = merged(own, added)
+    const own = Object.getOwnPropertyDescriptor(error, 'headers')
+    const lent = { value: merged(error.headers, added), configurable: true, enumerable: true, writable: true }
+    const isLent = Reflect.defineProperty(error, 'headers', lent)
     try {
-      onerror.call(ctx, error)
+      onerror.call(ctx, isLent ? error : Object.create(error, { headers: lent }))
     } finally {
-      if (own) error.headers = own
+      if (own) Reflect.defineProperty(error, 'headers', own)
       else delete error.headers
     }
   }

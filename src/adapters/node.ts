@@ -56,7 +56,7 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
         request[MOUNTED] = withMounted(mounted, session)
         const mount: Mounted = { manager, session, onError, outer: undefined }
         if (isHeld) takeOver(response as ServerResponse, mount)
-        else dropAtClose(request.socket, mount)
+        else if (request.upgrade) dropAtClose(request.socket, mount)
       }
     } catch (error) {
       return next(error)
@@ -65,10 +65,8 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
   }
 }
 
-/** No answer will end the request, so its socket does (L3); a little later, for those who save when it closes. */
+/** No answer will end an upgrade, so its socket does (L3); a little later, for those who save when it closes. */
 function dropAtClose(socket: Partial<IncomingMessage['socket']>, { manager, session }: Mounted): void {
-  // One that is kept alive may bring many such requests, which is no leak.
-  socket?.setMaxListeners?.((socket.getMaxListeners?.() ?? 0) + 1)
   socket?.once?.('close', () => setImmediate(() => manager.drop(session)))
 }
 
@@ -257,11 +255,12 @@ async function refuse(response: Answering, answer: Answer, error: unknown): Prom
     answer.original.end.call(response, body)
   }
   answer.phase = 'refused'
+  // A logger that fails, now or later, must not cost the process.
+  if (!hasAnswer(error)) void new Promise((told) => told(answer.mounted.onError(error))).catch(() => {})
   Object.assign(response, { writeHead: METHODS.writeHead })
   for (const { parameters } of answer.kept) callBack(parameters, error)
   // Whoever streams goes on into the void, and so comes to an end.
   if (answer.isDrainAwaited) response.emit('drain')
-  if (!hasAnswer(error)) answer.mounted.onError(error)
 }
 
 function described(response: ServerResponse, { original }: Answer): CommitResponse {

@@ -1,3 +1,8 @@
+/** Of any realm: a test runner has one of its own. */
+export function isError(value: unknown): value is Error {
+  return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]'
+}
+
 /** Stable codes of {@link SessionError}; compare these, not messages. */
 export type SessionErrorCode =
   | 'ERR_STORE_UNAVAILABLE'

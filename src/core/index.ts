@@ -1,5 +1,5 @@
 /** @internal */
-export { hasAnswer } from './errors.ts'
+export { hasAnswer, isError } from './errors.ts'
 export {
   SessionConflictError,
   SessionDataError,

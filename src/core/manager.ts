@@ -1,7 +1,7 @@
 import { brandOf, MANAGER, PROTOCOL, SESSION } from './brand.ts'
 import { commitSession } from './session/commit.ts'
 import { Keyring } from './crypto/keyring.ts'
-import { SessionStateError } from './errors.ts'
+import { isError, SessionStateError } from './errors.ts'
 import { revokeAll } from './record/marks.ts'
 import { checkSubject, wrong } from './check.ts'
 import { checkOptions, type CheckedOptions, type SessionOptions } from './options.ts'
@@ -204,7 +204,7 @@ export function createSessionManager<Data extends SessionData<Data> = Record<str
 /** An error with a `status`, else a `statusCode`, from 100 to 499 is an answer (`ctx.throw(403)`); any other is a 500. */
 function isAnswered({ status, error }: CommitResponse): boolean {
   if (error === undefined) return status < 500
-  if (!(error instanceof Error) && Object.prototype.toString.call(error) !== '[object Error]') return false
+  if (!isError(error)) return false
   const { status: own, statusCode } = error as { status?: unknown; statusCode?: unknown }
   const answer = own || statusCode
   return Number.isInteger(answer) && (answer as number) >= 100 && (answer as number) <= 499

@@ -17,6 +17,40 @@ describe('fetch', () => {
     expect(await (await app(request(), { name: 'bun' }, 3000)).json()).toEqual(['bun', 3000])
   })
 
+  it.each<[string, unknown]>([
+    ['an Error', new Error('the handler failed')],
+    ['anything else', 'the handler failed'],
+  ])('D3, D10: the cookie of a save() is told to be lost when %s is thrown on', async (_, thrown) => {
+    const events: string[] = []
+    const app = withSession({ onEvent: ({ type }) => events.push(type) }, async (_request, session) => {
+      session.set('n', 1)
+      await session.save()
+      throw thrown
+    })
+    await expect(app(request())).rejects.toBe(thrown)
+    expect(events).toEqual(['created', 'cookie-lost'])
+  })
+
+  it('D10: an answer of 101 takes no cookie: no session is begun', async () => {
+    const store = new TamperedStore(new MemoryStore())
+    const app = withSession({ store, secret }, (_request, session) => {
+      session.set('n', 1)
+      return Object.defineProperty(new Response(null), 'status', { value: 101 })
+    })
+    await expect(app(request())).rejects.toMatchObject({ code: 'ERR_SESSION_HEADERS_SENT' })
+    expect(store.operations).toEqual([])
+  })
+
+  it('a stream is let go when the commit fails, whatever it fails with', async () => {
+    const cancelled: string[] = []
+    const app = withSession({}, (_request, session) => {
+      session.set('n', new Map())
+      return new Response(new ReadableStream({ cancel: () => void cancelled.push('cancelled') }))
+    })
+    await expect(app(request())).rejects.toMatchObject({ code: 'ERR_SESSION_NOT_SERIALIZABLE' })
+    expect(cancelled).toEqual(['cancelled'])
+  })
+
   it('a handler that returns nothing has answered by itself: changes to its session are saved', async () => {
     const { manager, cookie } = await signedIn()
     const app = withSession(manager, async (_request, session) => {

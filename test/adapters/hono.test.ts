@@ -191,6 +191,24 @@ describe('Hono', () => {
     ['a stream', (response) => pipeline(Readable.from(['their ', 'answer']), response)],
   ]
 
+  it('D10: RESPONSE_ALREADY_SENT before the head has left keeps the old token, too', async () => {
+    const { manager, store, cookie } = await signedIn()
+    store.forget()
+    const app = new Hono<{ Bindings: HttpBindings }>().use(session(manager)).get('/', (c) => {
+      c.var.session.regenerateId()
+      setTimeout(() => c.env.outgoing.end('their answer'), 20)
+      return RESPONSE_ALREADY_SENT
+    })
+    app.onError(() => RESPONSE_ALREADY_SENT)
+    const server = createServer(getRequestListener(app.fetch)).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+    expect((await fetch(url, { headers: { cookie } })).headers.getSetCookie()).toEqual([])
+    expect(store.operations).toEqual(['get'])
+    expect(await manager.open(cookie).exists()).toBe(true)
+    server.close()
+  })
+
   it.each(answers)(
     'D10: RESPONSE_ALREADY_SENT after %s begins no session, and saves one that exists',
     async (_, answer) => {

@@ -2,6 +2,7 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { runInNewContext } from 'node:vm'
 import Koa from 'koa'
 import { afterEach, describe, expect, it } from 'vitest'
 import { session } from '../../src/adapters/koa.ts'
@@ -70,6 +71,21 @@ describe('Koa', () => {
     expect(response.headers.get('cache-control')).toBe('no-store')
     expect(response.headers.get('vary')).toBe('Cookie')
   })
+
+  it.each<[string, () => unknown]>([
+    ['whose headers have only a getter', () => Object.defineProperty(new Error('no'), 'headers', { get: () => ({}) })],
+    ['that inherits such headers', () => new (class extends Error { get headers() { return { 'X-Remote': '1' } } })()],
+    ['of another realm', () => runInNewContext('new Error("no")')],
+  ])('D3, F6: an error %s is answered with its status, and the cookie goes out', async (_, make) => {
+    const app = new Koa().use(session())
+    app.use((ctx) => {
+      ctx.session.set('attempts', 1)
+      throw Object.assign(make() as object, { status: 403 })
+    })
+    const response = await request(app)
+    expect(response.status).toBe(403)
+    expect(response.headers.getSetCookie()).toHaveLength(1)
+  }) // prettier-ignore
 
   it('D3: an outer middleware that answers the error sends one cookie', async () => {
     const app = new Koa()

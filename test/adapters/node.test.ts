@@ -116,7 +116,11 @@ describe('node:http', () => {
   it('A1: an untouched answer goes out at once, whatever begins it', async () => {
     const { ask, failures } = await serve(createSessionManager(), (request, response) => {
       const socket = response.socket!
-      const written = () => socket.bytesWritten + socket.writableLength > 0
+      // Bun writes a head with the first byte behind it; that nothing is held back shows in whose `headersSent` it is.
+      const written = () =>
+        process.versions['bun']
+          ? response.headersSent && !Object.hasOwn(response, 'headersSent')
+          : socket.bytesWritten + socket.writableLength > 0
       if (request.method === 'PUT') response.writeHead(200).flushHeaders()
       if (request.method === 'POST') response.flushHeaders()
       if (request.method === 'GET') expect(response.write('one, ')).toBe(true)

@@ -205,7 +205,11 @@ export class Draft {
   /** Forgets it; what was changed since stays. */
   drop({ steps, values }: Unsaved): void {
     this.#open = this.#open.filter((step) => !steps.has(step))
-    for (const [key, held] of this.#held) if (values.has(held)) this.#held.delete(key)
+    for (const [key, held] of this.#held) {
+      if (!values.has(held)) continue
+      if (textOf(key, held) === values.get(held)) this.#held.delete(key)
+      else held.text = undefined
+    }
   }
 
   get #steps(): readonly Step[] {

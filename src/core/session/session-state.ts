@@ -5,7 +5,7 @@ import { hasCookie } from '../http/cookie.ts'
 import type { CookieChange } from '../http/response-headers.ts'
 import type { LiveSession, Services } from '../record/record-io.ts'
 import { loadSession, type Loaded } from './load.ts'
-import { Save } from './refusal.ts'
+import { Save } from './save.ts'
 import type { Turns } from './turns.ts'
 
 /** What the sessions of one manager share. */

@@ -74,6 +74,22 @@ describe.each(stores)('what save() refused, on $name', ({ open }) => {
       expect(bench.events()).not.toContain('dropped')
     })
 
+    it.each([['first'], ['last']])(
+      'D9: what is changed inside after it is kept, whether it was set %s or not',
+      async (place) => {
+        const cookie = await begin()
+        const cart = ['chain']
+        await visit(bench.manager, cookie, async (session) => {
+          if (place === 'first') session.set('cart', cart)
+          session.set('user', new Map())
+          if (place === 'last') session.set('cart', cart)
+          await caught(session)
+          cart.push('anchor')
+        })
+        expect(await bench.read(cookie)).toEqual({ user: 'u1', cart: ['chain', 'anchor'] })
+      },
+    )
+
     it('D9: what is written after it and refused, too, fails the commit', async () => {
       const cookie = await begin()
       const { error } = await visit(bench.manager, cookie, async (session) => {

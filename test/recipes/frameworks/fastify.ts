@@ -10,8 +10,9 @@ declare module 'fastify' {
 }
 
 export function addSessions(app: FastifyInstance, manager: SessionManager<Data>) {
-  app.addHook('onRequest', async (request) => {
-    request.session = manager.open(request.headers.cookie)
+  app.addHook('onRequest', async (request, reply) => {
+    const canSetHeaders = () => !reply.raw.headersSent // after reply.hijack() no hook runs, and no cookie can follow
+    request.session = manager.open(request.headers.cookie, { canSetHeaders })
   })
   app.addHook('onSend', async (request, reply, payload) => {
     const headers = {
