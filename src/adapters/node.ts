@@ -48,7 +48,7 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
       const own = joined(manager, mounted, request[as], name)
       // Node's own, and no others, inherit whether the head has left; on an upgrade no head will.
       const isHeld = !request.upgrade && typeof inherited(response, 'headersSent') === 'boolean'
-      const canSetHeaders = () => isHeld && !inherited(response, 'headersSent')
+      const canSetHeaders = () => !request.upgrade && inherited(response, 'headersSent') === false
       const session = own ?? manager.open(() => request.headers?.cookie, { canSetHeaders })
       if (request[as] !== session) Object.defineProperty(request, as, property)
       request[slot] = session

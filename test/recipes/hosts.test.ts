@@ -168,8 +168,13 @@ describe('express-ws', () => {
     app.ws('/socket', (socket, request) => {
       socket.on('message', async (text) => {
         const messages = await sessionOf(request).update('messages', (n = 0) => n + 1)
-        if (String(text) === 'save') await sessionOf(request).save()
-        socket.send(String(messages))
+        const saved = String(text) === 'save' ? sessionOf(request).save() : undefined
+        socket.send(
+          await Promise.resolve(saved).then(
+            () => String(messages),
+            ({ code }) => code,
+          ),
+        )
       })
     })
     server.on('request', app)
@@ -185,6 +190,10 @@ describe('express-ws', () => {
       expect(String((await once(socket, 'message'))[0])).toBe(count)
     }
     socket.close()
+    const stranger = new WebSocket(`${url.replace('http', 'ws')}/socket`)
+    await once(stranger, 'open')
+    stranger.send('save')
+    expect(String((await once(stranger, 'message'))[0])).toBe('ERR_SESSION_HEADERS_SENT')
     await expect.poll(() => events).toContain('dropped')
     expect(await read()).toEqual({ userId: 'u1', messages: 2 })
   })
