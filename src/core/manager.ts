@@ -112,7 +112,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
   }
 
   /**
-   * Drops what was not saved, and tells (`dropped`): for a request that will never be answered, once its socket closed.
+   * @internal Drops what was not saved, and tells (`dropped`): for a request that will never be answered, once its socket closed.
    * A `destroy()` that was not saved is told as well.
    */
   async drop(session: Session<Data>): Promise<void> {
