@@ -9,7 +9,7 @@ export {
   StoreUnavailableError,
   type SessionErrorCode,
 } from './errors.ts'
-export type { SessionEvent, SessionEventType } from './events.ts'
+export type { EndReason, SessionEvent, SessionEventType } from './events.ts'
 export type { Json } from './draft/json.ts'
 export { createSessionManager, type CommitResponse, type SessionManager } from './manager.ts'
 /** @internal */
@@ -27,6 +27,7 @@ export {
 export { MemoryStore, type MemoryStoreOptions } from './stores/memory-store.ts'
 export type { CookieOptions, Secret, SessionOptions } from './options.ts'
 export { headersOf, type ResponseHeaders } from './http/response-headers.ts'
-export type { Session, SessionData, SessionTimeouts } from './session/session.ts'
+export type { Session, SessionData, SessionTimeouts, SignInOptions } from './session/session.ts'
+export type { UserSession } from './session/users.ts'
 export type { CookieHeader, OpenOptions } from './session/session-state.ts'
 export type { ReplaceOutcome, SessionStore, StoredRecord, Version } from './stores/store.ts'

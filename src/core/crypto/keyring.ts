@@ -95,8 +95,8 @@ export class Keyring {
    * Where a user's mark lives and what seals it, by each secret, the first one first. Keyed, since the ids of users
    * can be guessed; a session keeps both, so that its mark is found after the secrets have changed.
    */
-  async markKeys(user: string): Promise<MarkKeys[]> {
-    const label = `holdfast subject\0${user}`
+  async markKeys(userId: string): Promise<MarkKeys[]> {
+    const label = this.#labelled('holdfast user', userId)
     return Promise.all(
       (await this.#ready()).map(async ({ bytes, keyId }) => {
         const derived = await this.#primitives.hmac512(bytes, label)
@@ -145,8 +145,8 @@ export class Keyring {
   }
 
   /** The cookie name keeps two managers with one secret apart. */
-  #labelled(label: string, token: string): string {
-    return `${label}\0${this.#cookieName}\0${token}`
+  #labelled(label: string, text: string): string {
+    return `${label}\0${this.#cookieName}\0${text}`
   }
 
   #ready(): Eventually<readonly Secret[]> {

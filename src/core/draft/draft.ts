@@ -1,6 +1,6 @@
 import { generateWriteId, type SessionTexts } from '../record/record.ts'
-import { applyStep, parse, runUpdate, textAfter } from './journal.ts'
-import type { Journal, Step, TakeStep, UpdateStep } from './journal.ts'
+import { applyStep, parse, runUpdate, signInOf, textAfter } from './journal.ts'
+import type { Journal, SignInStep, Step, TakeStep, UpdateStep } from './journal.ts'
 import { toJsonText } from './json.ts'
 
 /** A value the handler holds. `text` is what it was when last looked at; none for one that was set and not yet written. */
@@ -35,6 +35,10 @@ export class Draft {
   #sent: Journal | undefined
   #open: Step[] = []
   readonly #held = new Map<string, HeldValue>()
+  /** Whose the base is, once that is known; `userId` is none of an anonymous session, and of none. */
+  #owner: { userId: string | undefined } | undefined
+  /** What was held at a sign-in before it was known whose session it is over. */
+  readonly #heldAtSignIn = new Map<SignInStep, ReadonlyMap<string, HeldValue>>()
 
   /** Whether there is something to write; call `settle` first. */
   get hasSteps(): boolean {
@@ -43,7 +47,17 @@ export class Draft {
 
   /** Whether `read` can answer before the session is loaded. */
   holds(key: string): boolean {
-    return this.#held.has(key)
+    return this.#held.has(key) && !this.isOwnerAwaited
+  }
+
+  /** Whether only the load can tell what a sign-in leaves. */
+  get isOwnerAwaited(): boolean {
+    return this.#heldAtSignIn.size > 0
+  }
+
+  /** Whose session it will be. */
+  get userId(): string | undefined {
+    return signInOf(this.#steps)?.userId ?? this.#owner?.userId
   }
 
   read(key: string): unknown {
@@ -74,6 +88,13 @@ export class Draft {
   clear(): void {
     this.#held.clear()
     this.add({ type: 'clear' })
+  }
+
+  /** Over another's session only what it keeps is left, as soon as it is known whose it is. */
+  signIn(step: SignInStep): void {
+    this.add(step)
+    this.#heldAtSignIn.set(step, new Map(this.#held))
+    if (this.#owner) this.#judgeSignIns(this.#owner.userId)
   }
 
   /** Records a step that no value of the handler's is about. */
@@ -131,9 +152,11 @@ export class Draft {
     for (const [key, held] of this.#held) this.#settleKey(key, held)
   }
 
-  /** Continues from what was loaded, or from nothing. */
-  rebase(texts: SessionTexts = NOTHING): void {
+  /** Continues from what was loaded, and whose it is, or from nothing. */
+  rebase(texts: SessionTexts = NOTHING, userId?: string): void {
     this.#base = texts
+    this.#owner = { userId }
+    this.#judgeSignIns(userId)
   }
 
   /** What is to be written now: what a lost reply left in doubt, else all steps until here. Later ones would miss it. */
@@ -153,10 +176,11 @@ export class Draft {
     this.#sent = undefined
   }
 
-  /** The journal is written, and the record now holds `texts`. */
-  applied(journal: Journal, texts: SessionTexts): void {
+  /** The journal is written, and the user's record now holds `texts`. */
+  applied(journal: Journal, texts: SessionTexts, userId: string | undefined): void {
     if (this.#sent !== journal) return
     this.#base = texts
+    this.#owner = { userId }
     this.#sent = undefined
     for (const step of journal.steps) {
       if (!('key' in step)) continue
@@ -168,6 +192,7 @@ export class Draft {
   /** The session is gone, and the journal with it; what was begun later is judged for itself. */
   lost(journal: Journal): void {
     this.#base = NOTHING
+    this.#owner = { userId: undefined }
     if (this.#sent === journal) this.#sent = undefined
     for (const [key, held] of this.#held) if (held.text !== undefined) this.#held.delete(key)
   }
@@ -178,6 +203,7 @@ export class Draft {
     this.#sent = undefined
     this.#open = []
     this.#held.clear()
+    this.#heldAtSignIn.clear()
     return hadChanges
   }
 
@@ -214,6 +240,20 @@ export class Draft {
 
   get #steps(): readonly Step[] {
     return this.#sent ? [...this.#sent.steps, ...this.#open] : this.#open
+  }
+
+  #judgeSignIns(baseUserId: string | undefined): void {
+    let owner = baseUserId
+    for (const step of this.#steps) {
+      if (step.type !== 'sign-in') continue
+      step.isOverAnother ??= owner !== undefined && owner !== step.userId
+      owner = step.userId
+      const held = step.isOverAnother ? this.#heldAtSignIn.get(step) : undefined
+      for (const [key, each] of held ?? []) {
+        if (!step.keep.has(key) && this.#held.get(key) === each) this.#held.delete(key)
+      }
+      this.#heldAtSignIn.delete(step)
+    }
   }
 
   #settleKey(key: string, held: HeldValue): void {

@@ -1,10 +1,12 @@
 import { shownKey } from '../check.ts'
 import type { Keyring, Keys } from '../crypto/keyring.ts'
 import { SessionDataError, SessionError, StoreUnavailableError } from '../errors.ts'
-import type { SessionEvent, SessionEventType } from '../events.ts'
+import type { EndReason, SessionEvent, SessionEventType } from '../events.ts'
 import { decodeRecord, encodeRecord, secondsUntil, type LiveRecord, type Tombstone } from './record.ts'
 import type { ReplaceOutcome, SessionStore, Version } from '../stores/store.ts'
 import { within } from '../stores/deadline.ts'
+import type { FoundMark } from './mark-io.ts'
+import type { Turns } from './turns.ts'
 
 /** A session whose record was read live. */
 export interface LiveSession {
@@ -13,7 +15,7 @@ export interface LiveSession {
   version: Version
 }
 
-/** What loading and committing share; one per manager. Timeouts in seconds. */
+/** What the sessions of one manager share. Timeouts in seconds. */
 export interface Services {
   readonly store: SessionStore
   readonly keyring: Keyring
@@ -23,9 +25,12 @@ export interface Services {
   /** What a read restarts, before the record can say otherwise. */
   readonly loadTtl: number
   readonly persistent: boolean
+  readonly maxSessionsPerUser: number
+  readonly turns: Turns<LiveSession>
+  readonly markTurns: Turns<FoundMark>
   /** Milliseconds since the epoch. */
   now(): number
-  emit(type: SessionEventType, details?: Pick<SessionEvent, 'durationMs' | 'roundTrips' | 'error'>): void
+  emit(type: SessionEventType, details?: Omit<SessionEvent, 'type' | 'at'>): void
 }
 
 /** How long a load, and a commit, may keep its request waiting for the store, in milliseconds. */
@@ -48,10 +53,15 @@ export class RecordIO {
     return this.#startedAt + BUDGET_MS - now
   }
 
+  /** What one waits for others of this process is not the store's. */
+  forgive(milliseconds: number): void {
+    if (this.#startedAt !== undefined) this.#startedAt += milliseconds
+  }
+
   /** `undefined` for no record, and for one that cannot be opened or understood. */
   async read(
     keys: Keys,
-    ttl: number,
+    ttl: number | undefined,
   ): Promise<{ record: LiveRecord | Tombstone; version: Version } | undefined> {
     const { keyring, emit } = this.services
     const stored = await this.ask('get', () => this.services.store.get(keys.storeKey, ttl))
@@ -104,8 +114,9 @@ export class RecordIO {
     return idleTimeout === false ? left : Math.min(idleTimeout, left)
   }
 
-  report(type: SessionEventType): void {
+  report(type: SessionEventType, reason?: EndReason): void {
     this.services.emit(type, {
+      ...(reason && { reason }),
       durationMs: BUDGET_MS - this.timeLeft(),
       roundTrips: this.#roundTrips,
     })

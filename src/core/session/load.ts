@@ -1,6 +1,8 @@
 import { readSessionTokens } from '../http/cookie.ts'
-import { isCurrent } from '../record/marks.ts'
+import type { EndReason } from '../events.ts'
 import { RecordIO, type LiveSession, type Services } from '../record/record-io.ts'
+import type { Tombstone } from '../record/record.ts'
+import { whyUnlisted } from './users.ts'
 
 /**
  * What stands behind a request's cookie.
@@ -13,7 +15,7 @@ import { RecordIO, type LiveSession, type Services } from '../record/record-io.t
 export type Loaded =
   | { state: 'none' }
   | { state: 'live'; session: LiveSession }
-  | { state: 'ended' }
+  | { state: 'ended'; tombstones: Tombstone[] }
   | { state: 'duplicate'; sessions: LiveSession[] }
 
 /** How long after a session's end its token still counts as ended rather than unknown. */
@@ -26,7 +28,7 @@ export async function loadSession(services: Services, cookieHeader: string): Pro
   const io = new RecordIO(services)
   const load = (each: string) => loadToken(io, each)
   const found = others.length === 0 ? [await load(token)] : await Promise.all([token, ...others].map(load))
-  const sessions = found.filter((session) => typeof session === 'object')
+  const sessions = found.filter((each) => each !== undefined && 'record' in each)
   const [session, another] = sessions
   if (another) {
     io.report('duplicate-cookie')
@@ -36,18 +38,19 @@ export async function loadSession(services: Services, cookieHeader: string): Pro
     io.report('loaded')
     return { state: 'live', session }
   }
-  if (!found.includes('ended')) return { state: 'none' }
-  io.report('ended')
-  return { state: 'ended' }
+  const tombstones = found.filter((each) => each !== undefined && 'ended' in each)
+  if (!tombstones[0]) return { state: 'none' }
+  io.report('ended', reasonOf(tombstones[0]))
+  return { state: 'ended', tombstones }
 }
 
-async function loadToken(io: RecordIO, token: string): Promise<LiveSession | 'ended' | undefined> {
+async function loadToken(io: RecordIO, token: string): Promise<LiveSession | Tombstone | undefined> {
   const { keyring, loadTtl, now } = io.services
   const keys = await keyring.keysOf(token)
   const found = await io.read(keys, loadTtl)
   if (!found) return undefined
   const { record, version } = found
-  if ('ended' in record) return now() - record.endedAt < ENDED_MS ? 'ended' : undefined
+  if ('ended' in record) return now() - record.endedAt < ENDED_MS ? record : undefined
   if (record.deadline <= now()) {
     io.report('expired')
     return undefined
@@ -55,9 +58,12 @@ async function loadToken(io: RecordIO, token: string): Promise<LiveSession | 'en
   // The read restarted the manager's time to live; a session with timeouts of its own needs its own one.
   const ttl = io.ttlOf(record)
   if (record.idleTimeout !== undefined || ttl > loadTtl) await io.touch(keys, ttl)
-  if (record.mark && !(await isCurrent(io, record.mark))) {
-    io.report('ended')
-    return undefined
-  }
-  return { keys, record, version }
+  const reason = record.signedIn && (await whyUnlisted(io, record.signedIn))
+  if (!reason) return { keys, record, version }
+  io.report('ended', reason)
+  return undefined
+}
+
+function reasonOf({ ended }: Tombstone): EndReason {
+  return ended === 'destroyed' ? 'signed-out' : 'regenerated'
 }

@@ -1,5 +1,6 @@
 import { StoreUnavailableError } from '../errors.ts'
 import { remembers, type LiveRecord, type Tombstone } from '../record/record.ts'
+import { pause } from '../record/pause.ts'
 import type { LiveSession, RecordIO } from '../record/record-io.ts'
 
 /** How a {@link swap} ended. `exhausted`: others kept writing for as long as a request may wait. */
@@ -15,7 +16,6 @@ export interface Write {
   unanswered?: number | undefined
 }
 
-const LONGEST_PAUSE_MS = 64
 /** What another attempt needs to be answered. */
 const LEAST_TIME_MS = 100
 
@@ -81,12 +81,4 @@ function asUnanswered(error: unknown): { outcome: 'unanswered'; error: StoreUnav
 
 function withRecord(session: LiveSession, record: LiveRecord | Tombstone, version: unknown): LiveSession {
   return { keys: session.keys, record: 'ended' in record ? session.record : record, version }
-}
-
-/** Full jitter, doubling: two writers that collided must not collide again. */
-function pause(attempt: number): Promise<void> {
-  const longest = Math.min(LONGEST_PAUSE_MS, 2 ** attempt)
-  return new Promise((resolve) => {
-    setTimeout(resolve, Math.random() * longest)
-  })
 }

@@ -1,0 +1,95 @@
+import type { MarkKeys } from '../crypto/keyring.ts'
+import { SessionConflictError, StoreUnavailableError } from '../errors.ts'
+import type { ReplaceOutcome, Version } from '../stores/store.ts'
+import { decodeMark, encodeMark, keptUntil, markWith, type Mark, type MarkEntry } from './mark.ts'
+import { pause } from './pause.ts'
+import type { RecordIO } from './record-io.ts'
+import { secondsUntil } from './record.ts'
+
+/** A mark as it was read: none for one that is missing or cannot be understood, no version for one that is missing. */
+export interface FoundMark {
+  mark: Mark | undefined
+  version: Version | undefined
+}
+
+/**
+ * What becomes of a user's entries; `undefined` leaves them as they are. `isInDoubt` says that the write before went
+ * unanswered: what it made may have been there, and have been taken out since.
+ */
+export type MarkChange = (
+  entries: readonly MarkEntry[],
+  isInDoubt: boolean,
+) => readonly MarkEntry[] | undefined
+
+/** What another attempt needs to be answered. */
+const LEAST_TIME_MS = 100
+
+/** Its time to live is left alone: it goes by what the mark lists. */
+export async function readMark(io: RecordIO, keys: MarkKeys): Promise<FoundMark> {
+  const { keyring, store, emit } = io.services
+  const stored = await io.ask('get', () => store.get(keys.storeKey, undefined))
+  if (!stored) return { mark: undefined, version: undefined }
+  const plaintext = await keyring.openMark(keys, stored.bytes)
+  const mark = plaintext && decodeMark(plaintext)
+  if (!mark) emit('invalid')
+  return { mark, version: stored.version }
+}
+
+/** Writes over what was found, or not at all. */
+export async function writeMark(
+  io: RecordIO,
+  keys: MarkKeys,
+  mark: Mark,
+  { version }: FoundMark,
+): Promise<ReplaceOutcome> {
+  const { keyring, store, now } = io.services
+  const bytes = await keyring.sealMark(keys, encodeMark(mark))
+  const ttl = secondsUntil(keptUntil(mark), now())
+  if (version !== undefined) {
+    return io.ask('replace', () => store.replace(keys.storeKey, bytes, ttl, version))
+  }
+  const added = await io.ask('add', () => store.add(keys.storeKey, bytes, ttl))
+  return added === undefined ? { outcome: 'conflict' } : { outcome: 'replaced', version: added }
+}
+
+/**
+ * Changes a mark by compare-and-swap, again and again on the newest one while others write first, until no more than
+ * `reserveMs` is left of the time. A mark's key is used again, so its version is never carried over anything that is
+ * waited for but one's turn (M14).
+ *
+ * Rejects with `SessionConflictError`, or with what the store rejected with: then the change may have been made.
+ */
+export async function changeMark(
+  io: RecordIO,
+  keys: MarkKeys,
+  change: MarkChange,
+  reserveMs: number = LEAST_TIME_MS,
+): Promise<void> {
+  const { markTurns, now, emit } = io.services
+  const joinedAt = performance.now()
+  await markTurns.take(keys.storeKey, async (handedOn, handOn) => {
+    io.forgive(performance.now() - joinedAt)
+    let failure: StoreUnavailableError | undefined
+    for (let attempt = 0; ; attempt++) {
+      // Wait, then read, then swap, as with a session's record.
+      if (attempt > 1) await pause(attempt)
+      if (attempt > 0 && io.timeLeft() <= reserveMs) throw failure ?? conflict()
+      const found = (attempt === 0 && handedOn) || (await readMark(io, keys))
+      const entries = change(found.mark?.entries ?? [], failure !== undefined)
+      if (!entries) return handOn(found)
+      const mark = markWith(entries, found.mark, now())
+      try {
+        const reply = await writeMark(io, keys, mark, found)
+        if (reply.outcome === 'replaced') return handOn({ mark, version: reply.version })
+        emit('conflict')
+      } catch (error) {
+        if (failure || !(error instanceof StoreUnavailableError)) throw error
+        failure = error
+      }
+    }
+  })
+}
+
+function conflict(): SessionConflictError {
+  return new SessionConflictError("other requests kept writing the same user's list of sessions")
+}
