@@ -38,7 +38,7 @@ export class RecordedStore implements SessionStore {
     this.#memory = memory
     this.#now = now
     this.quiet = {
-      get: async (key) => (this.isStored(key) ? memory.get(key, this.#secondsLeft(key)) : undefined),
+      get: (key) => memory.get(key, undefined),
       add: refuse,
       replace: refuse,
       set: refuse,
@@ -94,8 +94,8 @@ export class RecordedStore implements SessionStore {
     if (failure === 'before') throw new StoreUnavailableError(operation, new Error('never arrived'))
     const result = await run()
     attempt.isDone = isDone(result)
-    if (ttl === undefined) this.#expiries.delete(key)
-    else if (attempt.isDone) this.#expiries.set(key, this.#now() + ttl * 1000)
+    if (operation === 'delete') this.#expiries.delete(key)
+    else if (ttl !== undefined && attempt.isDone) this.#expiries.set(key, this.#now() + ttl * 1000)
     if (failure === 'after') throw new StoreUnavailableError(operation, new Error('the reply was lost'))
     attempt.isAnswered = true
     return result
@@ -106,10 +106,6 @@ export class RecordedStore implements SessionStore {
     const { skip, times, stage } = this.#fault
     const index = this.#asked++
     return index >= skip && index < skip + times ? stage : undefined
-  }
-
-  #secondsLeft(key: string): number {
-    return Math.ceil((this.#expiries.get(key)! - this.#now()) / 1000)
   }
 }
 

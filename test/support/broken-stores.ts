@@ -264,7 +264,7 @@ export const brokenStores: BrokenStore[] = [
   {
     does: 'gives a new version with every get',
     breaks: (sound) => ({
-      async get(key, ttl) {
+      async get(key, ttl = 100) {
         const record = await sound.get(key, ttl)
         if (record) await sound.replace(key, record.bytes, ttl, record.version)
         return sound.get(key, ttl)
@@ -446,7 +446,7 @@ export const brokenStores: BrokenStore[] = [
   {
     does: 'restarts the time to live by writing back what it read',
     breaks: (sound) => ({
-      async get(key, ttl) {
+      async get(key, ttl = 100) {
         const record = await sound.get(key, ttl)
         if (record) await sound.set(key, record.bytes, ttl)
         return sound.get(key, ttl)
@@ -459,7 +459,7 @@ export const brokenStores: BrokenStore[] = [
   {
     does: 'adds again at a get what was deleted meanwhile',
     breaks: (sound) => ({
-      async get(key, ttl) {
+      async get(key, ttl = 100) {
         const record = await sound.get(key, ttl)
         if (record) await sound.add(key, record.bytes, ttl)
         return record
