@@ -1,5 +1,5 @@
 import { generateWriteId, type SessionTexts } from '../record/record.ts'
-import { applyStep, parse, runUpdate, signInOf, textAfter } from './journal.ts'
+import { applyStep, parse, runUpdate, sets, signInOf, textAfter } from './journal.ts'
 import type { Journal, SignInStep, Step, TakeStep, UpdateStep } from './journal.ts'
 import { toJsonText } from './json.ts'
 
@@ -261,7 +261,10 @@ export class Draft {
     if (!isNew && typeof held.value !== 'object') return
     const text = toJsonText(key, held.value)
     if (!isNew && text === held.text) return
-    this.add({ type: 'set', key, text })
+    const isHeldSince = (step: Step) =>
+      step.type === 'sign-in' && this.#heldAtSignIn.get(step)?.get(key) === held
+    const signIn = this.#open.findIndex(isHeldSince)
+    this.#open.splice(signIn < 0 ? this.#open.length : signIn, 0, { type: 'set', key, text })
     if (text === undefined) this.#held.delete(key)
     else held.text = text
   }
@@ -290,7 +293,7 @@ export class Draft {
 
   #isLatest(step: UpdateStep): boolean {
     const latest = this.#steps.findLast(
-      (each) => each.type === 'clear' || ('key' in each && each.key === step.key),
+      (each) => sets(each, step.key) || ('key' in each && each.key === step.key),
     )
     return latest === step && !this.#held.has(step.key)
   }
