@@ -117,21 +117,24 @@ export function makeRoom(io: RecordIO, { userId, entryId }: SignedIn, listed: nu
   const work = async () => {
     const marks = await keyring.markKeys(userId)
     if (marks.length === 1 && listed <= maxSessionsPerUser) return
-    const lists = await readLists(io, marks)
-    const others = lists.flat().filter(({ id }) => id !== entryId)
+    const [own = [], ...older] = await readLists(io, marks)
+    // Who signed in after it makes room for himself, or is taken back: of two clicks one is.
+    const earlier = own.slice(
+      0,
+      Math.max(
+        0,
+        own.findIndex(({ id }) => id === entryId),
+      ),
+    )
+    const others = [...earlier, ...older.flat()]
     const surplus = Math.max(0, others.length + 1 - maxSessionsPerUser)
-    const oldest = others.toSorted(byLastUse(now())).slice(0, surplus)
-    const ids = new Set(oldest.map(({ id }) => id))
-    if (surplus > 0)
-      await Promise.all(
-        marks.map((keys) =>
-          changeMark(
-            io,
-            keys,
-            without((id) => ids.has(id)),
-          ),
-        ),
-      )
+    const oldest = new Set(
+      others
+        .toSorted(byLastUse(now()))
+        .slice(0, surplus)
+        .map(({ id }) => id),
+    )
+    if (surplus > 0) await removeFrom(io, marks, (id) => oldest.has(id))
   }
   return told(io, work())
 }
@@ -162,9 +165,16 @@ export async function listSessions(
 
 /** Ends those of the user's sessions that `isMeant`, under every listed secret. */
 export async function revoke(io: RecordIO, userId: string, isMeant: (id: string) => boolean): Promise<void> {
-  const marks = await io.services.keyring.markKeys(userId)
-  await Promise.all(marks.map((keys) => changeMark(io, keys, without(isMeant))))
+  await removeFrom(io, await io.services.keyring.markKeys(userId), isMeant)
   io.report('revoked')
+}
+
+async function removeFrom(
+  io: RecordIO,
+  marks: readonly MarkKeys[],
+  isMeant: (id: string) => boolean,
+): Promise<void> {
+  await Promise.all(marks.map((keys) => changeMark(io, keys, without(isMeant))))
 }
 
 function readLists(io: RecordIO, marks: readonly MarkKeys[]): Promise<(readonly MarkEntry[])[]> {
