@@ -100,11 +100,7 @@ export async function changeEntry(
 export function delist(io: RecordIO, { entryId, mark }: SignedIn): Promise<void> {
   return told(
     io,
-    changeMark(
-      io,
-      mark,
-      without((id) => id === entryId),
-    ),
+    removeFrom(io, [mark], (id) => id === entryId),
   )
 }
 
@@ -119,22 +115,12 @@ export function makeRoom(io: RecordIO, { userId, entryId }: SignedIn, listed: nu
     if (marks.length === 1 && listed <= maxSessionsPerUser) return
     const [own = [], ...older] = await readLists(io, marks)
     // Who signed in after it makes room for himself, or is taken back: of two clicks one is.
-    const earlier = own.slice(
-      0,
-      Math.max(
-        0,
-        own.findIndex(({ id }) => id === entryId),
-      ),
-    )
-    const others = [...earlier, ...older.flat()]
+    const at = own.findIndex(({ id }) => id === entryId)
+    const others = [...own.slice(0, Math.max(0, at)), ...older.flat()]
     const surplus = Math.max(0, others.length + 1 - maxSessionsPerUser)
-    const oldest = new Set(
-      others
-        .toSorted(byLastUse(now()))
-        .slice(0, surplus)
-        .map(({ id }) => id),
-    )
-    if (surplus > 0) await removeFrom(io, marks, (id) => oldest.has(id))
+    const oldest = others.toSorted(byLastUse(now())).slice(0, surplus)
+    const ids = new Set(oldest.map(({ id }) => id))
+    if (surplus > 0) await removeFrom(io, marks, (id) => ids.has(id))
   }
   return told(io, work())
 }
