@@ -61,12 +61,16 @@ export async function enlist(
 ): Promise<{ entryId: string; listed: number }> {
   let { entryId } = signedIn
   let listed = 0
+  const tried = new Set([entryId])
   const add = (entries: readonly MarkEntry[], isInDoubt: boolean) => {
-    listed = entries.length
-    if (entries.some(({ id }) => id === entryId)) return undefined
+    const there = entries.find(({ id }) => tried.has(id))
+    listed = entries.length + (there ? 0 : 1)
+    if (there) {
+      entryId = there.id
+      return undefined
+    }
     // It may have been listed and revoked since: a revoked id never comes back.
-    if (isInDoubt) entryId = generateEntryId()
-    listed++
+    if (isInDoubt) tried.add((entryId = generateEntryId()))
     return [...entries, { id: entryId, ...entry }]
   }
   try {
