@@ -1,13 +1,8 @@
 import { generateWriteId, type SessionTexts } from '../record/record.ts'
+import { isUnsaved, textOf, type HeldValue } from './held-value.ts'
 import { applyStep, parse, runUpdate, sets, signInOf, textAfter } from './journal.ts'
 import type { Journal, SignInStep, Step, TakeStep, UpdateStep } from './journal.ts'
 import { toJsonText } from './json.ts'
-
-/** A value the handler holds. `text` is what it was when last looked at; none for one that was set and not yet written. */
-interface HeldValue {
-  value: unknown
-  text: string | undefined
-}
 
 /** An update or take that waits for the session to be loaded. */
 export interface Begun {
@@ -300,18 +295,5 @@ export class Draft {
 
   #textOf(key: string): string | undefined {
     return textAfter(this.#steps, key, this.#base.get(key))
-  }
-}
-
-function isUnsaved(key: string, held: HeldValue): boolean {
-  if (held.text === undefined) return true
-  return typeof held.value === 'object' && textOf(key, held) !== held.text
-}
-
-function textOf(key: string, { value }: HeldValue): string | undefined {
-  try {
-    return toJsonText(key, value)
-  } catch {
-    return undefined
   }
 }
