@@ -1,6 +1,6 @@
 import { generateWriteId, type SessionTexts } from '../record/record.ts'
 import { isUnsaved, textOf, type HeldValue } from './held-value.ts'
-import { applyStep, parse, runUpdate, signInOf, textAfter } from './journal.ts'
+import { applyStep, parse, runUpdate, sets, signInOf, textAfter } from './journal.ts'
 import type { Journal, SignInStep, Step, TakeStep, UpdateStep } from './journal.ts'
 import { toJsonText } from './json.ts'
 
@@ -285,7 +285,7 @@ export class Draft {
 
   #isLatest(step: UpdateStep): boolean {
     const latest = this.#steps.findLast(
-      (each) => each.type === 'clear' || ('key' in each && each.key === step.key),
+      (each) => sets(each, step.key) || ('key' in each && each.key === step.key),
     )
     return latest === step && !this.#held.has(step.key)
   }
