@@ -1,5 +1,5 @@
 import { generateWriteId, type SessionTexts } from '../record/record.ts'
-import { applyStep, parse, runUpdate, signInOf, textAfter } from './journal.ts'
+import { applyStep, parse, runUpdate, sets, signInOf, textAfter } from './journal.ts'
 import type { Journal, SignInStep, Step, TakeStep, UpdateStep } from './journal.ts'
 import { toJsonText } from './json.ts'
 
@@ -289,10 +289,9 @@ export class Draft {
   }
 
   #isLatest(step: UpdateStep): boolean {
-    const latest = this.#steps.findLast(
-      (each) => each.type === 'clear' || ('key' in each && each.key === step.key),
-    )
-    return latest === step && !this.#held.has(step.key)
+    const { key } = step
+    const latest = this.#steps.findLast((each) => sets(each, key) || ('key' in each && each.key === key))
+    return latest === step && !this.#held.has(key)
   }
 
   #textOf(key: string): string | undefined {
