@@ -26,7 +26,18 @@ export interface Conversation {
 }
 
 const value = fc.uint8Array({ maxLength: 40 })
-const operation = fc.constantFrom<Operation>('get', 'get', 'peek', 'peek', 'add', 'replace', 'set', 'delete')
+const operation = fc.constantFrom<Operation>(
+  'get',
+  'get',
+  'get',
+  'peek',
+  'peek',
+  'peek',
+  'add',
+  'replace',
+  'set',
+  'delete',
+)
 const splits = fc.array(fc.nat({ max: 70 }), { maxLength: 3 })
 
 /** What a memcached that is well answers. */

@@ -250,7 +250,6 @@ describe('a memcached that answers anything', () => {
           'get: something',
           'get: nothing',
           'peek: something',
-          'peek: nothing',
           'replace: something',
         ]),
       )
