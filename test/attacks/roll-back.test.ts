@@ -83,7 +83,7 @@ describe('What is not settled', () => {
     const { visitor, memcached, manager } = await startSite(await soundBuild(), 'Hono')
     const alice = visitor()
     await alice.signIn('alice')
-    const [list] = (await dump(memcached)).filter(({ key }) => key !== keyOf(alice.token))
+    const list = (await dump(memcached)).find(({ key }) => key !== keyOf(alice.token))
     await manager.revokeAll('alice')
     expect(await alice.read()).toBe('{}')
     await put(memcached, list!.key, list!.value)

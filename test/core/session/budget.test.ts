@@ -74,7 +74,7 @@ describe('F2: the store may keep a request waiting 600 ms for its load and 600 m
     const { store, manager } = await signedIn()
     const { cookie } = await visitOk(manager, undefined, (session) => {
       session.set('user', 'u1')
-      session.setTimeouts({ idle: 100 })
+      session.setTimeouts({ idle: 604_800 })
     })
     // Two operations a load: the read, and the one that restarts the session's own idle timeout.
     store.before = after(400)
