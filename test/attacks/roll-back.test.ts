@@ -23,7 +23,7 @@ describeAttacks(
               replacement: 'if (false) {',
             },
           ],
-          gain: /^after 14 days: .*alice/,
+          gain: /^after 14 days: .*rope/,
         },
       ],
     },
@@ -68,14 +68,28 @@ describeAttacks(
 describe('What is not settled', () => {
   it('G2: a session that was signed out lives again when its old record is put back, by whoever holds its token', async () => {
     const { visitor, memcached } = await startSite(await soundBuild(), 'Hono')
+    const stranger = visitor()
+    await stranger.set('cart', 'rope')
+    const { token, cookie } = stranger
+    const record = await valueOf(memcached, keyOf(token))
+    await stranger.set('card', '4111')
+    await stranger.signOut()
+    expect(await visitor(cookie).read()).toBe('{}')
+    await put(memcached, keyOf(token), record)
+    expect(await visitor(cookie).read()).toBe('{"cart":"rope"}')
+  })
+
+  it("G2, E9: a user's session only when the old list of the user is put back, too", async () => {
+    const { visitor, memcached } = await startSite(await soundBuild(), 'Hono')
     const alice = visitor()
     await alice.signIn('alice')
     const { token, cookie } = alice
     const record = await valueOf(memcached, keyOf(token))
-    await alice.set('card', '4111')
+    const list = (await dump(memcached)).find(({ key }) => key !== keyOf(token))
     await alice.signOut()
-    expect(await visitor(cookie).read()).toBe('{}')
     await put(memcached, keyOf(token), record)
+    expect(await visitor(cookie).read()).toBe('{}')
+    await put(memcached, list!.key, list!.value)
     expect(await visitor(cookie).read()).toBe('{"user":"alice"}')
   })
 
@@ -83,7 +97,7 @@ describe('What is not settled', () => {
     const { visitor, memcached, manager } = await startSite(await soundBuild(), 'Hono')
     const alice = visitor()
     await alice.signIn('alice')
-    const [list] = (await dump(memcached)).filter(({ key }) => key !== keyOf(alice.token))
+    const list = (await dump(memcached)).find(({ key }) => key !== keyOf(alice.token))
     await manager.revokeAll('alice')
     expect(await alice.read()).toBe('{}')
     await put(memcached, list!.key, list!.value)
@@ -91,16 +105,25 @@ describe('What is not settled', () => {
   })
 })
 
+/** Of a user's session the list, and of any other nothing but this, stands in his way once it was signed out. */
 async function putBackTooLate({ visitor, memcached, clock }: Site): Promise<string[]> {
-  const alice = visitor()
+  const [alice, stranger] = [visitor(), visitor()]
   await alice.signIn('alice')
-  const { token, cookie } = alice
-  const record = await valueOf(memcached, keyOf(token))
-  await alice.signOut()
+  await stranger.set('cart', 'rope')
+  const taken = []
+  for (const each of [alice, stranger]) {
+    const key = keyOf(each.token)
+    taken.push({ key, cookie: each.cookie, record: await valueOf(memcached, key) })
+    await each.signOut()
+  }
   clock.ms += FORTNIGHT_MS
-  await put(memcached, keyOf(token), record)
-  const body = await visitor(cookie).read()
-  return body === '{}' ? [] : [`after 14 days: ${body}`]
+  const gains: string[] = []
+  for (const { key, cookie, record } of taken) {
+    await put(memcached, key, record)
+    const body = await visitor(cookie).read()
+    if (body !== '{}') gains.push(`after 14 days: ${body}`)
+  }
+  return gains
 }
 
 async function putBackAfterRevocation({ visitor, memcached, manager }: Site): Promise<string[]> {
