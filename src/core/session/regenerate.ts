@@ -8,7 +8,7 @@ import {
   type Journal,
   type SignInStep,
 } from '../draft/journal.ts'
-import { SessionConflictError, SessionEndedError } from '../errors.ts'
+import { SessionConflictError, SessionEndedError, StoreUnavailableError } from '../errors.ts'
 import { RecordIO, type LiveSession } from '../record/record-io.ts'
 import type { LiveRecord, SignedIn, Tombstone } from '../record/record.ts'
 import { endLoaded, tombstone } from './ending.ts'
@@ -136,7 +136,8 @@ async function endPredecessor(
   } catch (error) {
     // A server that thaws may still take the tombstone, which alone has the new token: who signs in again then finds all.
     const isLeft = signInOf(journal.steps) && write.unanswered !== undefined
-    if (!isLeft) void takeBack(io, begun)
+    const takingBack = isLeft ? undefined : takeBack(io, begun)
+    if (!(error instanceof StoreUnavailableError)) await takingBack
     throw error
   }
 }
