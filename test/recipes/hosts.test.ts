@@ -52,7 +52,7 @@ async function begin() {
   const events: string[] = []
   const store = new TamperedStore(new MemoryStore())
   const manager = createSessionManager<Data>({ store, secret, onEvent: ({ type }) => events.push(type) })
-  const cookie = await issueSession(manager, { userId: 'u1' })
+  const cookie = await issueSession(manager, { userId: 'u1' }, { user: 'u1' })
   events.length = 0
   store.forget()
   return { manager, store, events, cookie, read: () => manager.open(cookie).entries() }
@@ -336,8 +336,7 @@ describe('h3 1, fromNodeMiddleware', () => {
       .post(
         '/login',
         eventHandler((event) => {
-          of(event).regenerateId()
-          of(event).set('userId', 'u1')
+          of(event).signIn('u1')
           return new Response(null, { status: 302, headers: { Location: '/' } })
         }),
       )
