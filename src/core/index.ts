@@ -1,4 +1,8 @@
 /** @internal */
+export { SESSION } from './brand.ts'
+/** @internal */
+export { checkNames, wrong } from './check.ts'
+/** @internal */
 export { hasAnswer, isError } from './errors.ts'
 export {
   SessionConflictError,

@@ -215,7 +215,7 @@ describe('Several servers', () => {
     const onDead = cookies[readings.indexOf('unavailable')]!
     const signInAgain = (manager: SessionManager) =>
       visit(manager, onDead, (session) => {
-        session.regenerateId()
+        session.signIn('u1')
         session.set('user', 'u1')
       })
     const refused = await signInAgain(both)
@@ -279,7 +279,7 @@ describe('What the guide promises when memcached', () => {
     const app = await adapters[0]!.start(manager, {
       '/plain': () => ({ body: 'plain' }),
       '/sign-in': (session, { query }) => {
-        session.regenerateId()
+        session.signIn('u1')
         session.set('user', 'x'.repeat(Number(query.get('size') ?? 2)))
         return {}
       },

@@ -58,7 +58,7 @@ describe('onEvent', () => {
     remember(anonymous)
     const { cookie } = await visitOk(manager, anonymous, async (session) => {
       await session.get('cart')
-      session.regenerateId()
+      session.signIn('ursula')
       session.set('user', 'ursula')
     })
     remember(cookie)
@@ -112,7 +112,7 @@ describe('onEvent', () => {
   const STORY = [
     'created',
     'loaded',
-    'regenerated',
+    'signed-in',
     'saved',
     'conflict',
     'dropped',

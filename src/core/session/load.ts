@@ -21,12 +21,19 @@ export type Loaded =
 /** How long after a session's end its token still counts as ended rather than unknown. */
 const ENDED_MS = 30_000
 
-/** Reads the session that the Cookie header names; rejects when one of its tokens cannot be asked about. */
-export async function loadSession(services: Services, cookieHeader: string): Promise<Loaded> {
+/**
+ * Reads the session that the Cookie header names, and restarts its time to live if that `renews` it; rejects when one of
+ * its tokens cannot be asked about.
+ */
+export async function loadSession(
+  services: Services,
+  cookieHeader: string,
+  renews: boolean,
+): Promise<Loaded> {
   const [token, ...others] = readSessionTokens(cookieHeader, services.cookieName)
   if (token === undefined) return { state: 'none' }
   const io = new RecordIO(services)
-  const load = (each: string) => loadToken(io, each)
+  const load = (each: string) => loadToken(io, each, renews)
   const found = others.length === 0 ? [await load(token)] : await Promise.all([token, ...others].map(load))
   const sessions = found.filter((each) => each !== undefined && 'record' in each)
   const [session, another] = sessions
@@ -44,10 +51,14 @@ export async function loadSession(services: Services, cookieHeader: string): Pro
   return { state: 'ended', tombstones }
 }
 
-async function loadToken(io: RecordIO, token: string): Promise<LiveSession | Tombstone | undefined> {
+async function loadToken(
+  io: RecordIO,
+  token: string,
+  renews: boolean,
+): Promise<LiveSession | Tombstone | undefined> {
   const { keyring, loadTtl, now } = io.services
   const keys = await keyring.keysOf(token)
-  const found = await io.read(keys, loadTtl)
+  const found = await io.read(keys, renews ? loadTtl : undefined)
   if (!found) return undefined
   const { record, version } = found
   if ('ended' in record) return now() - record.endedAt < ENDED_MS ? record : undefined
@@ -57,8 +68,8 @@ async function loadToken(io: RecordIO, token: string): Promise<LiveSession | Tom
   }
   // The read restarted the manager's time to live; a session with timeouts of its own needs its own one.
   const ttl = io.ttlOf(record)
-  if (record.idleTimeout !== undefined || ttl > loadTtl) await io.touch(keys, ttl)
-  const reason = record.signedIn && (await whyUnlisted(io, record.signedIn))
+  if (renews && (record.idleTimeout !== undefined || ttl > loadTtl)) await io.touch(keys, ttl)
+  const reason = record.signedIn && (await whyUnlisted(io, record.signedIn, renews))
   if (!reason) return { keys, record, version }
   io.report('ended', reason)
   return undefined

@@ -14,6 +14,8 @@ export type CookieHeader = string | null | undefined | (() => string | null | un
 export interface OpenOptions {
   /** Whether the response can still take a cookie. Default: it can. */
   canSetHeaders?: (() => boolean) | undefined
+  /** @internal Whether reading counts as use, and keeps the session from running idle. Default: it does. */
+  renews?: (() => boolean) | undefined
 }
 
 /** What a `save()` rejected with, and what was unsaved then. */
@@ -40,15 +42,17 @@ export class SessionState {
   #draft: Draft | undefined
   #unfinished: Set<Promise<unknown>> | undefined
   readonly canSetHeaders: () => boolean
+  readonly #renews: (() => boolean) | undefined
 
   constructor(
     services: Services,
     cookieHeader: CookieHeader,
-    canSetHeaders: () => boolean = headersCanBeSet,
+    { canSetHeaders = headersCanBeSet, renews }: OpenOptions = {},
   ) {
     this.services = services
     this.#cookieHeader = cookieHeader
     this.canSetHeaders = canSetHeaders
+    this.#renews = renews
   }
 
   get draft(): Draft {
@@ -170,7 +174,7 @@ export class SessionState {
 
   async #load(cookieHeader: string): Promise<void> {
     try {
-      this.loaded = await loadSession(this.services, cookieHeader)
+      this.loaded = await loadSession(this.services, cookieHeader, this.#renews?.() ?? true)
     } finally {
       this.#loading = undefined
     }

@@ -31,11 +31,12 @@ export function generateEntryId(): string {
 
 /**
  * Why a user's session lives no longer, if it does not: one is live only while its entry is listed (E9). It is seen by
- * this, and that is written down every ten minutes.
+ * this if that `renews` it, which is written down every ten minutes.
  */
 export async function whyUnlisted(
   io: RecordIO,
   { entryId, mark: keys }: SignedIn,
+  renews: boolean = true,
 ): Promise<EndReason | undefined> {
   // No revocation reaches a mark of a secret that is no longer listed.
   if (!(await io.services.keyring.lists(keys.keyId))) return 'mark-lost'
@@ -45,7 +46,7 @@ export async function whyUnlisted(
   const entry = entries.find(({ id }) => id === entryId)
   if (!entry) return 'revoked'
   const now = io.services.now()
-  if (now - entry.lastSeenAt >= SEEN_STEP_MS) {
+  if (renews && now - entry.lastSeenAt >= SEEN_STEP_MS) {
     const seen = { ...entry, lastSeenAt: now }
     const changed = entries.map((each) => (each === entry ? seen : each))
     // A courtesy to the list: one that fails is tried again by the next load.
