@@ -102,7 +102,7 @@ describe.each(['Node', 'Bun'] as const)('the shop on %s', (runtime) => {
 
       // A page does not offer to end the device that it is shown on.
       const seenByThird = endings(await devices(third))
-      const [ofThird] = endings(page).filter((path) => !seenByThird.includes(path))
+      const ofThird = endings(page).find((path) => !seenByThird.includes(path))
       for (const each of [stranger, new Browser()]) await each.submit(`${shop.url}${ofThird}`)
       expect((await devices(third)).text).toContain('signed in as Grace')
 
@@ -118,6 +118,11 @@ describe.each(['Node', 'Bun'] as const)('the shop on %s', (runtime) => {
         expect(ended.text).not.toContain('Grace')
         expect(ended.headers.getSetCookie()).toEqual([])
       }
+
+      const refused = await third.submit(`${shop.url}/cart/cleat/add`)
+      expect(refused.text).toContain(told)
+      expect(refused.text).toContain('Cart Devices')
+      expect((await signIn(third, shop, 'Grace')).text).toContain('You are signed in.')
 
       const alone = await browser.submit(`${shop.url}/devices/end-others`)
       expect(alone.text).toContain('You are signed out everywhere else.')

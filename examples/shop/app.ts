@@ -26,6 +26,13 @@ export function createShop({ manager, cache, places }: Settings): Hono<{
   app.use(csrf())
   app.use(session(manager))
 
+  app.post('*', async (c, next) => {
+    await c.var.session.exists()
+    // It would begin a session, whose visitor would never be told what became of the last one.
+    if (whyEnded() === 'revoked' && c.req.path !== '/sign-in') return c.redirect('/', 303)
+    return next()
+  })
+
   app.get('/', async (c) => {
     const { session } = c.var
     const visitor = await readVisitor(session)
