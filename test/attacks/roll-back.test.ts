@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { describeAttacks } from './attack.ts'
 import { soundBuild } from './build.ts'
 import { keyOf } from './forge.ts'
-import { put, valueOf } from './intruder.ts'
+import { dump, put, valueOf } from './intruder.ts'
 import { startSite, type Site } from './site.ts'
 
 const FORTNIGHT_MS = 1_209_600_000
@@ -32,12 +32,12 @@ describeAttacks(
       run: putBackAfterRevocation,
       without: [
         {
-          defence: 'the epoch of the mark',
+          defence: 'the list in the mark',
           removed: [
             {
-              file: 'src/core/record/marks.ts',
-              piece: 'return epoch !== undefined && base64url(epoch) === mark.epoch',
-              replacement: 'return true',
+              file: 'src/core/session/users.ts',
+              piece: "if (!entry) return 'revoked'",
+              replacement: 'if (!entry) return undefined',
             },
           ],
           gain: /^after revokeAll: .*alice/,
@@ -52,9 +52,9 @@ describeAttacks(
           defence: 'a new token on sign-in',
           removed: [
             {
-              file: 'src/core/session/session.ts',
-              piece: "this.#writable().draft.add({ type: 'regenerate' })",
-              replacement: '',
+              file: 'src/core/draft/journal.ts',
+              piece: "type === 'regenerate' || type === 'sign-in'",
+              replacement: "type === 'regenerate'",
             },
           ],
           gain: /^the token from before the sign-in reads .*4111/,
@@ -77,6 +77,17 @@ describe('What is not settled', () => {
     expect(await visitor(cookie).read()).toBe('{}')
     await put(memcached, keyOf(token), record)
     expect(await visitor(cookie).read()).toBe('{"user":"alice"}')
+  })
+
+  it('G2, E9: a session that was revoked lives again when the old list of its user is put back', async () => {
+    const { visitor, memcached, manager } = await startSite(await soundBuild(), 'Hono')
+    const alice = visitor()
+    await alice.signIn('alice')
+    const [list] = (await dump(memcached)).filter(({ key }) => key !== keyOf(alice.token))
+    await manager.revokeAll('alice')
+    expect(await alice.read()).toBe('{}')
+    await put(memcached, list!.key, list!.value)
+    expect(await alice.read()).toBe('{"user":"alice"}')
   })
 })
 

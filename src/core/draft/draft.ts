@@ -1,13 +1,8 @@
 import { generateWriteId, type SessionTexts } from '../record/record.ts'
-import { applyStep, parse, runUpdate, signInOf, textAfter } from './journal.ts'
+import { isUnsaved, textOf, type HeldValue } from './held-value.ts'
+import { applyStep, parse, runUpdate, sets, signInOf, textAfter } from './journal.ts'
 import type { Journal, SignInStep, Step, TakeStep, UpdateStep } from './journal.ts'
 import { toJsonText } from './json.ts'
-
-/** A value the handler holds. `text` is what it was when last looked at; none for one that was set and not yet written. */
-interface HeldValue {
-  value: unknown
-  text: string | undefined
-}
 
 /** An update or take that waits for the session to be loaded. */
 export interface Begun {
@@ -261,7 +256,10 @@ export class Draft {
     if (!isNew && typeof held.value !== 'object') return
     const text = toJsonText(key, held.value)
     if (!isNew && text === held.text) return
-    this.add({ type: 'set', key, text })
+    const isHeldSince = (step: Step) =>
+      step.type === 'sign-in' && this.#heldAtSignIn.get(step)?.get(key) === held
+    const signIn = this.#open.findIndex(isHeldSince)
+    this.#open.splice(signIn < 0 ? this.#open.length : signIn, 0, { type: 'set', key, text })
     if (text === undefined) this.#held.delete(key)
     else held.text = text
   }
@@ -289,26 +287,12 @@ export class Draft {
   }
 
   #isLatest(step: UpdateStep): boolean {
-    const latest = this.#steps.findLast(
-      (each) => each.type === 'clear' || ('key' in each && each.key === step.key),
-    )
-    return latest === step && !this.#held.has(step.key)
+    const { key } = step
+    const latest = this.#steps.findLast((each) => sets(each, key) || ('key' in each && each.key === key))
+    return latest === step && !this.#held.has(key)
   }
 
   #textOf(key: string): string | undefined {
     return textAfter(this.#steps, key, this.#base.get(key))
-  }
-}
-
-function isUnsaved(key: string, held: HeldValue): boolean {
-  if (held.text === undefined) return true
-  return typeof held.value === 'object' && textOf(key, held) !== held.text
-}
-
-function textOf(key: string, { value }: HeldValue): string | undefined {
-  try {
-    return toJsonText(key, value)
-  } catch {
-    return undefined
   }
 }

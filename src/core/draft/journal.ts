@@ -177,7 +177,7 @@ function isSpent(steps: readonly Step[], key: string, text: string | undefined):
 }
 
 /** Whether what the key was before is moot. */
-function sets(step: Step, key: string): boolean {
+export function sets(step: Step, key: string): boolean {
   switch (step.type) {
     case 'clear':
       return true

@@ -27,8 +27,6 @@ export async function commitSession(state: SessionState, isExplicit: boolean): P
 
 async function writeAll(commit: Commit): Promise<void> {
   const { state } = commit
-  // What is settled after a sign-in over another's session would survive it.
-  if (state.draft.isOwnerAwaited) await state.loadToCommit()
   state.draft.settle()
   if (!state.needsCommit) return
   const loading = state.loadToCommit()

@@ -72,6 +72,7 @@ export class SessionState {
 
   /** Of the session in its user's list, as far as it is listed. */
   async entryId(): Promise<string | undefined> {
+    this.isTouched = true
     await this.load(false)
     return this.loaded?.state === 'live' ? this.loaded.session.record.signedIn?.entryId : undefined
   }

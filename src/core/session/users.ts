@@ -61,12 +61,16 @@ export async function enlist(
 ): Promise<{ entryId: string; listed: number }> {
   let { entryId } = signedIn
   let listed = 0
+  const tried = new Set([entryId])
   const add = (entries: readonly MarkEntry[], isInDoubt: boolean) => {
-    listed = entries.length
-    if (entries.some(({ id }) => id === entryId)) return undefined
+    const there = entries.find(({ id }) => tried.has(id))
+    listed = entries.length + (there ? 0 : 1)
+    if (there) {
+      entryId = there.id
+      return undefined
+    }
     // It may have been listed and revoked since: a revoked id never comes back.
-    if (isInDoubt) entryId = generateEntryId()
-    listed++
+    if (isInDoubt) tried.add((entryId = generateEntryId()))
     return [...entries, { id: entryId, ...entry }]
   }
   try {
@@ -100,11 +104,7 @@ export async function changeEntry(
 export function delist(io: RecordIO, { entryId, mark }: SignedIn): Promise<void> {
   return told(
     io,
-    changeMark(
-      io,
-      mark,
-      without((id) => id === entryId),
-    ),
+    removeFrom(io, [mark], (id) => id === entryId),
   )
 }
 
@@ -117,21 +117,14 @@ export function makeRoom(io: RecordIO, { userId, entryId }: SignedIn, listed: nu
   const work = async () => {
     const marks = await keyring.markKeys(userId)
     if (marks.length === 1 && listed <= maxSessionsPerUser) return
-    const lists = await readLists(io, marks)
-    const others = lists.flat().filter(({ id }) => id !== entryId)
+    const [own = [], ...older] = await readLists(io, marks)
+    // Who signed in after it makes room for himself, or is taken back: of two clicks one is.
+    const at = own.findIndex(({ id }) => id === entryId)
+    const others = [...own.slice(0, Math.max(0, at)), ...older.flat()]
     const surplus = Math.max(0, others.length + 1 - maxSessionsPerUser)
     const oldest = others.toSorted(byLastUse(now())).slice(0, surplus)
     const ids = new Set(oldest.map(({ id }) => id))
-    if (surplus > 0)
-      await Promise.all(
-        marks.map((keys) =>
-          changeMark(
-            io,
-            keys,
-            without((id) => ids.has(id)),
-          ),
-        ),
-      )
+    if (surplus > 0) await removeFrom(io, marks, (id) => ids.has(id))
   }
   return told(io, work())
 }
@@ -162,9 +155,16 @@ export async function listSessions(
 
 /** Ends those of the user's sessions that `isMeant`, under every listed secret. */
 export async function revoke(io: RecordIO, userId: string, isMeant: (id: string) => boolean): Promise<void> {
-  const marks = await io.services.keyring.markKeys(userId)
-  await Promise.all(marks.map((keys) => changeMark(io, keys, without(isMeant))))
+  await removeFrom(io, await io.services.keyring.markKeys(userId), isMeant)
   io.report('revoked')
+}
+
+async function removeFrom(
+  io: RecordIO,
+  marks: readonly MarkKeys[],
+  isMeant: (id: string) => boolean,
+): Promise<void> {
+  await Promise.all(marks.map((keys) => changeMark(io, keys, without(isMeant))))
 }
 
 function readLists(io: RecordIO, marks: readonly MarkKeys[]): Promise<(readonly MarkEntry[])[]> {
