@@ -49,7 +49,7 @@ function findForks(history: History): string[] {
 function findWrongLines(lister: Lister, history: History): string[] {
   const user = lister.steps.flatMap((step) => (step.type === 'list' ? step.user : []))[0]
   const signIns = history.filter((entry) => userOf(entry) === user)
-  const ids = new Set(signIns.map(({ id }) => id))
+  const ids = new Set<string | undefined>(signIns.map(({ id }) => id))
   const labels = lister.listed.map(({ label }) => label)
   const wrong = labels.filter((label) => !ids.has(label)).map((label) => `${label}, who never signed in`)
   for (const [index, label] of labels.entries()) {
@@ -98,7 +98,7 @@ function whyListed(signIn: Entry, lister: Lister, history: History): string | un
 }
 
 /** Under which the token's session can be listed: of sign-ins over one session, one is, and its answer may be lost. */
-function labelsOf(token: string, history: History): string[] {
+function labelsOf(token: string, history: History): (string | undefined)[] {
   const signIns = signInsOf(token, history)
   const repeated = signIns.slice(0, 1).flatMap((signIn) => repeatedSignIns(signIn, history).filter(isOpen))
   return [...signIns, ...repeated].map(({ id }) => id)

@@ -37,7 +37,7 @@ export interface Answer {
 export interface Listed {
   id: string
   /** The id of the request that signed in. */
-  label: string
+  label: string | undefined
   isCurrent: boolean
 }
 
