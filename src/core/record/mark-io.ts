@@ -52,10 +52,21 @@ export async function writeMark(
   return added === undefined ? { outcome: 'conflict' } : { outcome: 'replaced', version: added }
 }
 
+/** A change that is to be made at its turn, or by the swap of one before it. */
+export interface WaitingChange {
+  storeKey: string
+  change: MarkChange
+  /** Whether a swap with it went out that was not answered. */
+  isInDoubt: boolean
+}
+
 /**
  * Changes a mark by compare-and-swap, again and again on the newest one while others write first, until no more than
  * `reserveMs` is left of the time. A mark's key is used again, so its version is never carried over anything that is
  * waited for but one's turn (M14).
+ *
+ * Whoever's turn it is makes the changes of all who wait behind him: one by one, 50 sign-ins at four servers kept each
+ * other from the swap for longer than a commit may take.
  *
  * Rejects with `SessionConflictError`, or with what the store rejected with: then the change may have been made.
  */
@@ -65,29 +76,63 @@ export async function changeMark(
   change: MarkChange,
   reserveMs: number = LEAST_TIME_MS,
 ): Promise<void> {
-  const { markTurns, now, emit } = io.services
+  const { markTurns, markChanges, now, emit } = io.services
   const joinedAt = performance.now()
-  await markTurns.take(keys.storeKey, async (handedOn, handOn) => {
+  const own: WaitingChange = { storeKey: keys.storeKey, change, isInDoubt: false }
+  markChanges.add(own)
+  const run = async (handedOn: FoundMark | undefined, handOn: (found: FoundMark) => void) => {
     io.forgive(performance.now() - joinedAt)
     let failure: StoreUnavailableError | undefined
-    for (let attempt = 0; ; attempt++) {
+    for (let attempt = 0; markChanges.has(own); attempt++) {
       // Wait, then read, then swap, as with a session's record.
       if (attempt > 1) await pause(attempt)
       if (attempt > 0 && io.timeLeft() <= reserveMs) throw failure ?? conflict()
       const found = (attempt === 0 && handedOn) || (await readMark(io, keys))
-      const entries = change(found.mark?.entries ?? [], failure !== undefined)
-      if (!entries) return handOn(found)
-      const mark = markWith(entries, found.mark, now())
+      const others = [...markChanges].filter((each) => each.storeKey === own.storeKey && !each.isInDoubt)
+      const changes = [own, ...others.filter((each) => each !== own)]
+      const entries = changed(found.mark?.entries, changes)
+      const mark = entries && markWith(entries, found.mark, now())
       try {
-        const reply = await writeMark(io, keys, mark, found)
-        if (reply.outcome === 'replaced') return handOn({ mark, version: reply.version })
-        emit('conflict')
+        const reply = mark && (await sent(changes, () => writeMark(io, keys, mark, found)))
+        if (reply && reply.outcome !== 'replaced') {
+          emit('conflict')
+          continue
+        }
+        for (const each of changes) markChanges.delete(each)
+        handOn(reply ? { mark, version: reply.version } : found)
       } catch (error) {
         if (failure || !(error instanceof StoreUnavailableError)) throw error
         failure = error
       }
     }
-  })
+  }
+  try {
+    await markTurns.take(keys.storeKey, run)
+  } finally {
+    markChanges.delete(own)
+  }
+}
+
+/** One change after the other; `undefined` when none of them changes anything. */
+function changed(
+  before: readonly MarkEntry[] = [],
+  changes: readonly WaitingChange[],
+): readonly MarkEntry[] | undefined {
+  const after = changes.reduce((entries, each) => each.change(entries, each.isInDoubt) ?? entries, before)
+  return after === before ? undefined : after
+}
+
+/** While it is under way, and when it is not answered, all of them are in doubt. */
+async function sent(
+  changes: readonly WaitingChange[],
+  write: () => Promise<ReplaceOutcome>,
+): Promise<ReplaceOutcome> {
+  const certain = changes.filter(({ isInDoubt }) => !isInDoubt)
+  for (const each of certain) each.isInDoubt = true
+  const reply = await write()
+  // What went out before may still arrive.
+  if (reply.outcome !== 'replaced') for (const each of certain) each.isInDoubt = false
+  return reply
 }
 
 function conflict(): SessionConflictError {
