@@ -52,12 +52,13 @@ export async function writeMark(
   return added === undefined ? { outcome: 'conflict' } : { outcome: 'replaced', version: added }
 }
 
-/** A change that is to be made at its turn, or by the swap of one before it. */
+/** A change that waits for its turn; one before it may make it with its own. */
 export interface WaitingChange {
   storeKey: string
   change: MarkChange
-  /** Whether a swap with it went out that was not answered. */
+  /** Whether a swap with it is under way, or went unanswered. */
   isInDoubt: boolean
+  isMade: boolean
 }
 
 /**
@@ -65,8 +66,8 @@ export interface WaitingChange {
  * `reserveMs` is left of the time. A mark's key is used again, so its version is never carried over anything that is
  * waited for but one's turn (M14).
  *
- * Whoever's turn it is makes the changes of all who wait behind him: one by one, 50 sign-ins at four servers kept each
- * other from the swap for longer than a commit may take.
+ * Whose turn it is makes the changes of all who wait behind it: one by one, 1 or 2 of 50 sign-ins in four processes, at
+ * 5 ms a round trip, were kept from the swap for longer than a commit may take.
  *
  * Rejects with `SessionConflictError`, or with what the store rejected with: then the change may have been made.
  */
@@ -78,39 +79,39 @@ export async function changeMark(
 ): Promise<void> {
   const { markTurns, markChanges, now, emit } = io.services
   const joinedAt = performance.now()
-  const own: WaitingChange = { storeKey: keys.storeKey, change, isInDoubt: false }
+  const own: WaitingChange = { storeKey: keys.storeKey, change, isInDoubt: false, isMade: false }
   markChanges.add(own)
-  const run = async (handedOn: FoundMark | undefined, handOn: (found: FoundMark) => void) => {
+  await markTurns.take(keys.storeKey, async (handedOn, handOn) => {
+    markChanges.delete(own)
+    if (own.isMade) return
     io.forgive(performance.now() - joinedAt)
     let failure: StoreUnavailableError | undefined
-    for (let attempt = 0; markChanges.has(own); attempt++) {
+    for (let attempt = 0; ; attempt++) {
       // Wait, then read, then swap, as with a session's record.
       if (attempt > 1) await pause(attempt)
       if (attempt > 0 && io.timeLeft() <= reserveMs) throw failure ?? conflict()
       const found = (attempt === 0 && handedOn) || (await readMark(io, keys))
       const others = [...markChanges].filter((each) => each.storeKey === own.storeKey && !each.isInDoubt)
-      const changes = [own, ...others.filter((each) => each !== own)]
-      const entries = changed(found.mark?.entries, changes)
+      const entries = changed(found.mark?.entries, [own, ...others])
       const mark = entries && markWith(entries, found.mark, now())
+      for (const each of others) each.isInDoubt = true
       try {
-        const reply = mark && (await sent(changes, () => writeMark(io, keys, mark, found)))
-        if (reply && reply.outcome !== 'replaced') {
-          emit('conflict')
-          continue
+        const reply = mark && (await writeMark(io, keys, mark, found))
+        if (!reply || reply.outcome === 'replaced') {
+          for (const each of others) each.isMade = true
+          return handOn(reply ? { mark, version: reply.version } : found)
         }
-        for (const each of changes) markChanges.delete(each)
-        handOn(reply ? { mark, version: reply.version } : found)
       } catch (error) {
         if (failure || !(error instanceof StoreUnavailableError)) throw error
         failure = error
+        own.isInDoubt = true
+        continue
       }
+      // Who has given up waiting meanwhile has a doubt of its own.
+      for (const each of others) if (markChanges.has(each)) each.isInDoubt = false
+      emit('conflict')
     }
-  }
-  try {
-    await markTurns.take(keys.storeKey, run)
-  } finally {
-    markChanges.delete(own)
-  }
+  })
 }
 
 /** One change after the other; `undefined` when none of them changes anything. */
@@ -120,19 +121,6 @@ function changed(
 ): readonly MarkEntry[] | undefined {
   const after = changes.reduce((entries, each) => each.change(entries, each.isInDoubt) ?? entries, before)
   return after === before ? undefined : after
-}
-
-/** While it is under way, and when it is not answered, all of them are in doubt. */
-async function sent(
-  changes: readonly WaitingChange[],
-  write: () => Promise<ReplaceOutcome>,
-): Promise<ReplaceOutcome> {
-  const certain = changes.filter(({ isInDoubt }) => !isInDoubt)
-  for (const each of certain) each.isInDoubt = true
-  const reply = await write()
-  // What went out before may still arrive.
-  if (reply.outcome !== 'replaced') for (const each of certain) each.isInDoubt = false
-  return reply
 }
 
 function conflict(): SessionConflictError {
