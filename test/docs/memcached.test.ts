@@ -159,7 +159,7 @@ describe('The instance of the guide', () => {
 describe('The doctor of the guide', () => {
   it('says of an object cache what the guide shows, and a deployment stops', async () => {
     const server = await startAs(/started with `(memcached [^`]+)`/.exec(guide)![1]!)
-    await server.text('set page:1 0 0 5\r\nhello\r\nget page:1\r\nflush_all')
+    await server.text('incr hits 1\r\nflush_all')
     const address = `memcached://127.0.0.1:${server.port}`
     const [examined, deployed] = await Promise.all([
       run(`npx holdfast doctor ${address}`),

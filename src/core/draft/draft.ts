@@ -287,10 +287,9 @@ export class Draft {
   }
 
   #isLatest(step: UpdateStep): boolean {
-    const latest = this.#steps.findLast(
-      (each) => sets(each, step.key) || ('key' in each && each.key === step.key),
-    )
-    return latest === step && !this.#held.has(step.key)
+    const { key } = step
+    const latest = this.#steps.findLast((each) => sets(each, key) || ('key' in each && each.key === key))
+    return latest === step && !this.#held.has(key)
   }
 
   #textOf(key: string): string | undefined {

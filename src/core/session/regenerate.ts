@@ -54,12 +54,14 @@ export async function begin(commit: Commit, journal: Journal): Promise<Outcome |
  * dead; a step that fails takes back those before it.
  */
 export async function regenerate(commit: Commit, journal: Journal, loaded: LiveSession): Promise<Outcome> {
-  const { state, io } = commit
+  const { io } = commit
   requireHeaders(commit)
   const signIn = signInOf(journal.steps)
   const before = loaded.record.signedIn
   const keepsEntry = before !== undefined && (signIn ?? before).userId === before.userId
-  if (before && !(await isStillListed(io, journal, loaded.record, before, keepsEntry))) return ended()
+  if (before && !(await isStillListed(io, journal, loaded.record, before, keepsEntry))) {
+    return signIn ? follow(commit, journal, loaded, await successorOf(io, loaded)) : ended()
+  }
   const signedIn = keepsEntry ? before : signIn && (await newEntry(io, signIn))
   const begun = await addAnew(commit, journal, loaded.record, signedIn, !keepsEntry)
   const swapped = await endPredecessor(commit, journal, loaded, begun)
@@ -74,6 +76,18 @@ export async function regenerate(commit: Commit, journal: Journal, loaded: LiveS
   }
   if (swapped.outcome === 'missing') return ended('missing')
   const { successor } = swapped.outcome === 'ended' ? swapped.tombstone : {}
+  return follow(commit, journal, loaded, successor)
+}
+
+/** Another request ended the session first: what that means to this one depends on who goes on in its place. */
+async function follow(
+  commit: Commit,
+  journal: Journal,
+  loaded: LiveSession,
+  successor: Tombstone['successor'],
+): Promise<Outcome> {
+  const { state } = commit
+  const signIn = signInOf(journal.steps)
   if (!successor) return ended()
   const joined = await join(commit, journal, successor)
   if (joined) return joined
@@ -83,9 +97,15 @@ export async function regenerate(commit: Commit, journal: Journal, loaded: LiveS
     state.loaded = { state: 'none' }
     return (await begin(commit, journal)) ?? ended()
   }
-  if (!next(commit, journal, loaded.record, signedIn).changed) return { lost: 'dropped' }
+  if (!next(commit, journal, loaded.record, loaded.record.signedIn).changed) return { lost: 'dropped' }
   const error = new SessionConflictError("another request regenerated the session's token first")
   return { lost: 'dropped', error }
+}
+
+/** Of a session that is no longer listed: a sign-in over another's takes that one's entry out (E7). */
+async function successorOf(io: RecordIO, { keys }: LiveSession): Promise<Tombstone['successor']> {
+  const found = await io.read(keys, undefined)
+  return found && 'ended' in found.record ? found.record.successor : undefined
 }
 
 /** Adds it with the journal applied, and lists it where that begins a sign-in. */

@@ -53,6 +53,9 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
     stateOf = (session) => session.#state
     // Above the methods, which are found before it: a proxy around each session would cost every call ten times as much.
     Object.setPrototypeOf(this.prototype, new Proxy({}, { set: refuseProperty }))
+    // A method may be written over, as spies do; this one by whoever comes from express-session, to sign in.
+    const { userId } = this.prototype
+    Object.defineProperty(this.prototype, 'userId', { get: () => userId, set: refuseUserId })
   }
 
   readonly #state: SessionState
@@ -256,4 +259,8 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
 function refuseProperty(_: object, property: string | symbol): never {
   const key = shownKey(String(property))
   throw new TypeError(`a session has no property ${key}: write session.set('${key}', value)`)
+}
+
+function refuseUserId(): never {
+  throw new TypeError('a session has no property userId to write: write session.signIn(userId)')
 }

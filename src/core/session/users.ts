@@ -47,9 +47,10 @@ export async function whyUnlisted(
   if (!entry) return 'revoked'
   const now = io.services.now()
   if (renews && now - entry.lastSeenAt >= SEEN_STEP_MS) {
-    const seen = entries.map((each) => (each === entry ? { ...entry, lastSeenAt: now } : each))
+    const seen = { ...entry, lastSeenAt: now }
+    const changed = entries.map((each) => (each === entry ? seen : each))
     // A courtesy to the list: one that fails is tried again by the next load.
-    await writeMark(io, keys, markWith(seen, found.mark, now), found).catch(() => {})
+    await writeMark(io, keys, markWith(changed, found.mark, now), found).catch(() => {})
   }
   return undefined
 }

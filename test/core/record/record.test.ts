@@ -8,6 +8,7 @@ import {
   nextRecord,
   remembers,
   type LiveRecord,
+  type SignedIn,
   type Tombstone,
 } from '../../../src/core/record/record.ts'
 
@@ -28,7 +29,17 @@ function live(data: Iterable<[string, unknown]> = [], envelope: Partial<LiveReco
   }
 }
 
-const tombstone: Tombstone = { ended: 'regenerated', endedAt: NOW, writeId: 'id', successor: 'k'.repeat(43) }
+const tombstone: Tombstone = {
+  ended: 'regenerated',
+  endedAt: NOW,
+  writeId: 'id',
+  successor: { token: 'k'.repeat(43), userId: 'u1' },
+}
+const signedIn: SignedIn = {
+  userId: 'u1',
+  entryId: 'e'.repeat(22),
+  mark: { keyId: 'AAAAAA', storeKey: 's'.repeat(43), sealKey: 'k'.repeat(43) },
+}
 const textsOf = (record: LiveRecord | Tombstone | undefined) =>
   record && 'texts' in record ? [...record.texts] : undefined
 const roundTrip = (record: LiveRecord | Tombstone) => decodeRecord(encodeRecord(record))
@@ -46,7 +57,10 @@ describe('encoding a record', () => {
     ['timeouts of its own', live([], { idleTimeout: 60, persistent: false })],
     ['no idle timeout', live([], { idleTimeout: false, persistent: true })],
     ['a fractional time', live([], { deadline: NOW + 0.5 })],
-    ['a tombstone', tombstone],
+    ['who signed in', live([], { signedIn })],
+    ['who signed in, in words of any script', live([], { signedIn: { ...signedIn, userId: 'Zoë\n😀' } })],
+    ['a tombstone of a sign-in', tombstone],
+    ['a tombstone of a new token', { ...tombstone, successor: { token: 'k'.repeat(43) } }],
     ['a tombstone without successor', { ended: 'destroyed', endedAt: NOW, writeId: 'id' }],
   ])('G4: keeps %s', (_, record) => {
     expect(roundTrip(record)).toEqual(record)
@@ -107,7 +121,7 @@ describe('decoding bytes', () => {
     ['', [1, 2]],
     ['z', { a: '\n' }],
   ])
-  const genuine = [encodeRecord(record), encodeRecord(tombstone), encodeRecord(live())]
+  const genuine = [record, tombstone, live(), live([], { signedIn })].map(encodeRecord)
 
   /** `undefined`, or something that the rest of the code can work with. */
   function expectSound(bytes: Uint8Array) {
@@ -161,6 +175,17 @@ describe('decoding bytes', () => {
   const withKeys = (keys: string) =>
     `{"deadline":2,"generation":3,"writtenAt":4,"writeIds":"","keys":${keys}}`
   const envelope = withKeys('[]')
+  const withSignIn = (value: unknown) => envelope.replace('{', `{"signedIn":${JSON.stringify(value)},`)
+  const withMark = (mark: unknown) => withSignIn({ ...signedIn, mark })
+  const withSuccessor = (successor: unknown) =>
+    JSON.stringify({ ended: 'regenerated', endedAt: 1, successor })
+
+  it('S45: what the cases below change is understood without their changes', () => {
+    expect(decodeRecord(Buffer.from(withSignIn(signedIn)))).toMatchObject({ signedIn })
+    const successor = { token: 'k'.repeat(43), userId: 'u1' }
+    expect(decodeRecord(Buffer.from(withSuccessor(successor)))).toMatchObject({ successor })
+  })
+
   it.each([
     ['nothing', ''],
     ['white space', '  \n \n '],
@@ -178,15 +203,48 @@ describe('decoding bytes', () => {
     ['an envelope with an idle timeout of another type', envelope.replace('{', '{"idleTimeout":"60",')],
     ['an envelope with an idle timeout of 0', envelope.replace('{', '{"idleTimeout":0,')],
     ['an envelope with a persistence of another type', envelope.replace('{', '{"persistent":1,')],
-    ['an envelope with a mark of another type', envelope.replace('{', '{"mark":"u1",')],
-    ['an envelope with a mark of null', envelope.replace('{', '{"mark":null,')],
-    ['an envelope with a mark without keys', envelope.replace('{', '{"mark":{"keyId":"a","epoch":"b"},')],
+    ['an envelope with a sign-in of another type', withSignIn('u1')],
+    ['an envelope with a sign-in of null', withSignIn(null)],
+    ['an envelope with a sign-in of nobody', withSignIn({ ...signedIn, userId: undefined })],
+    ['an envelope with a sign-in of an empty user id', withSignIn({ ...signedIn, userId: '' })],
+    ['an envelope with a sign-in of a user id of another type', withSignIn({ ...signedIn, userId: 1 })],
+    ['an envelope with a sign-in without entry', withSignIn({ ...signedIn, entryId: undefined })],
+    ['an envelope with a sign-in of half an entry', withSignIn({ ...signedIn, entryId: 'e'.repeat(21) })],
+    [
+      'an envelope with a sign-in of an entry of another alphabet',
+      withSignIn({ ...signedIn, entryId: ' '.repeat(22) }),
+    ],
+    ['an envelope with a sign-in without mark', withSignIn({ ...signedIn, mark: undefined })],
+    ['an envelope with a mark of another type', withMark('s')],
+    ['an envelope with a mark without secret', withMark({ ...signedIn.mark, keyId: undefined })],
+    ['an envelope with a mark of a secret of another type', withMark({ ...signedIn.mark, keyId: 1 })],
+    ['an envelope with a mark without store key', withMark({ ...signedIn.mark, storeKey: undefined })],
+    [
+      'an envelope with a mark of a store key of another shape',
+      withMark({ ...signedIn.mark, storeKey: 's' }),
+    ],
+    ['an envelope with a mark without a key to seal it', withMark({ ...signedIn.mark, sealKey: undefined })],
+    [
+      'an envelope with a mark of a seal key of another shape',
+      withMark({ ...signedIn.mark, sealKey: 'k'.repeat(44) }),
+    ],
     ['an envelope under __proto__', `{"__proto__":${envelope}}`],
     ['a tombstone without time', '{"ended":"destroyed"}'],
     ['a tombstone with a time of another type', '{"ended":"destroyed","endedAt":"1"}'],
     ['a tombstone with a time beyond all dates', '{"ended":"destroyed","endedAt":1e300}'],
     ['a tombstone of another kind', '{"ended":true,"endedAt":1}'],
-    ['a tombstone with a successor that is no key', '{"ended":"regenerated","endedAt":1,"successor":"a b"}'],
+    ['a tombstone with a successor of another type', withSuccessor('k'.repeat(43))],
+    ['a tombstone with a successor of null', withSuccessor(null)],
+    ['a tombstone with a successor without token', withSuccessor({ userId: 'u1' })],
+    ['a tombstone with a successor that is no token', withSuccessor({ token: 'a b' })],
+    [
+      'a tombstone with a successor of an empty user id',
+      withSuccessor({ token: 'k'.repeat(43), userId: '' }),
+    ],
+    [
+      'a tombstone with a successor of a user id of another type',
+      withSuccessor({ token: 'k'.repeat(43), userId: 1 }),
+    ],
     ['a tombstone under __proto__', `{"__proto__":${JSON.stringify(tombstone)}}`],
     ['an envelope without keys', envelope.replace(',"keys":[]', '')],
     ['keys of another type', `${withKeys('"a"')}\n1`],
@@ -210,7 +268,7 @@ describe('nextRecord', () => {
   const texts = new Map([['views', '2']])
 
   it('E4: raises the generation, notes time and write id, takes the new texts and keeps the rest', () => {
-    const record = live([['views', 1]], { idleTimeout: 60, persistent: false })
+    const record = live([['views', 1]], { idleTimeout: 60, persistent: false, signedIn })
     const before = structuredClone(record)
     expect(nextRecord(record, id(4), NOW + 1, texts)).toEqual({
       ...record,
@@ -220,6 +278,19 @@ describe('nextRecord', () => {
       texts,
     })
     expect(record).toEqual(before)
+  })
+
+  it('C2, C5, E9: takes all of the terms that are given, those that are not there too', () => {
+    const record = live([['views', 1]], { idleTimeout: 60, persistent: false, signedIn })
+    const terms = { deadline: NOW + 5000, idleTimeout: undefined, persistent: undefined, signedIn: undefined }
+    expect(nextRecord(record, id(4), NOW + 1, texts, terms)).toEqual({
+      ...record,
+      ...terms,
+      generation: 4,
+      writtenAt: NOW + 1,
+      writeIds: ids(4, 3, 2, 1),
+      texts,
+    })
   })
 
   it('E4: keeps the last 256 write ids, newest first', () => {

@@ -1,9 +1,21 @@
+import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { createSessionManager, StoreUnavailableError, type SignInOptions } from '../../../src/core/index.ts'
-import { stores } from '../../support/stores.ts'
-import { failing } from '../../support/tampered-store.ts'
+import {
+  createSessionManager,
+  MemoryStore,
+  StoreUnavailableError,
+  type Session,
+  type SessionStore,
+  type SignInOptions,
+  type UserSession,
+} from '../../../src/core/index.ts'
+import { MemcachedStore } from '../../../src/core/stores/memcached/memcached-store.ts'
+import { dump } from '../../attacks/intruder.ts'
+import { useServers } from '../../support/servers.ts'
+import { secret, stores } from '../../support/stores.ts'
+import { failing, TamperedStore } from '../../support/tampered-store.ts'
 import { useUsers } from '../../support/users.ts'
-import { visit, visitOk } from '../../support/visit.ts'
+import { tokenOf, visit, visitOk } from '../../support/visit.ts'
 
 const HOUR = 3_600
 const DAY = 86_400
@@ -406,5 +418,107 @@ describe.each(stores)('signIn on $name', ({ open }) => {
       const make = () => createSessionManager({ maxSessionsPerUser: maxSessionsPerUser as number })
       expect(make).toThrow(/^maxSessionsPerUser: expected a whole number from 1 to 100, got /)
     })
+  })
+})
+
+describe('what the store can be seen to hold of users', () => {
+  const servers = useServers()
+  const USER = 'alice@example.com'
+  const LABEL = 'Firefox at 203.0.113.7'
+  const STREET = '12 Rope Walk'
+
+  /** Signs in over an anonymous session, again, and changes and ends things, so that every kind of record is written. */
+  async function live(store: SessionStore) {
+    const told: unknown[] = []
+    const manager = createSessionManager({ store, secret, onEvent: (event) => told.push(event) })
+    const cookies: string[] = []
+    for (const act of [
+      (session: Session) => session.set('address', { street: STREET }),
+      (session: Session) => session.signIn(USER, { label: LABEL }),
+      (session: Session) => session.regenerateId(),
+      (session: Session) => session.signIn(USER, { label: LABEL }),
+    ]) {
+      cookies.push((await visitOk(manager, cookies.at(-1), act)).cookie)
+    }
+    const { cookie: ended } = await visitOk(manager, undefined, (session) => session.signIn(USER))
+    await visitOk(manager, ended, (session) => session.destroy())
+    const [{ id }] = (await manager.listSessions(USER)) as [UserSession]
+    await manager.revoke(USER, 'another')
+    return {
+      manager,
+      told,
+      id,
+      tokens: [...cookies, ended].map(tokenOf),
+      userOf: async () => (await visitOk(manager, cookies.at(-1), (session) => session.userId())).result,
+    }
+  }
+
+  /** Each as it is, and as it would look encoded. */
+  const spellings = (texts: string[]) =>
+    texts.flatMap((text) => [
+      text,
+      ...(['base64', 'base64url', 'hex'] as const).map((encoding) =>
+        Buffer.from(text).toString(encoding).replace(/=+$/, ''),
+      ),
+    ])
+
+  it('B5, G2: a dump of memcached shows no user id, label, address, id of a list or token, in keys or values', async () => {
+    const server = await servers.memcached()
+    const store = new MemcachedStore(server.address)
+    servers.onEnd(() => store.close())
+    const { id, tokens, userOf } = await live(store)
+    const items = await dump(server)
+    // Four sessions were ended, one lives, and one mark lists it.
+    expect(items).toHaveLength(6)
+    for (const { key } of items) expect(key).toMatch(/^session:[\w-]{43}$/)
+    const seen = items.map(({ key, value }) => `${key} ${value.toString('latin1')}`).join('\n')
+    for (const text of spellings([USER, LABEL, STREET, id, ...tokens])) expect(seen).not.toContain(text)
+    expect(await userOf()).toBe(USER)
+  })
+
+  it('B5, G2: nor does anything that is written on the way, an event or an error', async () => {
+    const written: string[] = []
+    const memory = new MemoryStore()
+    const note = (key: string, bytes: Uint8Array) =>
+      void written.push(key, Buffer.from(bytes).toString('latin1'))
+    let isDown = false
+    const store: SessionStore = {
+      get: (key, ttl) => (isDown ? Promise.reject(new Error('down')) : memory.get(key, ttl)),
+      add: (key, bytes, ttl) => (note(key, bytes), memory.add(key, bytes, ttl)),
+      replace: (key, bytes, ttl, version) => (note(key, bytes), memory.replace(key, bytes, ttl, version)),
+      set: (key, bytes, ttl) => (note(key, bytes), memory.set(key, bytes, ttl)),
+      delete: (key) => memory.delete(key),
+    }
+    const { manager, told, id, tokens } = await live(store)
+    expect(written.length).toBeGreaterThan(20)
+    isDown = true
+    const errors = []
+    for (const ask of [
+      () => manager.listSessions(USER),
+      () => manager.revokeAll(USER),
+      () =>
+        visitOk(manager, `__Host-session=${tokens[3]}`, (session) => session.signIn(USER, { label: LABEL })),
+    ]) {
+      errors.push(await ask().catch((error: unknown) => error))
+    }
+    for (const error of errors) expect(error).toBeInstanceOf(StoreUnavailableError)
+    const shown = [
+      ...written,
+      inspect(told, { depth: 9 }),
+      inspect(errors, { depth: 9 }),
+      JSON.stringify(told),
+    ].join('\n')
+    for (const text of spellings([USER, LABEL, STREET, id, ...tokens])) expect(shown).not.toContain(text)
+  })
+
+  it('B5, G1: knowing the user is not enough to find his list: another secret puts it elsewhere', async () => {
+    const memory = new MemoryStore()
+    const keysBy = async (own: string) => {
+      const store = new TamperedStore(memory)
+      await createSessionManager({ store, secret: own }).listSessions(USER)
+      return store.keys
+    }
+    expect(await keysBy(secret)).toEqual(await keysBy(secret))
+    expect(await keysBy(secret)).not.toEqual(await keysBy(`${secret}, a stranger's`))
   })
 })
