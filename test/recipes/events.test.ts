@@ -148,7 +148,7 @@ describe('onEvent', () => {
   it('counts for Prometheus, with time and round trips of every load and save', async () => {
     const text = await registry.metrics()
     for (const type of STORY) expect(text).toContain(`holdfast_events_total{type="${type}"} ${countOf(type)}`)
-    for (const type of ['created', 'loaded', 'saved', 'regenerated', 'destroyed']) {
+    for (const type of ['created', 'loaded', 'saved', 'signed-in', 'destroyed']) {
       expect(text).toContain(`holdfast_duration_seconds_count{type="${type}"} ${countOf(type)}`)
       expect(text).toContain(`holdfast_round_trips_count{type="${type}"} ${countOf(type)}`)
     }
