@@ -44,8 +44,9 @@ async function writeNext(commit: Commit): Promise<boolean> {
   const { session } = loaded
   return services.turns.take(session.keys.storeKey, (handedOn, handOn) =>
     sent(commit, async (journal) => {
-      if (regenerates(journal.steps)) return regenerate(commit, journal, session)
-      const outcome = await save(commit, journal, isNewer(handedOn, session) ? handedOn : session)
+      const newest = isNewer(handedOn, session) ? handedOn : session
+      if (regenerates(journal.steps)) return regenerate(commit, journal, newest)
+      const outcome = await save(commit, journal, newest)
       if ('kept' in outcome) handOn(outcome.kept)
       return outcome
     }),
