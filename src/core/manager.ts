@@ -58,6 +58,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
       keyring: new Keyring(cookie.name, secrets),
       turns: new Turns(),
       markTurns: new Turns(),
+      markChanges: new Set(),
       emit,
     }
   }

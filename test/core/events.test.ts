@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { MemoryStore, StoreUnavailableError, type EndReason, type SessionEvent } from '../../src/core/index.ts'
+import {
+  MemoryStore,
+  StoreUnavailableError,
+  type EndReason,
+  type SessionEvent,
+} from '../../src/core/index.ts'
 import { createBench, type Bench } from '../support/managers.ts'
 import { failing } from '../support/tampered-store.ts'
 import { tokenOf, visit } from '../support/visit.ts'

@@ -25,9 +25,9 @@ const cases: [string, Case][] = [
     'E1: changes are not replayed on the newest record',
     {
       fault: {
-        file: 'src/core/session/commit.ts',
-        piece: 'const { record, changed } = next(journal, newest, mark',
-        replacement: 'const { record, changed } = next(journal, loaded.record, mark',
+        file: 'src/core/session/write.ts',
+        piece: 'next(commit, journal, newest, newest.signedIn)',
+        replacement: 'next(commit, journal, loaded.record, newest.signedIn)',
       },
       run: writes,
       found: /it is lost$/,
@@ -50,7 +50,7 @@ const cases: [string, Case][] = [
     'E4: a write that went unanswered and meets a tombstone is told that nothing was written',
     {
       fault: {
-        file: 'src/core/session/commit.ts',
+        file: 'src/core/session/write.ts',
         piece: "if (!('session' in swapped) && journal.unanswered !== undefined)",
         replacement: 'if (false)',
       },
@@ -83,7 +83,7 @@ const cases: [string, Case][] = [
     'E7: what came between is not carried over to the new token',
     {
       fault: {
-        file: 'src/core/session/commit.ts',
+        file: 'src/core/session/regenerate.ts',
         piece: 'if (newest.version !== carried)',
         replacement: 'if (false)',
       },

@@ -5,7 +5,7 @@ import type { EndReason, SessionEvent, SessionEventType } from '../events.ts'
 import { decodeRecord, encodeRecord, secondsUntil, type LiveRecord, type Tombstone } from './record.ts'
 import type { ReplaceOutcome, SessionStore, Version } from '../stores/store.ts'
 import { within } from '../stores/deadline.ts'
-import type { FoundMark } from './mark-io.ts'
+import type { FoundMark, WaitingChange } from './mark-io.ts'
 import type { Turns } from './turns.ts'
 
 /** A session whose record was read live. */
@@ -28,6 +28,7 @@ export interface Services {
   readonly maxSessionsPerUser: number
   readonly turns: Turns<LiveSession>
   readonly markTurns: Turns<FoundMark>
+  readonly markChanges: Set<WaitingChange>
   /** Milliseconds since the epoch. */
   now(): number
   emit(type: SessionEventType, details?: Omit<SessionEvent, 'type' | 'at'>): void

@@ -120,15 +120,18 @@ async function addAnew(
   const { record } = next(commit, journal, newest, signedIn)
   const session = await add(record, io)
   if (!signedIn || !isListedAnew) return { session, listed: undefined }
+  let anew: SignedIn | undefined
   try {
     const now = io.services.now()
     const label = signInOf(journal.steps)?.label
     const entry = { label, signedInAt: now, lastSeenAt: now, ...entryOf(io, record) }
     const { entryId, listed } = await enlist(io, signedIn, entry)
     if (entryId === signedIn.entryId) return { session, listed }
-    return { session: await rewrite(session, { ...record, signedIn: { ...signedIn, entryId } }, io), listed }
+    anew = { ...signedIn, entryId }
+    return { session: await rewrite(session, { ...record, signedIn: anew }, io), listed }
   } catch (error) {
     io.discard(session.keys.storeKey)
+    if (anew) await delist(new RecordIO(io.services), anew)
     throw error
   }
 }

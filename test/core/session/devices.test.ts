@@ -224,15 +224,15 @@ describe.each(stores)("a user's sessions on $name", ({ open }) => {
       expect(await bench.labelsOf(bench.user)).toEqual(['mine'])
     }) // prettier-ignore
 
-    it('E9: a sign-in without a session before it, saved: revokeAll but this one ends all others', async () => {
+    it.each([true, false])('E9: a sign-in without a session before it: revokeAll but this one ends all others; saved before: %j', async (isSaved) => {
       const before = await bench.signIn(bench.user)
       const { cookie } = await visitOk(bench.manager, undefined, async (session) => {
         session.signIn(bench.user)
-        await session.save()
+        if (isSaved) await session.save()
         await bench.manager.revokeAll(bench.user, { except: session })
       })
       expect(await live(cookie, before)).toEqual([true, false])
-    })
+    }) // prettier-ignore
 
     it('E9: a revocation is tried again on the newest list when a sign-in came between, and loses neither', async () => {
       const old = await bench.signIn(bench.user)
@@ -425,6 +425,15 @@ describe.each(stores)("a user's sessions on $name", ({ open }) => {
       expect(await reasonOf(two!)).toBe('revoked')
       expect(await live(one!, two!, three!, four)).toEqual([true, false, true, true])
       expect((await bench.labelsOf(bench.user)).toSorted()).toEqual(['four', 'one', 'three'])
+    })
+
+    it('S62: is 20 where nobody says otherwise', async () => {
+      for (let index = 0; index < 21; index++) {
+        pass(1)
+        await bench.signIn(bench.user, { label: `device ${index}` })
+      }
+      const labels = await bench.labelsOf(bench.user)
+      expect([labels.length, labels.at(-1)]).toEqual([20, 'device 1'])
     })
 
     it('E9, S62: of 1: one device at a time, and never its own', async () => {

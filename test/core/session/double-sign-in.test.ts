@@ -332,8 +332,9 @@ describe.each(stores)('a repeated sign-in on $name', ({ open }) => {
       })
       const over =
         (key: string): Handler =>
-        (session) => {
+        async (session) => {
           session.set('before', key)
+          await session.update('counted before', () => key)
           session.signIn(bench.user, { label: 'phone', keep: ['theme'] })
           session.set(key, 1)
         }
@@ -378,6 +379,21 @@ describe.each(stores)('a repeated sign-in on $name', ({ open }) => {
       expect(bench.store.operations.filter((operation) => operation !== 'get')).toEqual([])
       expect(await bench.read(first)).toEqual({ cart: ['rope'] })
     }) // prettier-ignore
+  })
+
+  it('E6: until it is repeated the ended token reads empty, writes nothing and sends no cookie', async () => {
+    const anonymous = await bench.begin({ cart: ['rope'] })
+    const first = await bench.signIn(bench.user, {}, anonymous)
+    bench.forget()
+    const { result, setCookie } = await visitOk(bench.manager, anonymous, async (session) => {
+      session.set('mine', 1)
+      return { user: await session.userId(), cart: await session.get('cart') }
+    })
+    expect(result).toEqual({ user: undefined, cart: undefined })
+    expect(setCookie).toBeUndefined()
+    expect(bench.events()).toEqual(['ended', 'dropped'])
+    expect(bench.lastEvents[0]).toMatchObject({ reason: 'regenerated' })
+    expect(await bench.read(first)).toEqual({ cart: ['rope'] })
   })
 
   it("E7: a third user's, of three who loaded the session of the first of them live, starts afresh", async () => {

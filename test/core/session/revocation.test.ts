@@ -48,8 +48,8 @@ describe.each(stores)('ending the sessions of a user on $name', ({ open }) => {
     const [revoked, others] = [Array.from({ length: 10 }, newUser), Array.from({ length: 10 }, newUser)]
     const inBatches = async <Result>(work: (index: number) => Promise<Result>) => {
       const results: Result[] = []
-      for (let start = 0; start < 1000; start += 100) {
-        const batch = Array.from({ length: 100 }, (_, index) => work(start + index))
+      for (let start = 0; start < 1000; start += 50) {
+        const batch = Array.from({ length: 50 }, (_, index) => work(start + index))
         results.push(...(await Promise.all(batch)))
       }
       return results

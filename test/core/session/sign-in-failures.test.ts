@@ -120,6 +120,21 @@ describe.each(stores)('a sign-in that fails on $name', ({ open }) => {
     },
   )
 
+  it('E9: an entry under a fresh id is taken back, too, when its record cannot be told', async () => {
+    const { anonymous, old, mark } = await beforeSignIn()
+    let isLost = false
+    bench.store.before = (each, key) => {
+      if (each !== 'replace') return
+      const isFirst = key === mark && !isLost
+      isLost ||= isFirst
+      if (isFirst || (key !== mark && key !== old)) throw broken(each)
+    }
+    const { error } = await visit(bench.manager, anonymous, (session) => session.signIn(bench.user, { label: 'new' }))
+    expect(error).toBeInstanceOf(StoreUnavailableError)
+    expect(await bench.labelsOf(bench.user)).toEqual(['device'])
+    expect(await bench.read(anonymous)).toEqual({ cart: ['rope'] })
+  }) // prettier-ignore
+
   it('E9: gives up on a list that others keep writing, leaves the commit its time, and takes its record back', async () => {
     const { anonymous, mark } = await beforeSignIn()
     let added: string | undefined
@@ -159,6 +174,15 @@ describe.each(stores)('a sign-in that fails on $name', ({ open }) => {
     bench.clock.ms += 70 * 60_000
     expect(await bench.labelsOf(bench.other)).toEqual([])
   })
+
+  it('D3: answered 500 nobody is signed in', async () => {
+    const { anonymous } = await beforeSignIn()
+    const { setCookie } = await visit(bench.manager, anonymous, (session) => session.signIn(bench.user), { status: 500 })
+    expect(setCookie).toBeUndefined()
+    expect(bench.events()).toEqual(['dropped'])
+    expect(await bench.read(anonymous)).toEqual({ cart: ['rope'] })
+    expect(await bench.labelsOf(bench.user)).toEqual(['device'])
+  }) // prettier-ignore
 
   it('D9: a save() that was refused for its data drops the sign-in with it, and the answer goes out', async () => {
     const { anonymous } = await beforeSignIn()

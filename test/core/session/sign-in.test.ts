@@ -40,11 +40,33 @@ describe.each(stores)('signIn on $name', ({ open }) => {
 
   it('E11, S7: over an anonymous session: a new token, the old one dead at once, and the cart comes along', async () => {
     const anonymous = await bench.begin({ cart: ['rope'] })
-    const cookie = await bench.signIn(bench.user, {}, anonymous)
+    const cookie = await bench.signIn(bench.user, { keep: [] }, anonymous)
     expect(cookie).not.toBe(anonymous)
     expect([await isLive(anonymous), await isLive(cookie)]).toEqual([false, true])
     expect(await bench.read(cookie)).toEqual({ cart: ['rope'] })
   })
+
+  it.each([0, 1, 2, 3])('E9: one that is called while a save is at its step %i is not lost, and the last one counts', async (step) => {
+    const { cookie } = await visitOk(bench.manager, undefined, async (session) => {
+      session.signIn(bench.other)
+      session.set('a', 1)
+      let begun = 0
+      const signInAgain = () => {
+        session.signIn(bench.user)
+        session.set('b', 1)
+      }
+      bench.store.before = () => {
+        if (++begun === step) signInAgain()
+      }
+      const save = session.save()
+      if (step === 0) signInAgain()
+      await save
+      bench.forget()
+    })
+    expect(await bench.userOf(cookie)).toBe(bench.user)
+    expect(await bench.read(cookie)).toEqual({ b: 1 })
+    expect([await bench.labelsOf(bench.other), await bench.labelsOf(bench.user)]).toEqual([[], [undefined]])
+  }) // prettier-ignore
 
   describe('the timeouts of a session that begins', () => {
     it('C2, S13: the absolute one is counted from the call of signIn, not from the session before', async () => {
@@ -285,18 +307,19 @@ describe.each(stores)('signIn on $name', ({ open }) => {
       expect(await bench.read(cookie)).toEqual({})
     })
 
-    it('E11: so is what a first sign-in of the same request brought along for another', async () => {
+    it.each([false, true])('E11: so is what a first sign-in of the same request brought along for another; saved in between: %j', async (isSaved) => {
       const anonymous = await bench.begin({ cart: ['rope'] })
       const { cookie } = await visitOk(bench.manager, anonymous, async (session) => {
         session.signIn(bench.other)
         session.set('note', "the other's")
+        if (isSaved) await session.save()
         session.signIn(bench.user)
         session.set('since', 1)
       })
       expect(await bench.read(cookie)).toEqual({ since: 1 })
       expect(await bench.userOf(cookie)).toBe(bench.user)
       expect(await bench.labelsOf(bench.other)).toEqual([])
-    })
+    }) // prettier-ignore
 
     it('E11, E1: what another request writes to the session meanwhile does not come along, either', async () => {
       const others = await beginAsOther()
@@ -417,6 +440,7 @@ describe.each(stores)('signIn on $name', ({ open }) => {
     it.each([0, 101, 1.5, '20'])('S62: a cap of %j is none', (maxSessionsPerUser) => {
       const make = () => createSessionManager({ maxSessionsPerUser: maxSessionsPerUser as number })
       expect(make).toThrow(/^maxSessionsPerUser: expected a whole number from 1 to 100, got /)
+      for (const most of [1, 100]) createSessionManager({ maxSessionsPerUser: most })
     })
   })
 })

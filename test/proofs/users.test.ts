@@ -1,0 +1,55 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startCluster, type Cluster } from './cluster.ts'
+import { isAcknowledged, isSignIn } from './history.ts'
+import { either, prove, RUNS, untilAllKept } from './prove.ts'
+import { signInAtOnce, stormOfClicks, stormOfOneUser } from './user-storms.ts'
+
+const ROUND_TRIP_MS = 5
+
+describe('One user, four processes, one memcached', { timeout: 60_000 * RUNS }, () => {
+  let faulty: Cluster
+  /** The same, and nothing disturbs it. */
+  let sound: Cluster
+  beforeAll(async () => {
+    faulty = await startCluster({ isFaulty: true })
+    sound = { ...faulty, proxies: [] }
+  })
+  afterAll(() => faulty.stop())
+
+  const storms = [
+    [
+      'E9, E10: 50 sign-ins, 20 sign-outs, 10 revocations and one of all others: what is live is listed',
+      stormOfOneUser,
+    ],
+    ['E7: a sign-in that is repeated makes one session', stormOfClicks],
+  ] as const
+
+  it.each(storms)('%s', async (title, storm) => {
+    await prove(title, (random) => untilAllKept(() => storm(sound, { random, isExplicit: either(random) })))
+  })
+
+  it.each(storms)('%s, while replies are lost and late', async (title, storm) => {
+    const writers = await prove(`${title}, amid faults`, async (random) => [
+      await storm(faulty, { random, isExplicit: either(random) }),
+    ])
+    expect(writers.some((entry) => isSignIn(entry) && isAcknowledged(entry))).toBe(true)
+    expect(writers.some(({ events }) => events.includes('store-error'))).toBe(true)
+  })
+
+  it.each([1, 4])(
+    'E10: 50 sign-ins at once at round trips of 5 ms, in processes: %i: none fails, 50 are listed',
+    async (processes) => {
+      for (const proxy of faulty.proxies) proxy.fault = { type: 'latency', ms: ROUND_TRIP_MS }
+      try {
+        await prove(`50 sign-ins at once in processes: ${processes}`, async () => {
+          const history = await signInAtOnce(sound, processes)
+          expect(history.filter((entry) => isSignIn(entry) && isAcknowledged(entry))).toHaveLength(50)
+          expect(history.at(-1)!.listed).toHaveLength(50)
+          return [history]
+        })
+      } finally {
+        for (const proxy of faulty.proxies) proxy.fault = { type: 'none' }
+      }
+    },
+  )
+})
