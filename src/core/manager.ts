@@ -214,7 +214,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
  * Throws `TypeError` or `RangeError` for wrong options, naming the option, what was expected and what came.
  *
  * @example
- * const manager = createSessionManager<{ userId: string }>({
+ * const manager = createSessionManager<{ cart: string[] }>({
  *   store: new MemcachedStore('memcached://127.0.0.1:11200'),
  *   secret: process.env.SESSION_SECRET,
  * })
