@@ -56,7 +56,9 @@ export async function writeMark(
 export interface WaitingChange {
   storeKey: string
   change: MarkChange
-  /** Whether a swap with it went out that was not answered. */
+  /** Whether a swap with it is under way. */
+  isSent: boolean
+  /** Whether one went unanswered. */
   isInDoubt: boolean
 }
 
@@ -78,7 +80,7 @@ export async function changeMark(
 ): Promise<void> {
   const { markTurns, markChanges, now, emit } = io.services
   const joinedAt = performance.now()
-  const own: WaitingChange = { storeKey: keys.storeKey, change, isInDoubt: false }
+  const own: WaitingChange = { storeKey: keys.storeKey, change, isSent: false, isInDoubt: false }
   markChanges.add(own)
   const run = async (handedOn: FoundMark | undefined, handOn: (found: FoundMark) => void) => {
     io.forgive(performance.now() - joinedAt)
@@ -88,8 +90,10 @@ export async function changeMark(
       if (attempt > 1) await pause(attempt)
       if (attempt > 0 && io.timeLeft() <= reserveMs) throw failure ?? conflict()
       const found = (attempt === 0 && handedOn) || (await readMark(io, keys))
-      const others = [...markChanges].filter((each) => each.storeKey === own.storeKey && !each.isInDoubt)
-      const changes = [own, ...others.filter((each) => each !== own)]
+      own.isInDoubt ||= own.isSent
+      const changes = [...markChanges].filter(
+        (each) => each === own || (each.storeKey === own.storeKey && !each.isSent),
+      )
       const entries = changed(found.mark?.entries, changes)
       const mark = entries && markWith(entries, found.mark, now())
       try {
@@ -122,17 +126,19 @@ function changed(
   return after === before ? undefined : after
 }
 
-/** While it is under way, and when it is not answered, all of them are in doubt. */
 async function sent(
   changes: readonly WaitingChange[],
   write: () => Promise<ReplaceOutcome>,
 ): Promise<ReplaceOutcome> {
-  const certain = changes.filter(({ isInDoubt }) => !isInDoubt)
-  for (const each of certain) each.isInDoubt = true
-  const reply = await write()
-  // What went out before may still arrive.
-  if (reply.outcome !== 'replaced') for (const each of certain) each.isInDoubt = false
-  return reply
+  for (const each of changes) each.isSent = true
+  try {
+    return await write()
+  } catch (error) {
+    for (const each of changes) each.isInDoubt = true
+    throw error
+  } finally {
+    for (const each of changes) each.isSent = false
+  }
 }
 
 function conflict(): SessionConflictError {
