@@ -4,6 +4,7 @@ import { seeded } from '../support/seeded.ts'
 import { startCluster } from './cluster.ts'
 import { findFaults } from './find-faults.ts'
 import { storm, stormWithEnd, stormWithStall, workloads, type Storm } from './storms.ts'
+import { stormOfClicks, stormOfOneUser } from './user-storms.ts'
 
 const MOST_RUNS = 5
 
@@ -89,6 +90,31 @@ const cases: [string, Case][] = [
       },
       run: signIn,
       found: /it is lost$/,
+    },
+  ],
+  [
+    "E9: a user's list is set instead of swapped",
+    {
+      fault: {
+        file: 'src/core/record/mark-io.ts',
+        piece: "return io.ask('replace', () => store.replace(keys.storeKey, bytes, ttl, version))",
+        replacement: `await io.ask('set', () => store.set(keys.storeKey, bytes, ttl))
+    return { outcome: 'replaced', version }`,
+      },
+      run: stormOfOneUser,
+      found: / lists no .+, which nothing had ended$/,
+    },
+  ],
+  [
+    'E7: a repeated sign-in forks',
+    {
+      fault: {
+        file: 'src/core/session/regenerate.ts',
+        piece: 'if (!successor || signInOf(journal.steps)?.userId !== successor.userId) return undefined',
+        replacement: 'return undefined',
+      },
+      run: stormOfClicks,
+      found: / was given another token than /,
     },
   ],
 ]

@@ -42,6 +42,17 @@ export async function untilAllKept(run: () => Promise<History>): Promise<History
   }
 }
 
+/** On a machine that is too busy for the store to be asked in time, nothing can be told of conflicts: the last run can. */
+export async function untilNoOutage(run: () => Promise<History>): Promise<History[]> {
+  const histories: History[] = []
+  do histories.push(await run())
+  while (
+    histories.length < MOST_TRIES &&
+    histories.at(-1)!.some(({ events }) => events.includes('store-error'))
+  )
+  return histories
+}
+
 /** E1: a save() is refused that finds gone what its request took. */
 export function mayBeSpent({ isExplicit, steps }: Entry): boolean {
   return isExplicit && steps.some(({ type }) => type === 'take')

@@ -56,7 +56,9 @@ export async function writeMark(
 export interface WaitingChange {
   storeKey: string
   change: MarkChange
-  /** Whether a swap with it is under way, or went unanswered. */
+  /** Whether another's swap with it is under way. */
+  isSent: boolean
+  /** Whether one with it went unanswered. */
   isInDoubt: boolean
   isMade: boolean
 }
@@ -79,11 +81,14 @@ export async function changeMark(
 ): Promise<void> {
   const { markTurns, markChanges, now, emit } = io.services
   const joinedAt = performance.now()
-  const own: WaitingChange = { storeKey: keys.storeKey, change, isInDoubt: false, isMade: false }
+  const { storeKey } = keys
+  const own: WaitingChange = { storeKey, change, isSent: false, isInDoubt: false, isMade: false }
   markChanges.add(own)
   await markTurns.take(keys.storeKey, async (handedOn, handOn) => {
     markChanges.delete(own)
     if (own.isMade) return
+    // It has given up waiting: what becomes of that swap is read, not assumed.
+    own.isInDoubt ||= own.isSent
     io.forgive(performance.now() - joinedAt)
     let failure: StoreUnavailableError | undefined
     for (let attempt = 0; ; attempt++) {
@@ -91,25 +96,24 @@ export async function changeMark(
       if (attempt > 1) await pause(attempt)
       if (attempt > 0 && io.timeLeft() <= reserveMs) throw failure ?? conflict()
       const found = (attempt === 0 && handedOn) || (await readMark(io, keys))
-      const others = [...markChanges].filter((each) => each.storeKey === own.storeKey && !each.isInDoubt)
+      const others = [...markChanges].filter((each) => each.storeKey === storeKey && !each.isSent)
       const entries = changed(found.mark?.entries, [own, ...others])
       const mark = entries && markWith(entries, found.mark, now())
-      for (const each of others) each.isInDoubt = true
+      for (const each of others) each.isSent = true
       try {
         const reply = mark && (await writeMark(io, keys, mark, found))
         if (!reply || reply.outcome === 'replaced') {
           for (const each of others) each.isMade = true
           return handOn(reply ? { mark, version: reply.version } : found)
         }
+        emit('conflict')
       } catch (error) {
+        for (const each of [own, ...others]) each.isInDoubt = true
         if (failure || !(error instanceof StoreUnavailableError)) throw error
         failure = error
-        own.isInDoubt = true
-        continue
+      } finally {
+        for (const each of others) each.isSent = false
       }
-      // Who has given up waiting meanwhile has a doubt of its own.
-      for (const each of others) if (markChanges.has(each)) each.isInDoubt = false
-      emit('conflict')
     }
   })
 }
