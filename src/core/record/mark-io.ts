@@ -84,7 +84,7 @@ export async function changeMark(
   const { storeKey } = keys
   const own: WaitingChange = { storeKey, change, isSent: false, isInDoubt: false, isMade: false }
   markChanges.add(own)
-  await markTurns.take(keys.storeKey, async (handedOn, handOn) => {
+  await markTurns.take(storeKey, async (handedOn, handOn) => {
     markChanges.delete(own)
     if (own.isMade) return
     // It has given up waiting: what becomes of that swap is read, not assumed.
@@ -103,7 +103,7 @@ export async function changeMark(
       try {
         const reply = mark && (await writeMark(io, keys, mark, found))
         if (!reply || reply.outcome === 'replaced') {
-          for (const each of others) each.isMade = true
+          for (const each of others) each.isMade = markChanges.delete(each)
           return handOn(reply ? { mark, version: reply.version } : found)
         }
         emit('conflict')
