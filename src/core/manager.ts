@@ -5,6 +5,7 @@ import { isError, SessionStateError } from './errors.ts'
 import { revokeAll } from './record/marks.ts'
 import { checkSubject, wrong } from './check.ts'
 import { checkOptions, type CheckedOptions, type SessionOptions } from './options.ts'
+import { OpenedRecords } from './record/opened-records.ts'
 import { RecordIO } from './record/record-io.ts'
 import { addCacheHeaders, addSessionCookie, isInsecure, takeBackAnswer } from './http/response-headers.ts'
 import type { ResponseHeaders } from './http/response-headers.ts'
@@ -61,6 +62,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
       ...checked,
       cookieName: cookie.name,
       keyring: new Keyring(cookie.name, secrets),
+      opened: new OpenedRecords(),
       turns: new Turns(),
       emit,
     }

@@ -2,6 +2,7 @@ import { shownKey } from '../check.ts'
 import type { Keyring, Keys } from '../crypto/keyring.ts'
 import { SessionDataError, SessionError, StoreUnavailableError } from '../errors.ts'
 import type { SessionEvent, SessionEventType } from '../events.ts'
+import type { OpenedRecords } from './opened-records.ts'
 import { decodeRecord, encodeRecord, secondsUntil, type LiveRecord, type Tombstone } from './record.ts'
 import type { ReplaceOutcome, SessionStore, Version } from '../stores/store.ts'
 import { within } from '../stores/deadline.ts'
@@ -17,6 +18,7 @@ export interface LiveSession {
 export interface Services {
   readonly store: SessionStore
   readonly keyring: Keyring
+  readonly opened: OpenedRecords
   readonly cookieName: string
   readonly idleTimeout: number | false
   readonly absoluteTimeout: number
@@ -53,14 +55,22 @@ export class RecordIO {
     keys: Keys,
     ttl: number,
   ): Promise<{ record: LiveRecord | Tombstone; version: Version } | undefined> {
-    const { keyring, emit } = this.services
+    const { keyring, opened, emit } = this.services
     const stored = await this.ask('get', () => this.services.store.get(keys.storeKey, ttl))
-    if (!stored) return undefined
-    const plaintext = await keyring.open(keys, stored.bytes)
+    if (!stored) {
+      opened.forget(keys.storeKey)
+      return undefined
+    }
+    const known = opened.recall(keys.storeKey, stored.bytes)
+    const plaintext = known ?? (await keyring.open(keys, stored.bytes))
     const record = plaintext && decodeRecord(plaintext)
-    if (record) return { record, version: stored.version }
-    emit('invalid')
-    return undefined
+    if (!record) {
+      emit('invalid')
+      return undefined
+    }
+    if ('ended' in record) opened.forget(keys.storeKey)
+    else if (!known) opened.remember(keys.storeKey, stored.bytes, plaintext)
+    return { record, version: stored.version }
   }
 
   /** Restarts the time to live. */
@@ -70,28 +80,37 @@ export class RecordIO {
 
   /** `undefined` when the key is taken. */
   async add(keys: Keys, record: LiveRecord): Promise<Version | undefined> {
-    const bytes = await this.#seal(keys, record)
-    return this.ask('add', () => this.services.store.add(keys.storeKey, bytes, this.ttlOf(record)))
+    const sealed = await this.#seal(keys, record)
+    const version = await this.ask('add', () =>
+      this.services.store.add(keys.storeKey, sealed.bytes, this.ttlOf(record)),
+    )
+    if (version !== undefined) this.#written(keys, record, sealed)
+    return version
   }
 
   async replace(keys: Keys, record: LiveRecord | Tombstone, version: Version): Promise<ReplaceOutcome> {
-    const bytes = await this.#seal(keys, record)
-    return this.ask('replace', () =>
-      this.services.store.replace(keys.storeKey, bytes, this.ttlOf(record), version),
+    const sealed = await this.#seal(keys, record)
+    const reply = await this.ask('replace', () =>
+      this.services.store.replace(keys.storeKey, sealed.bytes, this.ttlOf(record), version),
     )
+    if (reply.outcome === 'replaced') this.#written(keys, record, sealed)
+    return reply
   }
 
   async set(keys: Keys, record: Tombstone): Promise<void> {
-    const bytes = await this.#seal(keys, record)
+    const { bytes } = await this.#seal(keys, record)
+    this.services.opened.forget(keys.storeKey)
     await this.ask('set', () => this.services.store.set(keys.storeKey, bytes, this.ttlOf(record)))
   }
 
   async delete(storeKey: string): Promise<void> {
+    this.services.opened.forget(storeKey)
     await this.ask('delete', () => this.services.store.delete(storeKey))
   }
 
   /** Not waited for: the record's token never left the process, so one that stays is known to nobody and runs out. */
   discard(storeKey: string): void {
+    this.services.opened.forget(storeKey)
     void this.services.store.delete(storeKey).catch(() => {})
   }
 
@@ -123,16 +142,29 @@ export class RecordIO {
     })
   }
 
-  async #seal(keys: Keys, record: LiveRecord | Tombstone): Promise<Uint8Array> {
+  /** Of a session that ended nothing stays in memory. */
+  #written({ storeKey }: Keys, record: LiveRecord | Tombstone, { bytes, plaintext }: Sealed): void {
+    const { opened } = this.services
+    if ('ended' in record) opened.forget(storeKey)
+    else opened.remember(storeKey, bytes, plaintext)
+  }
+
+  async #seal(keys: Keys, record: LiveRecord | Tombstone): Promise<Sealed> {
     const { keyring, store } = this.services
     const { maxBytes = Infinity } = store
-    const bytes = await keyring.seal(keys, encodeRecord(record))
-    if (bytes.length <= maxBytes) return bytes
+    const plaintext = encodeRecord(record)
+    const bytes = await keyring.seal(keys, plaintext)
+    if (bytes.length <= maxBytes) return { bytes, plaintext }
     throw new SessionDataError(
       'ERR_SESSION_TOO_LARGE',
       `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
     )
   }
+}
+
+interface Sealed {
+  bytes: Uint8Array
+  plaintext: Uint8Array
 }
 
 /** A tombstone is believed for 30 s from its time stamp (E6); reads may keep it longer. */
