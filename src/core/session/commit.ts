@@ -126,7 +126,7 @@ async function writeAnew(commit: Commit, journal: Journal): Promise<Outcome | un
   const { now, absoluteTimeout } = io.services
   const writtenAt = now()
   const deadline = writtenAt + absoluteTimeout * 1000
-  const nothing = { deadline, generation: 0, writtenAt, writeIds: '', texts: new Map() }
+  const nothing = { deadline, generation: 0, writeIds: '', newIds: 0, newSince: writtenAt, texts: new Map() }
   const mark = await markFor(journal, nothing, io)
   const { record } = next(journal, nothing, mark, isExplicit, io)
   return { kept: await add(record, io), isHandedOut: true, event: 'created' }
