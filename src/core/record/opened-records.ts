@@ -30,7 +30,7 @@ export class OpenedRecords {
     this.#now = now
   }
 
-  /** What these very bytes held when they were opened under the store key less than a minute ago. Not to be changed. */
+  /** What these very bytes held when they were opened for the store key, less than a minute ago. Not to be changed. */
   recall(storeKey: string, sealed: Uint8Array): Uint8Array | undefined {
     const now = this.#now()
     if (now - this.#recentSince >= KEPT_MS) this.#turn(now)
@@ -41,10 +41,9 @@ export class OpenedRecords {
     return opened.plaintext
   }
 
-  /** The plaintext is nobody else's from here on; the sealed bytes may be a view on what a socket read. */
+  /** Both are nobody else's from here on: copies, never views on what a socket reads into or a store was given. */
   remember(storeKey: string, sealed: Uint8Array, plaintext: Uint8Array): void {
-    // Not `slice`, which in a Buffer is a view.
-    this.#put(storeKey, { sealed: new Uint8Array(sealed), plaintext, openedAt: this.#now() })
+    this.#put(storeKey, { sealed, plaintext, openedAt: this.#now() })
   }
 
   forget(storeKey: string): void {

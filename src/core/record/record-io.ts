@@ -56,20 +56,23 @@ export class RecordIO {
     ttl: number,
   ): Promise<{ record: LiveRecord | Tombstone; version: Version } | undefined> {
     const { keyring, opened, emit } = this.services
-    const stored = await this.ask('get', () => this.services.store.get(keys.storeKey, ttl))
+    const { storeKey } = keys
+    const stored = await this.ask('get', () => this.services.store.get(storeKey, ttl))
     if (!stored) {
-      opened.forget(keys.storeKey)
+      opened.forget(storeKey)
       return undefined
     }
-    const known = opened.recall(keys.storeKey, stored.bytes)
-    const plaintext = known ?? (await keyring.open(keys, stored.bytes))
+    const known = opened.recall(storeKey, stored.bytes)
+    // A copy, made before anything is waited for: a store may hand out a view on what its socket reads into.
+    const bytes = known ? stored.bytes : new Uint8Array(stored.bytes)
+    const plaintext = known ?? (await keyring.open(keys, bytes))
     const record = plaintext && decodeRecord(plaintext)
     if (!record) {
       emit('invalid')
       return undefined
     }
-    if ('ended' in record) opened.forget(keys.storeKey)
-    else if (!known) opened.remember(keys.storeKey, stored.bytes, plaintext)
+    if ('ended' in record) opened.forget(storeKey)
+    else if (!known) opened.remember(storeKey, bytes, plaintext)
     return { record, version: stored.version }
   }
 
@@ -80,32 +83,27 @@ export class RecordIO {
 
   /** `undefined` when the key is taken. */
   async add(keys: Keys, record: LiveRecord): Promise<Version | undefined> {
-    const sealed = await this.#seal(keys, record)
-    const version = await this.ask('add', () =>
-      this.services.store.add(keys.storeKey, sealed.bytes, this.ttlOf(record)),
-    )
-    if (version !== undefined) this.#written(keys, record, sealed)
-    return version
+    const bytes = await this.#seal(keys, record)
+    return this.ask('add', () => this.services.store.add(keys.storeKey, bytes, this.ttlOf(record)))
   }
 
   async replace(keys: Keys, record: LiveRecord | Tombstone, version: Version): Promise<ReplaceOutcome> {
-    const sealed = await this.#seal(keys, record)
-    const reply = await this.ask('replace', () =>
-      this.services.store.replace(keys.storeKey, sealed.bytes, this.ttlOf(record), version),
+    const bytes = await this.#seal(keys, record)
+    const asked = this.ask('replace', () =>
+      this.services.store.replace(keys.storeKey, bytes, this.ttlOf(record), version),
     )
-    if (reply.outcome === 'replaced') this.#written(keys, record, sealed)
-    return reply
+    return 'ended' in record ? asked.finally(() => this.services.opened.forget(keys.storeKey)) : asked
   }
 
   async set(keys: Keys, record: Tombstone): Promise<void> {
-    const { bytes } = await this.#seal(keys, record)
-    this.services.opened.forget(keys.storeKey)
+    const bytes = await this.#seal(keys, record)
     await this.ask('set', () => this.services.store.set(keys.storeKey, bytes, this.ttlOf(record)))
+    this.services.opened.forget(keys.storeKey)
   }
 
   async delete(storeKey: string): Promise<void> {
-    this.services.opened.forget(storeKey)
     await this.ask('delete', () => this.services.store.delete(storeKey))
+    this.services.opened.forget(storeKey)
   }
 
   /** Not waited for: the record's token never left the process, so one that stays is known to nobody and runs out. */
@@ -142,29 +140,20 @@ export class RecordIO {
     })
   }
 
-  /** Of a session that ended nothing stays in memory. */
-  #written({ storeKey }: Keys, record: LiveRecord | Tombstone, { bytes, plaintext }: Sealed): void {
-    const { opened } = this.services
-    if ('ended' in record) opened.forget(storeKey)
-    else opened.remember(storeKey, bytes, plaintext)
-  }
-
-  async #seal(keys: Keys, record: LiveRecord | Tombstone): Promise<Sealed> {
-    const { keyring, store } = this.services
+  async #seal(keys: Keys, record: LiveRecord | Tombstone): Promise<Uint8Array> {
+    const { keyring, opened, store } = this.services
     const { maxBytes = Infinity } = store
     const plaintext = encodeRecord(record)
     const bytes = await keyring.seal(keys, plaintext)
-    if (bytes.length <= maxBytes) return { bytes, plaintext }
+    if (bytes.length <= maxBytes) {
+      if (!('ended' in record)) opened.remember(keys.storeKey, new Uint8Array(bytes), plaintext)
+      return bytes
+    }
     throw new SessionDataError(
       'ERR_SESSION_TOO_LARGE',
       `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
     )
   }
-}
-
-interface Sealed {
-  bytes: Uint8Array
-  plaintext: Uint8Array
 }
 
 /** A tombstone is believed for 30 s from its time stamp (E6); reads may keep it longer. */
