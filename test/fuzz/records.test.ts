@@ -30,7 +30,7 @@ const ringWith = (using: Primitives, ...secrets: string[]) =>
 const [oldSecret, newSecret] = [secret, 'the secret that replaces the one before, as long']
 const rings = [ringWith(native, newSecret, oldSecret), ringWith(webPrimitives, newSecret, oldSecret)]
 
-const envelope = '{"deadline":9e15,"generation":1,"writtenAt":0,"writeIds":"","keys":["user"]}'
+const envelope = '{"deadline":9e15,"generation":1,"writeIds":"","newIds":0,"newSince":0,"keys":["user"]}'
 const plaintextsSealed = ['', envelope, `${envelope}\n"root"`, 'x'.repeat(2000)].map((text) =>
   utf8.encode(text),
 )
@@ -154,9 +154,19 @@ describe('plaintext that somebody with the secret sealed', () => {
             expect(userId ?? 'nobody').toSatisfy(isUserId)
             return
           }
-          const { deadline, generation, writtenAt, writeIds, idleTimeout, persistent, signedIn, texts } =
-            record
-          for (const number of [deadline, generation, writtenAt]) expect(number).toSatisfy(Number.isFinite)
+          const {
+            deadline,
+            generation,
+            writeIds,
+            newIds,
+            newSince,
+            idleTimeout,
+            persistent,
+            signedIn,
+            texts,
+          } = record
+          for (const number of [deadline, generation, newIds, newSince])
+            expect(number).toSatisfy(Number.isFinite)
           expect(Math.ceil(deadline / 1000)).toSatisfy(Number.isSafeInteger)
           expect(writeIds).toBeTypeOf('string')
           expect(idleTimeout || 1).toSatisfy(

@@ -117,17 +117,24 @@ export function plaintexts(
     {
       deadline: mostly(times),
       generation: mostly(fc.nat()),
-      writtenAt: mostly(times),
+      newIds: mostly(fc.nat()),
+      newSince: mostly(times),
       writeIds: mostly(fc.array(writeId, { maxLength: 3 }).map((ids) => ids.join(''))),
       idleTimeout: mostly(fc.constantFrom(false, 1, 60, 86_400)),
       persistent: mostly(fc.boolean()),
       signedIn: mostly(signedIn),
       more: oddity,
     },
-    { requiredKeys: ['deadline', 'generation', 'writtenAt', 'writeIds'], noNullPrototype: true },
+    { requiredKeys: ['deadline', 'generation', 'writeIds', 'newIds', 'newSince'], noNullPrototype: true },
   )
   const loose = fc.record(
-    { deadline: mostly(times), generation: mostly(fc.nat()), writtenAt: mostly(times), writeIds: oddity },
+    {
+      deadline: mostly(times),
+      generation: mostly(fc.nat()),
+      writeIds: oddity,
+      newIds: mostly(fc.nat()),
+      newSince: mostly(times),
+    },
     { requiredKeys: [], noNullPrototype: true },
   )
   const tombstone = fc.record(

@@ -26,12 +26,15 @@ const LEAST_TIME_MS = 100
 
 /** Its time to live is left alone: it goes by what the mark lists. */
 export async function readMark(io: RecordIO, keys: MarkKeys): Promise<FoundMark> {
-  const { keyring, store, emit } = io.services
+  const { keyring, store, opened, emit } = io.services
   const stored = await io.ask('get', () => store.get(keys.storeKey, undefined))
   if (!stored) return { mark: undefined, version: undefined }
-  const plaintext = await keyring.openMark(keys, stored.bytes)
+  const known = opened.recall(keys.storeKey, stored.bytes)
+  const bytes = known ? stored.bytes : new Uint8Array(stored.bytes)
+  const plaintext = known ?? (await keyring.openMark(keys, bytes))
   const mark = plaintext && decodeMark(plaintext)
   if (!mark) emit('invalid')
+  else if (!known) opened.remember(keys.storeKey, bytes, plaintext)
   return { mark, version: stored.version }
 }
 

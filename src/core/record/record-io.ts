@@ -2,6 +2,7 @@ import { shownKey } from '../check.ts'
 import type { Keyring, Keys } from '../crypto/keyring.ts'
 import { SessionDataError, SessionError, StoreUnavailableError } from '../errors.ts'
 import type { EndReason, SessionEvent, SessionEventType } from '../events.ts'
+import type { OpenedRecords } from './opened-records.ts'
 import { decodeRecord, encodeRecord, secondsUntil, type LiveRecord, type Tombstone } from './record.ts'
 import type { ReplaceOutcome, SessionStore, Version } from '../stores/store.ts'
 import { within } from '../stores/deadline.ts'
@@ -19,6 +20,7 @@ export interface LiveSession {
 export interface Services {
   readonly store: SessionStore
   readonly keyring: Keyring
+  readonly opened: OpenedRecords
   readonly cookieName: string
   readonly idleTimeout: number | false
   readonly absoluteTimeout: number
@@ -64,14 +66,25 @@ export class RecordIO {
     keys: Keys,
     ttl: number | undefined,
   ): Promise<{ record: LiveRecord | Tombstone; version: Version } | undefined> {
-    const { keyring, emit } = this.services
-    const stored = await this.ask('get', () => this.services.store.get(keys.storeKey, ttl))
-    if (!stored) return undefined
-    const plaintext = await keyring.open(keys, stored.bytes)
+    const { keyring, opened, emit } = this.services
+    const { storeKey } = keys
+    const stored = await this.ask('get', () => this.services.store.get(storeKey, ttl))
+    if (!stored) {
+      opened.forget(storeKey)
+      return undefined
+    }
+    const known = opened.recall(storeKey, stored.bytes)
+    // A copy, made before anything is waited for: a store may hand out a view on what its socket reads into.
+    const bytes = known ? stored.bytes : new Uint8Array(stored.bytes)
+    const plaintext = known ?? (await keyring.open(keys, bytes))
     const record = plaintext && decodeRecord(plaintext)
-    if (record) return { record, version: stored.version }
-    emit('invalid')
-    return undefined
+    if (!record) {
+      emit('invalid')
+      return undefined
+    }
+    if ('ended' in record) opened.forget(storeKey)
+    else if (!known) opened.remember(storeKey, bytes, plaintext)
+    return { record, version: stored.version }
   }
 
   /** Restarts the time to live. */
@@ -87,22 +100,26 @@ export class RecordIO {
 
   async replace(keys: Keys, record: LiveRecord | Tombstone, version: Version): Promise<ReplaceOutcome> {
     const bytes = await this.#seal(keys, record)
-    return this.ask('replace', () =>
+    const asked = this.ask('replace', () =>
       this.services.store.replace(keys.storeKey, bytes, this.ttlOf(record), version),
     )
+    return 'ended' in record ? asked.finally(() => this.services.opened.forget(keys.storeKey)) : asked
   }
 
   async set(keys: Keys, record: Tombstone): Promise<void> {
     const bytes = await this.#seal(keys, record)
     await this.ask('set', () => this.services.store.set(keys.storeKey, bytes, this.ttlOf(record)))
+    this.services.opened.forget(keys.storeKey)
   }
 
   async delete(storeKey: string): Promise<void> {
     await this.ask('delete', () => this.services.store.delete(storeKey))
+    this.services.opened.forget(storeKey)
   }
 
   /** Not waited for: the record's token never left the process, so one that stays is known to nobody and runs out. */
   discard(storeKey: string): void {
+    this.services.opened.forget(storeKey)
     void this.services.store.delete(storeKey).catch(() => {})
   }
 
@@ -136,10 +153,14 @@ export class RecordIO {
   }
 
   async #seal(keys: Keys, record: LiveRecord | Tombstone): Promise<Uint8Array> {
-    const { keyring, store } = this.services
+    const { keyring, opened, store } = this.services
     const { maxBytes = Infinity } = store
-    const bytes = await keyring.seal(keys, encodeRecord(record))
-    if (bytes.length <= maxBytes) return bytes
+    const plaintext = encodeRecord(record)
+    const bytes = await keyring.seal(keys, plaintext)
+    if (bytes.length <= maxBytes) {
+      if (!('ended' in record)) opened.remember(keys.storeKey, new Uint8Array(bytes), plaintext)
+      return bytes
+    }
     throw new SessionDataError(
       'ERR_SESSION_TOO_LARGE',
       `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,

@@ -18,12 +18,14 @@ export interface LiveRecord {
   signedIn?: SignedIn | undefined
   /** How many times the record was written. */
   generation: number
-  writtenAt: number
   /**
    * The ids of the last writes, newest first, each with a space behind it; the first one made this generation. One text,
    * since a session that is written often keeps many, and parsing 100 of them as a list costs as much as all the rest.
    */
   writeIds: string
+  /** How many of them are new; the rest is older than `newSince`, and goes as a whole. */
+  newIds: number
+  newSince: number
   texts: SessionTexts
 }
 
@@ -47,7 +49,8 @@ export interface Tombstone {
 const MAX_WRITE_IDS = 256
 /** In base64url, and a space. */
 const WRITE_ID_LENGTH = 12
-const QUIET_MS = 2_000
+/** Who waits for a reply waits 2 s for his turn and 0.6 s for the store at most. */
+const LONGEST_DOUBT_MS = 3_000
 const WRITE_ID_BYTES = 8
 
 /** Tells one write from all others, so that a write whose reply was lost is recognised. */
@@ -59,8 +62,8 @@ export function generateWriteId(): string {
 export type Terms = Pick<LiveRecord, 'deadline' | 'idleTimeout' | 'persistent' | 'signedIn'>
 
 /**
- * The record after one more write. It keeps at most 256 write ids, and only those since it was last quiet for two seconds:
- * nobody waits that long for a reply.
+ * The record after one more write. It keeps the ids of the last three seconds, and up to three seconds more, at most 256.
+ * A clock that is behind forgets nothing; one that is ahead forgets too early, which `lastForgotten` tells.
  */
 export function nextRecord(
   record: LiveRecord,
@@ -69,16 +72,19 @@ export function nextRecord(
   texts: SessionTexts,
   terms: Terms = record,
 ): LiveRecord {
-  const wasQuiet = now - record.writtenAt > QUIET_MS
-  const kept = wasQuiet ? '' : record.writeIds.slice(0, (MAX_WRITE_IDS - 1) * WRITE_ID_LENGTH)
+  const age = now - record.newSince
+  const startsAnew = age >= LONGEST_DOUBT_MS
+  const kept = !startsAnew ? MAX_WRITE_IDS : age < 2 * LONGEST_DOUBT_MS ? record.newIds : 0
+  const older = record.writeIds.slice(0, Math.min(kept, MAX_WRITE_IDS - 1) * WRITE_ID_LENGTH)
   return {
     deadline: terms.deadline,
     idleTimeout: terms.idleTimeout,
     persistent: terms.persistent,
     signedIn: terms.signedIn,
     generation: record.generation + 1,
-    writtenAt: now,
-    writeIds: `${writeId} ${kept}`,
+    writeIds: `${writeId} ${older}`,
+    newIds: startsAnew ? 1 : record.newIds + 1,
+    newSince: startsAnew ? now : record.newSince,
     texts,
   }
 }
@@ -108,10 +114,21 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
  */
 export function encodeRecord(record: LiveRecord | Tombstone): Uint8Array {
   if ('ended' in record) return utf8.encode(JSON.stringify(record))
-  const { deadline, idleTimeout, persistent, signedIn, generation, writtenAt, writeIds, texts } = record
+  const { deadline, idleTimeout, persistent, signedIn, generation, writeIds, newIds, newSince, texts } =
+    record
   const keys = [...texts.keys()]
   // Named one by one, here and below: an object that is spread and added to takes ten times as long.
-  const envelope = { deadline, idleTimeout, persistent, signedIn, generation, writtenAt, writeIds, keys }
+  const envelope = {
+    deadline,
+    idleTimeout,
+    persistent,
+    signedIn,
+    generation,
+    writeIds,
+    newIds,
+    newSince,
+    keys,
+  }
   return utf8.encode([JSON.stringify(envelope satisfies Envelope), ...texts.values()].join('\n'))
 }
 
@@ -125,10 +142,11 @@ export function decodeRecord(bytes: Uint8Array): LiveRecord | Tombstone | undefi
     const envelope = JSON.parse(lines[0]!) as Tombstone | Envelope
     if ('ended' in envelope) return isTombstone(envelope) ? envelope : undefined
     if (!isEnvelope(envelope) || envelope.keys.length !== lines.length - 1) return undefined
-    const { deadline, idleTimeout, persistent, signedIn, generation, writtenAt, writeIds, keys } = envelope
+    const { deadline, idleTimeout, persistent, signedIn, generation, writeIds, newIds, newSince, keys } =
+      envelope
     const texts = new Map<string, string>()
     for (let index = 0; index < keys.length; index++) texts.set(keys[index]!, lines[index + 1]!)
-    return { deadline, idleTimeout, persistent, signedIn, generation, writtenAt, writeIds, texts }
+    return { deadline, idleTimeout, persistent, signedIn, generation, writeIds, newIds, newSince, texts }
   } catch {
     return undefined
   }
@@ -147,12 +165,14 @@ function isTombstone({ ended, endedAt, successor }: Tombstone): boolean {
 }
 
 function isEnvelope(envelope: Envelope): boolean {
-  const { deadline, idleTimeout, persistent, signedIn, generation, writtenAt, writeIds, keys } = envelope
+  const { deadline, idleTimeout, persistent, signedIn, generation, writeIds, newIds, newSince, keys } =
+    envelope
   return (
     isTime(deadline) &&
-    isTime(writtenAt) &&
     Number.isSafeInteger(generation) &&
     typeof writeIds === 'string' &&
+    Number.isSafeInteger(newIds) &&
+    isTime(newSince) &&
     (idleTimeout === undefined || idleTimeout === false || isTimeout(idleTimeout)) &&
     (persistent === undefined || typeof persistent === 'boolean') &&
     (signedIn === undefined || isSignedIn(signedIn)) &&

@@ -42,7 +42,7 @@ export async function begin(commit: Commit, journal: Journal): Promise<Outcome |
   if (!isNeeded) return undefined
   const writtenAt = io.services.now()
   const deadline = writtenAt + io.services.absoluteTimeout * 1000
-  const nothing = { deadline, generation: 0, writtenAt, writeIds: '', texts: new Map() }
+  const nothing = { deadline, generation: 0, writeIds: '', newIds: 0, newSince: writtenAt, texts: new Map() }
   const begun = await addAnew(commit, journal, nothing, signIn && (await newEntry(io, signIn)), true)
   await settle(io, begun)
   return { kept: begun.session, isHandedOut: true, event: signIn ? 'signed-in' : 'created' }

@@ -22,8 +22,9 @@ function live(data: Iterable<[string, unknown]> = [], envelope: Partial<LiveReco
   return {
     deadline: NOW + 1000,
     generation: 3,
-    writtenAt: NOW,
     writeIds: ids(3, 2, 1),
+    newIds: 1,
+    newSince: NOW,
     texts: new Map([...data].map(([key, value]) => [key, toJsonText(key, value)!])),
     ...envelope,
   }
@@ -173,7 +174,7 @@ describe('decoding bytes', () => {
   })
 
   const withKeys = (keys: string) =>
-    `{"deadline":2,"generation":3,"writtenAt":4,"writeIds":"","keys":${keys}}`
+    `{"deadline":2,"generation":3,"writeIds":"","newIds":4,"newSince":5,"keys":${keys}}`
   const envelope = withKeys('[]')
   const withSignIn = (value: unknown) => envelope.replace('{', `{"signedIn":${JSON.stringify(value)},`)
   const withMark = (mark: unknown) => withSignIn({ ...signedIn, mark })
@@ -199,7 +200,8 @@ describe('decoding bytes', () => {
     ['an envelope with a deadline of null', envelope.replace('2', 'null')],
     ['an envelope with a deadline beyond all dates', envelope.replace('2', '1e300')],
     ['an envelope with half a generation', envelope.replace('3', '3.5')],
-    ['an envelope without the time of its last write', envelope.replace('"writtenAt":4,', '')],
+    ['an envelope with half a write id', envelope.replace('4', '4.5')],
+    ['an envelope without the age of its write ids', envelope.replace('"newSince":5,', '')],
     ['an envelope with an idle timeout of another type', envelope.replace('{', '{"idleTimeout":"60",')],
     ['an envelope with an idle timeout of 0', envelope.replace('{', '{"idleTimeout":0,')],
     ['an envelope with a persistence of another type', envelope.replace('{', '{"persistent":1,')],
@@ -267,14 +269,14 @@ describe('decoding bytes', () => {
 describe('nextRecord', () => {
   const texts = new Map([['views', '2']])
 
-  it('E4: raises the generation, notes time and write id, takes the new texts and keeps the rest', () => {
+  it('E4: raises the generation, notes the write id, takes the new texts and keeps the rest', () => {
     const record = live([['views', 1]], { idleTimeout: 60, persistent: false, signedIn })
     const before = structuredClone(record)
     expect(nextRecord(record, id(4), NOW + 1, texts)).toEqual({
       ...record,
       generation: 4,
-      writtenAt: NOW + 1,
       writeIds: ids(4, 3, 2, 1),
+      newIds: 2,
       texts,
     })
     expect(record).toEqual(before)
@@ -287,14 +289,14 @@ describe('nextRecord', () => {
       ...record,
       ...terms,
       generation: 4,
-      writtenAt: NOW + 1,
+      newIds: 2,
       writeIds: ids(4, 3, 2, 1),
       texts,
     })
   })
 
   it('E4: keeps the last 256 write ids, newest first', () => {
-    let record = live([], { generation: 0, writeIds: '' })
+    let record = live([], { generation: 0, writeIds: '', newIds: 0 })
     for (let write = 1; write <= 300; write++) record = nextRecord(record, id(write), NOW, texts)
     expect(record.generation).toBe(300)
     expect(record.writeIds).toBe(ids(...Array.from({ length: 256 }, (_, index) => 300 - index)))
@@ -302,30 +304,62 @@ describe('nextRecord', () => {
 
   it.each([
     [0, ids('new', 3, 2, 1)],
-    [2000, ids('new', 3, 2, 1)],
-    [2001, ids('new')],
+    [2_999, ids('new', 3, 2, 1)],
+    [3_000, ids('new', 3)],
+    [5_999, ids('new', 3)],
+    [6_000, ids('new')],
     [86_400_000, ids('new')],
-    [-5000, ids('new', 3, 2, 1)],
-  ])('E4: forgets write ids only after more than 2 s of quiet: %i ms', (elapsed, writeIds) => {
+    [-5_000, ids('new', 3, 2, 1)],
+    [-86_400_000, ids('new', 3, 2, 1)],
+  ])('E4: forgets write ids that are older than 3 s, at the latest after 6: %i ms', (elapsed, writeIds) => {
     expect(nextRecord(live(), id('new'), NOW + elapsed, texts)).toMatchObject({ generation: 4, writeIds })
   })
 
-  it('E4: counts the quiet from the last write, not from the first', () => {
-    let record = live([], { writeIds: ids(0) })
-    for (let write = 1; write <= 10; write++)
-      record = nextRecord(record, id(write), NOW + write * 1900, texts)
-    expect(record.writeIds).toBe(ids(10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0))
+  /** Writes at these times, and says of each record how old its ids are, the newest first. */
+  const agesAfter = (times: readonly number[]) => {
+    let record = live([], { generation: 0, writeIds: '', newIds: 0, newSince: NOW })
+    return times.map((time, index) => {
+      record = nextRecord(record, id(index), NOW + time, texts)
+      expect(lastForgotten(record)).toBe(index + 1 - record.writeIds.length / 12)
+      return record.writeIds.split(' ').slice(0, -1).map((name) => time - times[Number.parseInt(name, 10)]!) // prettier-ignore
+    })
+  }
+
+  it('E4: written 8 times a second for a minute, keeps all ids of the last 3 s and none of 6 s ago', () => {
+    const times = Array.from({ length: 480 }, (_, index) => index * 125)
+    for (const [index, ages] of agesAfter(times).entries()) {
+      expect(ages.length).toBeLessThanOrEqual(48)
+      expect(Math.max(...ages)).toBeLessThan(6_000)
+      expect(ages).toEqual(Array.from(ages, (_, older) => older * 125))
+      expect(ages.length).toBeGreaterThanOrEqual(Math.min(index + 1, 24))
+    }
   })
 
-  it('E4: the generation minus the ids kept is the last write that is forgotten', () => {
-    let record = live([], { generation: 0, writeIds: '' })
-    const times = [0, 1, 2, 3000, 3001, 9000]
-    const forgotten = times.map((time, index) => {
-      record = nextRecord(record, id(index + 1), NOW + time, texts)
-      return lastForgotten(record)
-    })
-    expect(forgotten).toEqual([0, 0, 0, 3, 3, 5])
+  it('E4: keeps every id for 3 s at whatever pace, and cuts none but from the old end', () => {
+    for (let round = 0; round < 200; round++) {
+      let time = 0
+      const times = Array.from({ length: 60 }, () => (time += Math.floor(Math.random() ** 4 * 5_000)))
+      for (const [index, ages] of agesAfter(times).entries()) {
+        const all = times.slice(0, index + 1).map((each) => times[index]! - each)
+        expect(ages).toEqual(all.toReversed().slice(0, ages.length))
+        expect(ages.length).toBeGreaterThanOrEqual(all.filter((age) => age < 3_000).length)
+      }
+    }
   })
+
+  it.each([-3_600_000, -3_000, -10, 10, 3_000, 3_600_000])(
+    'E4: two servers whose clocks are %i ms apart keep at most 256 ids, and the last forgotten is the truth',
+    (apart) => {
+      let record = live([], { generation: 0, writeIds: '', newIds: 0, newSince: NOW })
+      for (let write = 1; write <= 1_000; write++) {
+        record = nextRecord(record, id(write), NOW + write * 20 + (write % 2) * apart, texts)
+        const kept = record.writeIds.length / 12
+        expect(kept).toBeLessThanOrEqual(256)
+        expect(record.writeIds).toBe(ids(...Array.from({ length: kept }, (_, index) => write - index)))
+        expect(lastForgotten(record)).toBe(write - kept)
+      }
+    },
+  )
 })
 
 describe('remembers', () => {
