@@ -544,10 +544,10 @@ describe.each(stores)("a user's sessions on $name", ({ open }) => {
       expect(bench.store.operations).toEqual(['get', 'get'])
     }) // prettier-ignore
 
-    it.each<['before' | 'after', string]>([
-      ['before', 'fails'],
-      ['after', 'gets no reply'],
-    ])('E10: a swap that %s is ignored: the read answers, and the next one tries again', async (stage) => {
+    it.each<[string, 'before' | 'after']>([
+      ['fails', 'before'],
+      ['gets no reply', 'after'],
+    ])('E10: a swap that %s is ignored: the read answers, and the next one tries again', async (_, stage) => {
       const cookie = await bench.signIn(bench.user)
       pass(10)
       bench.forget()
