@@ -80,7 +80,7 @@ export async function changeMark(
 ): Promise<void> {
   const { markTurns, markChanges, now, emit } = io.services
   const joinedAt = performance.now()
-  const own: WaitingChange = { storeKey: keys.storeKey, change, isSent: false, isInDoubt: false }
+  let own: WaitingChange = { storeKey: keys.storeKey, change, isSent: false, isInDoubt: false }
   markChanges.add(own)
   const run = async (handedOn: FoundMark | undefined, handOn: (found: FoundMark) => void) => {
     io.forgive(performance.now() - joinedAt)
@@ -90,7 +90,11 @@ export async function changeMark(
       if (attempt > 1) await pause(attempt)
       if (attempt > 0 && io.timeLeft() <= reserveMs) throw failure ?? conflict()
       const found = (attempt === 0 && handedOn) || (await readMark(io, keys))
-      own.isInDoubt ||= own.isSent
+      if (own.isSent) {
+        // By another whose reply is slow: what comes of that is no longer taken for an answer.
+        markChanges.delete(own)
+        markChanges.add((own = { ...own, isSent: false, isInDoubt: true }))
+      }
       const changes = [...markChanges].filter(
         (each) => each === own || (each.storeKey === own.storeKey && !each.isSent),
       )
