@@ -56,6 +56,19 @@ describe.each(stores)("changes of one user's list at once, on $name", ({ open })
     for (const cookie of cookies) expect(await bench.userOf(cookie)).toBe(bench.user)
   })
 
+  it('E9: when the first of them is told of an outage, the others are listed under the ids that they have', async () => {
+    const { mark } = await bench.keysOf(await bench.signIn(bench.user))
+    let left = 2
+    bench.store.before = (operation, key) => {
+      if (key === mark && operation === 'replace' && left-- > 0) failing('replace')('replace')
+    }
+    const signIns = Array.from({ length: 10 }, () => bench.signIn(bench.user))
+    const answers = await Promise.allSettled(signIns)
+    const cookies = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
+    expect(cookies.length).toBeGreaterThan(5)
+    for (const cookie of cookies) expect(await bench.userOf(cookie)).toBe(bench.user)
+  })
+
   it('E9: others go on when the one before them gives up', async () => {
     const { mark } = await bench.keysOf(await bench.signIn(bench.user))
     const [first, second] = await Promise.all([bench.signIn(bench.user), bench.signIn(bench.user)])
