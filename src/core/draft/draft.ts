@@ -212,12 +212,10 @@ export class Draft {
     }
   }
 
-  /** Whether nothing was changed since. */
+  /** Whether nothing was changed since; what a load showed to be gone is no change. */
   isStill({ steps, values }: Unsaved): boolean {
     const now = this.unsaved()
     return (
-      now.steps.size === steps.size &&
-      now.values.size === values.size &&
       [...now.steps].every((step) => steps.has(step)) &&
       [...now.values].every(([held, text]) => values.has(held) && values.get(held) === text)
     )
@@ -256,10 +254,11 @@ export class Draft {
     if (!isNew && typeof held.value !== 'object') return
     const text = toJsonText(key, held.value)
     if (!isNew && text === held.text) return
-    const isHeldSince = (step: Step) =>
-      step.type === 'sign-in' && this.#heldAtSignIn.get(step)?.get(key) === held
-    const signIn = this.#open.findIndex(isHeldSince)
-    this.#open.splice(signIn < 0 ? this.#open.length : signIn, 0, { type: 'set', key, text })
+    // What was set before a sign-in is before it in the journal, too: over another's session it is to go.
+    const after = this.#open.findIndex(
+      (step) => step.type === 'sign-in' && this.#heldAtSignIn.get(step)?.get(key) === held,
+    )
+    this.#open.splice(after < 0 ? this.#open.length : after, 0, { type: 'set', key, text })
     if (text === undefined) this.#held.delete(key)
     else held.text = text
   }

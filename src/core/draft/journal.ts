@@ -131,10 +131,14 @@ export function timeoutsAfter(steps: readonly Step[], before: Timeouts): Timeout
   return { deadline, idleTimeout, persistent }
 }
 
-/** What is left to do where another request has signed the same user in (E7): what was another's is behind it. */
+/** What is left to do where another request has signed the same user in (E7): what a sign-in does away with is behind it. */
 export function stepsBesideSignIn(steps: readonly Step[]): Step[] {
   const start = steps.findLastIndex((step) => step.type === 'sign-in' && step.isOverAnother)
-  return steps.slice(start + 1).filter(({ type }) => type !== 'sign-in' && type !== 'regenerate')
+  const last = steps.findLastIndex(({ type }) => type === 'sign-in')
+  return steps.filter(
+    ({ type }, index) =>
+      index > start && type !== 'sign-in' && type !== 'regenerate' && (type !== 'timeouts' || index > last),
+  )
 }
 
 /** The value of a JSON text, freshly made; `undefined` for no text. */

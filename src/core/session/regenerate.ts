@@ -9,11 +9,21 @@ import {
   type SignInStep,
 } from '../draft/journal.ts'
 import { SessionConflictError, SessionEndedError, StoreUnavailableError } from '../errors.ts'
+import type { MarkEntry } from '../record/mark.ts'
 import { RecordIO, type LiveSession } from '../record/record-io.ts'
 import type { LiveRecord, SignedIn, Tombstone } from '../record/record.ts'
 import { endLoaded, tombstone } from './ending.ts'
 import { swap, type Swapped, type Write } from './swap.ts'
-import { changeEntry, delist, enlist, entryOf, generateEntryId, makeRoom, whyUnlisted } from './users.ts'
+import {
+  announce,
+  delist,
+  enlist,
+  entryOf,
+  generateEntryId,
+  makeRoom,
+  tellExactly,
+  whyUnlisted,
+} from './users.ts'
 import { add, next, requireHeaders, rewrite, save, type Commit, type Outcome } from './write.ts'
 
 /** A session under a token that nobody has yet. `listed` is how many its user has, where it was listed with it. */
@@ -59,14 +69,18 @@ export async function regenerate(commit: Commit, journal: Journal, loaded: LiveS
   const signIn = signInOf(journal.steps)
   const before = loaded.record.signedIn
   const keepsEntry = before !== undefined && (signIn ?? before).userId === before.userId
-  if (before && !(await isStillListed(io, journal, loaded.record, before, keepsEntry))) {
-    return signIn ? follow(commit, journal, loaded, await successorOf(io, loaded)) : ended()
+  const asked = before && (await askMark(io, journal, loaded.record, before, keepsEntry))
+  if (asked && !asked.isListed) {
+    // Another sign-in over the session takes the entry out, too, and the tombstone tells.
+    const found = signIn && (await io.read(loaded.keys, undefined))
+    return found && 'ended' in found.record ? superseded(commit, journal, loaded, found.record) : ended()
   }
   const signedIn = keepsEntry ? before : signIn && (await newEntry(io, signIn))
   const begun = await addAnew(commit, journal, loaded.record, signedIn, !keepsEntry)
   const swapped = await endPredecessor(commit, journal, loaded, begun)
   if (swapped.outcome === 'written') {
     await settle(io, begun)
+    if (asked?.announced) await tellExactly(io, asked.announced, begun.session.record)
     if (before && !keepsEntry) await delist(io, before)
     return { kept: begun.session, isHandedOut: true, event: signIn ? 'signed-in' : 'regenerated' }
   }
@@ -74,38 +88,31 @@ export async function regenerate(commit: Commit, journal: Journal, loaded: LiveS
   if (swapped.outcome === 'exhausted') {
     throw new SessionConflictError('other requests kept writing the same session; its token was kept')
   }
-  if (swapped.outcome === 'missing') return ended('missing')
-  const { successor } = swapped.outcome === 'ended' ? swapped.tombstone : {}
-  return follow(commit, journal, loaded, successor)
+  return swapped.outcome === 'ended'
+    ? superseded(commit, journal, loaded, swapped.tombstone)
+    : ended('missing')
 }
 
-/** Another request ended the session first: what that means to this one depends on who goes on in its place. */
-async function follow(
+/** Another request ended the session first, or gave it a new token. */
+async function superseded(
   commit: Commit,
   journal: Journal,
-  loaded: LiveSession,
-  successor: Tombstone['successor'],
+  { record }: LiveSession,
+  { successor }: Tombstone,
 ): Promise<Outcome> {
-  const { state } = commit
-  const signIn = signInOf(journal.steps)
   if (!successor) return ended()
+  const signIn = signInOf(journal.steps)
   const joined = await join(commit, journal, successor)
   if (joined) return joined
   if (signIn && successor.userId === signIn.userId) return ended()
   if (signIn && successor.userId !== undefined) {
     // Somebody else signed in meanwhile; the credentials of this request were checked all the same.
-    state.loaded = { state: 'none' }
+    commit.state.loaded = { state: 'none' }
     return (await begin(commit, journal)) ?? ended()
   }
-  if (!next(commit, journal, loaded.record, loaded.record.signedIn).changed) return { lost: 'dropped' }
+  if (!next(commit, journal, record, record.signedIn).changed) return { lost: 'dropped' }
   const error = new SessionConflictError("another request regenerated the session's token first")
   return { lost: 'dropped', error }
-}
-
-/** Of a session that is no longer listed: a sign-in over another's takes that one's entry out (E7). */
-async function successorOf(io: RecordIO, { keys }: LiveSession): Promise<Tombstone['successor']> {
-  const found = await io.read(keys, undefined)
-  return found && 'ended' in found.record ? found.record.successor : undefined
 }
 
 /** Adds it with the journal applied, and lists it where that begins a sign-in. */
@@ -187,7 +194,8 @@ async function join(
   successor: Tombstone['successor'],
 ): Promise<Outcome | undefined> {
   const { io } = commit
-  if (!successor || signInOf(journal.steps)?.userId !== successor.userId) return undefined
+  const signIn = signInOf(journal.steps)
+  if (!signIn || signIn.userId !== successor?.userId) return undefined
   const session = await lastOf(io, successor)
   const signedIn = session?.record.signedIn
   if (!signedIn || (await whyUnlisted(io, signedIn)) !== undefined) return undefined
@@ -214,18 +222,21 @@ async function lastOf(
 }
 
 /** Asks the user's mark once more before a cookie is sent for his session, and tells it of what changes (E5, E10). */
-async function isStillListed(
+async function askMark(
   io: RecordIO,
   { steps }: Journal,
   record: LiveRecord,
   signedIn: SignedIn,
   keepsEntry: boolean,
-): Promise<boolean> {
+): Promise<{ isListed: boolean; announced?: MarkEntry | undefined }> {
   const signIn = signInOf(steps)
-  if (!keepsEntry || !(signIn || setsTimeouts(steps))) return (await whyUnlisted(io, signedIn)) === undefined
+  if (!keepsEntry || !(signIn || setsTimeouts(steps))) {
+    return { isListed: (await whyUnlisted(io, signedIn)) === undefined }
+  }
   const now = io.services.now()
   const seen = signIn && { signedInAt: now, lastSeenAt: now, ...(signIn.label && { label: signIn.label }) }
-  return changeEntry(io, signedIn, { ...seen, ...entryOf(io, timeoutsAfter(steps, record)) })
+  const announced = await announce(io, signedIn, entryOf(io, timeoutsAfter(steps, record)), seen)
+  return { isListed: announced !== undefined, announced }
 }
 
 /** New entries go under the first secret. */

@@ -85,21 +85,53 @@ export async function enlist(
   return { entryId, listed }
 }
 
-/** Changes a session's entry; says whether it is listed. */
-export async function changeEntry(
+/** When a session's entry runs out. */
+type EntryTimes = Pick<MarkEntry, 'idle' | 'until'>
+
+/**
+ * Tells a session's entry of timeouts that its record is yet to have: only what they prolong, since that may still fail,
+ * and no session may live longer than its entry (E10). Gives the entry; `undefined` when it is not listed.
+ */
+export async function announce(
+  io: RecordIO,
+  signedIn: SignedIn,
+  { idle, until }: EntryTimes,
+  seen?: Partial<MarkEntry>,
+): Promise<MarkEntry | undefined> {
+  return changeEntry(io, signedIn, (entry) => ({
+    ...entry,
+    ...seen,
+    idle: entry.idle === false || idle === false ? false : Math.max(entry.idle, idle),
+    until: Math.max(entry.until, until),
+  }))
+}
+
+/** Tells the entry that was announced what became of it, where the record says less. */
+export async function tellExactly(
+  io: RecordIO,
+  { idle, until }: MarkEntry,
+  { signedIn, ...record }: LiveRecord,
+): Promise<void> {
+  const times = entryOf(io, record)
+  if (!signedIn || (idle === times.idle && until === times.until)) return
+  const change = changeEntry(io, signedIn, (entry) => ({ ...entry, ...times }))
+  await told(io, change)
+}
+
+async function changeEntry(
   io: RecordIO,
   { entryId, mark }: SignedIn,
-  changes: Partial<Omit<MarkEntry, 'id'>>,
-): Promise<boolean> {
-  let isListed = false
-  const change = (entries: readonly MarkEntry[]) => {
-    isListed = entries.some(({ id }) => id === entryId)
-    return isListed
-      ? entries.map((each) => (each.id === entryId ? { ...each, ...changes } : each))
-      : undefined
+  change: (entry: MarkEntry) => MarkEntry,
+): Promise<MarkEntry | undefined> {
+  let changed: MarkEntry | undefined
+  const changeAll = (entries: readonly MarkEntry[]) => {
+    const before = entries.find(({ id }) => id === entryId)
+    changed = before && change(before)
+    if (!before || !changed || isSame(changed, before)) return undefined
+    return entries.map((each) => (each === before ? changed! : each))
   }
-  await changeMark(io, mark, change, REST_OF_SIGN_IN_MS)
-  return isListed
+  await changeMark(io, mark, changeAll, REST_OF_SIGN_IN_MS)
+  return changed
 }
 
 /** Takes a session off the list that was ended, or that could not begin. A failure of that is told, not thrown. */
@@ -122,7 +154,9 @@ export function makeRoom(io: RecordIO, { userId, entryId }: SignedIn, listed: nu
     const [own = [], ...older] = await readLists(io, marks)
     // Who signed in after it makes room for himself, or is taken back: of two clicks one is.
     const at = own.findIndex(({ id }) => id === entryId)
-    const others = [...own.slice(0, Math.max(0, at)), ...older.flat()]
+    // Pushed out meanwhile, it pushes nobody out.
+    if (at < 0) return
+    const others = [...own.slice(0, at), ...older.flat()]
     const surplus = Math.max(0, others.length + 1 - maxSessionsPerUser)
     const oldest = others.toSorted(byLastUse(now())).slice(0, surplus)
     const ids = new Set(oldest.map(({ id }) => id))
@@ -135,7 +169,7 @@ export function makeRoom(io: RecordIO, { userId, entryId }: SignedIn, listed: nu
 export function entryOf(
   io: RecordIO,
   { deadline, idleTimeout }: Pick<LiveRecord, 'deadline' | 'idleTimeout'>,
-): Pick<MarkEntry, 'idle' | 'until'> {
+): EntryTimes {
   return { idle: idleTimeout ?? io.services.idleTimeout, until: deadline }
 }
 
@@ -173,6 +207,11 @@ function readLists(io: RecordIO, marks: readonly MarkKeys[]): Promise<(readonly 
   return Promise.all(marks.map(async (keys) => (await readMark(io, keys)).mark?.entries ?? []))
 }
 
+function isSame(left: MarkEntry, right: MarkEntry): boolean {
+  const names = Object.keys(left) as (keyof MarkEntry)[]
+  return names.every((name) => left[name] === right[name])
+}
+
 function without(isMeant: (id: string) => boolean): MarkChange {
   return (entries) => {
     const rest = entries.filter(({ id }) => !isMeant(id))
@@ -181,7 +220,7 @@ function without(isMeant: (id: string) => boolean): MarkChange {
 }
 
 /** The store's failures were told when they came. */
-async function told(io: RecordIO, work: Promise<void>): Promise<void> {
+async function told(io: RecordIO, work: Promise<unknown>): Promise<void> {
   try {
     await work
   } catch (error) {

@@ -10,7 +10,7 @@ import type { LiveSession, RecordIO } from '../record/record-io.ts'
 import { lastForgotten, nextRecord, type LiveRecord, type SignedIn } from '../record/record.ts'
 import type { SessionState } from './session-state.ts'
 import { swap } from './swap.ts'
-import { changeEntry, entryOf } from './users.ts'
+import { announce, entryOf, tellExactly } from './users.ts'
 
 /** What one commit is about. */
 export interface Commit {
@@ -29,11 +29,11 @@ export type Outcome =
 export async function save(commit: Commit, journal: Journal, loaded: LiveSession): Promise<Outcome> {
   const { io } = commit
   const { record } = loaded
+  const { signedIn } = record
   const isPromised = setsTimeouts(journal.steps)
-  if (isPromised && record.signedIn) {
-    const entry = entryOf(io, timeoutsAfter(journal.steps, record))
-    if (!(await changeEntry(io, record.signedIn, entry))) return { lost: 'dropped' }
-  }
+  const isTold = isPromised && signedIn !== undefined
+  const entry = isTold && (await announce(io, signedIn, entryOf(io, timeoutsAfter(journal.steps, record))))
+  if (isTold && !entry) return { lost: 'dropped' }
   const swapped = await swap(io, loaded, journal, async ({ record: newest }) => {
     refuseToGuess(journal, newest)
     const { record: written, changed } = next(commit, journal, newest, newest.signedIn)
@@ -50,6 +50,7 @@ export async function save(commit: Commit, journal: Journal, loaded: LiveSession
     case 'unchanged':
       return { kept: swapped.session, isHandedOut: false }
     case 'written':
+      if (entry) await tellExactly(io, entry, swapped.session.record)
       return { kept: swapped.session, isHandedOut: isPromised, event: 'saved' }
     case 'ended':
       return { lost: 'dropped' }

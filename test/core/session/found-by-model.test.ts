@@ -152,4 +152,149 @@ describe.each(stores)('found by the model on $name', ({ open }) => {
     expect(await read(cookie)).toEqual({ user })
     expect(await bench.manager.listSessions(user)).toHaveLength(1)
   })
+
+  describe('users', () => {
+    const user = (what: string) => `one whose ${what}, on ${store.current.constructor.name}`
+    const signedIn = async (userId: string, options = {}) => {
+      const { cookie } = await visitOk(bench.manager, undefined, (session) => session.signIn(userId, options))
+      return cookie
+    }
+    const owner = async (cookie: string) =>
+      (await visitOk(bench.manager, cookie, (session) => session.userId())).result
+
+    it('E6: an ordinary write to a session that ended moments ago asks nothing more of the store', async () => {
+      const cookie = await bench.begin({ n: 1 })
+      await elsewhere(cookie, (session) => session.regenerateId())
+      await visitOk(bench.manager, cookie, async (session) => {
+        await session.exists()
+        bench.forget()
+        session.set('n', 2)
+      })
+      expect(bench.store.operations).toEqual([])
+      expect(bench.events()).toContain('dropped')
+    })
+
+    it('C2, E7: timeouts that were set before a sign-in are no part of what it is answered with', async () => {
+      const cookie = await bench.begin({ n: 1 })
+      await elsewhere(cookie, (session) => session.signIn(user('sign-in is repeated')))
+      const { setCookie } = await visitOk(bench.manager, cookie, (session) => {
+        session.setTimeouts({ absolute: 45 })
+        session.signIn(user('sign-in is repeated'))
+      })
+      expect(setCookie).toContain('Max-Age=1209600')
+    })
+
+    it("E11: a value that was set before a sign-in over another's session is gone for an update and a take, too", async () => {
+      const cookie = await signedIn(user('value must not be seen'))
+      const { result } = await visitOk(bench.manager, cookie, async (session) => {
+        session.set('n', 1)
+        session.set('ticket', 'T1')
+        session.signIn(user('session begins with nothing'))
+        return [await session.update('n', (n: number = 0) => n + 1), await session.take('ticket')]
+      })
+      expect(result).toEqual([1, undefined])
+    })
+
+    it("E7: a double click over another's session is one session", async () => {
+      const cookie = await signedIn(user('session is signed in over'))
+      const bob = user('click is doubled')
+      let first = ''
+      const { cookie: second, error } = await visit(bench.manager, cookie, async (session) => {
+        await session.exists()
+        session.signIn(bob)
+        first = (await elsewhere(cookie, (other) => other.signIn(bob))).cookie
+      })
+      expect(error).toBeUndefined()
+      expect(second).toBe(first)
+      expect(await bench.manager.listSessions(bob)).toHaveLength(1)
+    })
+
+    it('E7: who signs in again over his session, over which somebody else has signed in, starts afresh', async () => {
+      const [ann, bob] = [user('session is taken over'), user('session took over')]
+      const cookie = await signedIn(ann)
+      const { cookie: second, error } = await visit(bench.manager, cookie, async (session) => {
+        await session.exists()
+        session.signIn(ann)
+        await elsewhere(cookie, (other) => other.signIn(bob))
+      })
+      expect(error).toBeUndefined()
+      expect(await owner(second)).toBe(ann)
+    })
+
+    it('E10: a session stays listed when timeouts were set that did not come to be', async () => {
+      const ann = user('timeouts were lost')
+      const cookie = await signedIn(ann)
+      let successor = ''
+      await visit(bench.manager, cookie, async (session) => {
+        await session.exists()
+        session.setTimeouts({ absolute: 45 })
+        successor = (await elsewhere(cookie, (other) => other.regenerateId())).cookie
+      })
+      bench.clock.ms += 46_000
+      expect(await owner(successor)).toBe(ann)
+      expect(await bench.manager.listSessions(ann)).toHaveLength(1)
+    })
+
+    it('E10: a session is listed as long as its record says, though two set timeouts at once', async () => {
+      const ann = user('timeouts met')
+      const cookie = await signedIn(ann)
+      await visitOk(bench.manager, cookie, async (session) => {
+        await session.exists()
+        await elsewhere(cookie, (other) => other.setTimeouts({ idle: false }))
+        session.setTimeouts({ persistent: true })
+      })
+      bench.clock.ms += 100_000_000
+      expect(await bench.manager.listSessions(ann)).toHaveLength(1)
+    })
+
+    it('E9: two sign-ins at once, where one session is allowed, do not end each other', async () => {
+      const ann = user('sign-ins meet')
+      await signedIn(ann)
+      let isWaited = false
+      let release = () => {}
+      const released = new Promise<void>((resolve) => (release = resolve))
+      let isHeld = () => {}
+      const held = new Promise<void>((resolve) => (isHeld = resolve))
+      bench.forget()
+      // The first one's third write, after its record and its entry, is to make room.
+      let writes = 0
+      bench.store.before = async (operation) => {
+        if (operation === 'get' || isWaited || ++writes < 3) return
+        isWaited = true
+        isHeld()
+        await released
+      }
+      const signIn = () =>
+        visitOk(bench.another({ maxSessionsPerUser: 1 }), undefined, (session) => session.signIn(ann))
+      const first = signIn()
+      await held
+      const second = await signIn()
+      release()
+      const cookies = [(await first).cookie, second.cookie]
+      const owners = [await owner(cookies[0]!), await owner(cookies[1]!)]
+      expect(owners.filter((userId) => userId === ann)).toHaveLength(1)
+    })
+
+    it('D9: an outage that was answered stays answered when a read shows whose session it is', async () => {
+      const [ann, bob] = [user('store was down'), user('sign-in met an outage')]
+      const cookie = await signedIn(ann)
+      const { setCookie } = await visitOk(bench.manager, cookie, async (session) => {
+        session.set('n', 1)
+        session.signIn(bob)
+        bench.store.before = failing('get')
+        await expect(session.save()).rejects.toThrow(StoreUnavailableError)
+        await session.exists()
+      })
+      expect(setCookie).toBeUndefined()
+      expect(await owner(cookie)).toBe(ann)
+    })
+
+    it('E10: timeouts that are set shorter are told to the list', async () => {
+      const ann = user('session is to end soon')
+      const cookie = await signedIn(ann)
+      await visitOk(bench.manager, cookie, (session) => session.setTimeouts({ absolute: 45 }))
+      bench.clock.ms += 46_000
+      expect(await bench.manager.listSessions(ann)).toEqual([])
+    })
+  })
 })
