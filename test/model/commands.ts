@@ -255,6 +255,7 @@ function writings(): fc.Arbitrary<Command> {
           session.signIn(userId, options)
           model.signIn(userId, options)
         },
+        ({ model }, [, { keep = [] }]) => !keep.some((key) => model.hasSet(key)),
       ),
     },
   )

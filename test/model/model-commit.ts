@@ -26,6 +26,8 @@ export interface Facts {
   isUnsettled: boolean
   /** The request was refused an answer. */
   isRefused: boolean
+  /** The first write never arrived. */
+  isFirstWriteLost: boolean
   /** A write was not answered. */
   isInDoubt: boolean
   /** Whether what is under a key was replaced or deleted. */
@@ -254,7 +256,7 @@ export class ModelCommit {
   #see(entry: Entry): void {
     const { marks } = this.#request.world
     if (!marks.isToBeSeen(entry)) return
-    marks.see(entry)
+    if (!this.#facts.isFirstWriteLost) marks.see(entry)
     this.#writes = true
   }
 

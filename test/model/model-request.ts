@@ -180,6 +180,11 @@ export class ModelRequest {
     return steps.some((step) => step.type === 'set' && step.key === key && step.isNested)
   }
 
+  /** What a repeated sign-in does with a value that it keeps, and had set before, is not laid down. */
+  hasSet(key: string): boolean {
+    return this.batches.some(({ steps }) => steps.some((step) => step.type === 'set' && step.key === key))
+  }
+
   clear(): void {
     this.held.clear()
     for (const { held } of this.#signIns) held.clear()

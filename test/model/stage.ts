@@ -282,6 +282,8 @@ export class Stage {
       hasFailed: failed.length > 0,
       isUnsettled: outcome === 'outage' && failed.length > 0 && !isMadeGood && mayBeTold,
       isRefused: outcome === 'refused',
+      isFirstWriteLost:
+        attempts.find(({ operation }) => operation !== 'get')?.isDone === false && failed.length > 0,
       isInDoubt: failed.some(isSwap),
       isWritten: (key) =>
         attempts.some(
