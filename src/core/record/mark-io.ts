@@ -52,14 +52,14 @@ export async function writeMark(
   return added === undefined ? { outcome: 'conflict' } : { outcome: 'replaced', version: added }
 }
 
-/** A change that is to be made at its turn, or by the swap of one before it. */
+/** A change that waits to be made: at its turn, or by the swap of one before it. */
 export interface WaitingChange {
   storeKey: string
   change: MarkChange
-  /** Whether a swap with it is under way. */
-  isSent: boolean
-  /** Whether one went unanswered. */
-  isInDoubt: boolean
+  /** Settles with the swap that is under way with it. */
+  sent?: Promise<void> | undefined
+  /** Of a swap with it: it may have been made. */
+  unanswered?: StoreUnavailableError | undefined
 }
 
 /**
@@ -80,44 +80,44 @@ export async function changeMark(
 ): Promise<void> {
   const { markTurns, markChanges, now, emit } = io.services
   const joinedAt = performance.now()
-  let own: WaitingChange = { storeKey: keys.storeKey, change, isSent: false, isInDoubt: false }
+  const own: WaitingChange = { storeKey: keys.storeKey, change }
   markChanges.add(own)
   const run = async (handedOn: FoundMark | undefined, handOn: (found: FoundMark) => void) => {
     io.forgive(performance.now() - joinedAt)
-    let failure: StoreUnavailableError | undefined
     for (let attempt = 0; markChanges.has(own); attempt++) {
       // Wait, then read, then swap, as with a session's record.
       if (attempt > 1) await pause(attempt)
-      if (attempt > 0 && io.timeLeft() <= reserveMs) throw failure ?? conflict()
+      if (attempt > 0 && io.timeLeft() <= reserveMs) throw conflict()
       const found = (attempt === 0 && handedOn) || (await readMark(io, keys))
-      if (own.isSent) {
-        // By another whose reply is slow: what comes of that is no longer taken for an answer.
-        markChanges.delete(own)
-        markChanges.add((own = { ...own, isSent: false, isInDoubt: true }))
+      if (own.sent) {
+        await own.sent
+        continue
       }
       const changes = [...markChanges].filter(
-        (each) => each === own || (each.storeKey === own.storeKey && !each.isSent),
+        (each) => each === own || (each.storeKey === own.storeKey && !each.sent),
       )
       const entries = changed(found.mark?.entries, changes)
-      const mark = entries && markWith(entries, found.mark, now())
+      const wasUnanswered = own.unanswered !== undefined
+      if (!entries) {
+        forget(changes, markChanges)
+        return handOn(found)
+      }
       try {
-        const reply = mark && (await sent(changes, () => writeMark(io, keys, mark, found)))
-        if (reply && reply.outcome !== 'replaced') {
-          emit('conflict')
-          continue
-        }
-        for (const each of changes) markChanges.delete(each)
-        handOn(reply ? { mark, version: reply.version } : found)
+        const mark = markWith(entries, found.mark, now())
+        const reply = await send(changes, markChanges, writeMark(io, keys, mark, found))
+        if (reply.outcome === 'replaced') return handOn({ mark, version: reply.version })
+        emit('conflict')
       } catch (error) {
-        if (failure || !(error instanceof StoreUnavailableError)) throw error
-        failure = error
+        if (wasUnanswered || !own.unanswered) throw error
       }
     }
   }
   try {
     await markTurns.take(keys.storeKey, run)
-  } finally {
-    markChanges.delete(own)
+  } catch (error) {
+    // Another's swap may be making it.
+    while (own.sent) await own.sent
+    if (markChanges.delete(own)) throw own.unanswered ?? error
   }
 }
 
@@ -126,23 +126,41 @@ function changed(
   before: readonly MarkEntry[] = [],
   changes: readonly WaitingChange[],
 ): readonly MarkEntry[] | undefined {
-  const after = changes.reduce((entries, each) => each.change(entries, each.isInDoubt) ?? entries, before)
+  const after = changes.reduce(
+    (entries, each) => each.change(entries, each.unanswered !== undefined) ?? entries,
+    before,
+  )
   return after === before ? undefined : after
 }
 
-async function sent(
+/** What came of the swap is noted before anybody who waits for it goes on. */
+function send(
   changes: readonly WaitingChange[],
-  write: () => Promise<ReplaceOutcome>,
+  waiting: Set<WaitingChange>,
+  swap: Promise<ReplaceOutcome>,
 ): Promise<ReplaceOutcome> {
-  for (const each of changes) each.isSent = true
-  try {
-    return await write()
-  } catch (error) {
-    for (const each of changes) each.isInDoubt = true
-    throw error
-  } finally {
-    for (const each of changes) each.isSent = false
-  }
+  const noted = swap
+    .then((reply) => {
+      if (reply.outcome === 'replaced') forget(changes, waiting)
+      return reply
+    })
+    .catch((error: unknown) => {
+      if (error instanceof StoreUnavailableError) for (const each of changes) each.unanswered = error
+      throw error
+    })
+    .finally(() => {
+      for (const each of changes) each.sent = undefined
+    })
+  const settled = noted.then(
+    () => {},
+    () => {},
+  )
+  for (const each of changes) each.sent = settled
+  return noted
+}
+
+function forget(changes: readonly WaitingChange[], waiting: Set<WaitingChange>): void {
+  for (const each of changes) waiting.delete(each)
 }
 
 function conflict(): SessionConflictError {
