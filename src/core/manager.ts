@@ -5,6 +5,7 @@ import { isError, SessionStateError } from './errors.ts'
 import { listSessions, revoke, type UserSession } from './session/users.ts'
 import { checkNames, checkUserId, wrong } from './check.ts'
 import { checkOptions, type CheckedOptions, type SessionOptions } from './options.ts'
+import { MarkChanges } from './record/mark-changes.ts'
 import { OpenedRecords } from './record/opened-records.ts'
 import { RecordIO, type Services } from './record/record-io.ts'
 import { Turns } from './record/turns.ts'
@@ -59,8 +60,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
       keyring: new Keyring(cookie.name, secrets),
       opened: new OpenedRecords(),
       turns: new Turns(),
-      markTurns: new Turns(),
-      markChanges: new Set(),
+      markChanges: new MarkChanges(),
       emit,
     }
   }

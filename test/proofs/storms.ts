@@ -172,9 +172,10 @@ export async function amidFaults(
   { proxies }: Cluster,
   random: () => number,
   work: () => Promise<void>,
+  longestMs = 150,
 ): Promise<void> {
   let isOver = false
-  const disturbances = proxies.map((proxy) => disturb(proxy, random, () => isOver))
+  const disturbances = proxies.map((proxy) => disturb(proxy, random, longestMs, () => isOver))
   try {
     await work()
   } finally {
@@ -183,9 +184,15 @@ export async function amidFaults(
   }
 }
 
-async function disturb(proxy: FaultProxy, random: () => number, isOver: () => boolean): Promise<void> {
+/** Peace and a fault take turns, for at most so long each. */
+async function disturb(
+  proxy: FaultProxy,
+  random: () => number,
+  longestMs: number,
+  isOver: () => boolean,
+): Promise<void> {
   while (!isOver()) {
-    await sleep(random() * 150)
+    await sleep(random() * longestMs)
     proxy.fault = pick<Fault>(
       [
         { type: 'swallow' },
@@ -196,7 +203,7 @@ async function disturb(proxy: FaultProxy, random: () => number, isOver: () => bo
       ],
       random,
     )
-    await sleep(random() * 150)
+    await sleep(random() * longestMs)
     proxy.fault = { type: 'none' }
   }
 }

@@ -17,6 +17,8 @@ const BEFORE = SIGN_OUTS + REVOCATIONS + STAYERS
 const STORM_MS = 250
 const LOOKS = 10
 const CLICKS = 12
+/** These storms are short. */
+const LONGEST_FAULT_MS = 40
 
 /** No user of one run is that of another: what a faulty network left on a list would be taken for a fault of the next. */
 let runs = 0
@@ -47,21 +49,28 @@ export const stormOfOneUser: Storm = async (cluster, { isExplicit, random }) => 
     await sleep(random() * STORM_MS)
     await cluster.ask(server, token, { id: `${user}.${id}`, steps: [step], isExplicit: isExplicit() })
   }
-  await amidFaults(cluster, random, async () => {
-    const others = sleep(STORM_MS / 2).then(() => request('others', own, { type: 'revoke-others', user }))
-    await Promise.all([
-      others,
-      ...Array.from({ length: SIGN_INS }, async (_, index) => {
-        if (index < LATE_SIGN_INS) await others
-        else await sleep(random() * STORM_MS)
-        await signIn(`in${index}`, index)
-      }),
-      ...tokens.slice(0, SIGN_OUTS).map((token, index) => request(`out${index}`, token, { type: 'destroy' })),
-      ...lines.map(({ id }, index) => request(`revoke${index}`, own, { type: 'revoke', user, entry: id })),
-      ...Array.from({ length: LOOKS }, (_, index) => request(`list${index}`, own, { type: 'list', user })),
-      ...tokens.map((token, index) => request(`look${index}`, token, { type: 'read' })),
-    ])
-  })
+  await amidFaults(
+    cluster,
+    random,
+    async () => {
+      const others = sleep(STORM_MS / 2).then(() => request('others', own, { type: 'revoke-others', user }))
+      await Promise.all([
+        others,
+        ...Array.from({ length: SIGN_INS }, async (_, index) => {
+          if (index < LATE_SIGN_INS) await others
+          else await sleep(random() * STORM_MS)
+          await signIn(`in${index}`, index)
+        }),
+        ...tokens
+          .slice(0, SIGN_OUTS)
+          .map((token, index) => request(`out${index}`, token, { type: 'destroy' })),
+        ...lines.map(({ id }, index) => request(`revoke${index}`, own, { type: 'revoke', user, entry: id })),
+        ...Array.from({ length: LOOKS }, (_, index) => request(`list${index}`, own, { type: 'list', user })),
+        ...tokens.map((token, index) => request(`look${index}`, token, { type: 'read' })),
+      ])
+    },
+    LONGEST_FAULT_MS,
+  )
   return finish(cluster, user, own)
 }
 
@@ -87,18 +96,23 @@ export const stormOfClicks: Storm = async (cluster, options) => {
   const old = await begin(cluster, [coupon])
   const click = (id: string, server: number) =>
     cluster.ask(server % cluster.processes, old, { id: `${user}.${id}`, ...clicked(user, options) })
-  await amidFaults(cluster, options.random, async () => {
-    await Promise.all(
-      Array.from({ length: CLICKS }, async (_, index) => {
-        await sleep(options.random() * 20)
-        const { setCookie } = await click(`click${index}`, index)
-        // As a browser would, which has the new cookie by now; but a click may have left before.
-        if (setCookie)
-          await cluster.ask(index % cluster.processes, setCookie, write(`${user}.write${index}`, options))
-        if (index % 3 === 0) await click(`late${index}`, index + 1)
-      }),
-    )
-  })
+  await amidFaults(
+    cluster,
+    options.random,
+    async () => {
+      await Promise.all(
+        Array.from({ length: CLICKS }, async (_, index) => {
+          await sleep(options.random() * 20)
+          const { setCookie } = await click(`click${index}`, index)
+          // As a browser would, which has the new cookie by now; but a click may have left before.
+          if (setCookie)
+            await cluster.ask(index % cluster.processes, setCookie, write(`${user}.write${index}`, options))
+          if (index % 3 === 0) await click(`late${index}`, index + 1)
+        }),
+      )
+    },
+    LONGEST_FAULT_MS,
+  )
   const last = await untilAnswered((attempt) =>
     cluster.ask(0, old, {
       id: `${user}.last.${attempt}`,

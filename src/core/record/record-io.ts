@@ -6,7 +6,7 @@ import type { OpenedRecords } from './opened-records.ts'
 import { decodeRecord, encodeRecord, secondsUntil, type LiveRecord, type Tombstone } from './record.ts'
 import type { ReplaceOutcome, SessionStore, Version } from '../stores/store.ts'
 import { within } from '../stores/deadline.ts'
-import type { FoundMark, WaitingChange } from './mark-io.ts'
+import type { MarkChanges } from './mark-changes.ts'
 import type { Turns } from './turns.ts'
 
 /** A session whose record was read live. */
@@ -29,8 +29,7 @@ export interface Services {
   readonly persistent: boolean
   readonly maxSessionsPerUser: number
   readonly turns: Turns<LiveSession>
-  readonly markTurns: Turns<FoundMark>
-  readonly markChanges: Set<WaitingChange>
+  readonly markChanges: MarkChanges
   /** Milliseconds since the epoch. */
   now(): number
   emit(type: SessionEventType, details?: Omit<SessionEvent, 'type' | 'at'>): void
@@ -54,11 +53,6 @@ export class RecordIO {
     const now = performance.now()
     this.#startedAt ??= now
     return this.#startedAt + BUDGET_MS - now
-  }
-
-  /** What one waits for others of this process is not the store's. */
-  forgive(milliseconds: number): void {
-    if (this.#startedAt !== undefined) this.#startedAt += milliseconds
   }
 
   /** `undefined` for no record, and for one that cannot be opened or understood. */
@@ -166,6 +160,12 @@ export class RecordIO {
       `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
     )
   }
+}
+
+/** For a write whose failure is an outcome: it may have been made. */
+export function asUnanswered(error: unknown): { outcome: 'unanswered'; error: StoreUnavailableError } {
+  if (error instanceof StoreUnavailableError) return { outcome: 'unanswered', error }
+  throw error
 }
 
 /** A tombstone is believed for 30 s from its time stamp (E6); reads may keep it longer. */

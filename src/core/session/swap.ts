@@ -1,7 +1,7 @@
-import { StoreUnavailableError } from '../errors.ts'
+import type { StoreUnavailableError } from '../errors.ts'
 import { remembers, type LiveRecord, type Tombstone } from '../record/record.ts'
 import { pause } from '../record/pause.ts'
-import type { LiveSession, RecordIO } from '../record/record-io.ts'
+import { asUnanswered, type LiveSession, type RecordIO } from '../record/record-io.ts'
 
 /** How a {@link swap} ended. `exhausted`: others kept writing for as long as a request may wait. */
 export type Swapped =
@@ -72,11 +72,6 @@ export async function swap(
     const ttl = io.ttlOf(session.record)
     if (ttl !== io.ttlOf(stale)) await io.touch(session.keys, ttl)
   }
-}
-
-function asUnanswered(error: unknown): { outcome: 'unanswered'; error: StoreUnavailableError } {
-  if (error instanceof StoreUnavailableError) return { outcome: 'unanswered', error }
-  throw error
 }
 
 function withRecord(session: LiveSession, record: LiveRecord | Tombstone, version: unknown): LiveSession {

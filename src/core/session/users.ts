@@ -4,7 +4,8 @@ import { randomBytes } from '../crypto/random.ts'
 import { StoreUnavailableError } from '../errors.ts'
 import type { EndReason } from '../events.ts'
 import { byLastUse, hasRunOut, markWith, SEEN_STEP_MS, type MarkEntry } from '../record/mark.ts'
-import { changeMark, readMark, writeMark, type MarkChange } from '../record/mark-io.ts'
+import type { MarkChange } from '../record/mark-changes.ts'
+import { readMark, writeMark } from '../record/mark-io.ts'
 import { RecordIO } from '../record/record-io.ts'
 import type { LiveRecord, SignedIn } from '../record/record.ts'
 
@@ -76,10 +77,14 @@ export async function enlist(
     return [...entries, { id: entryId, ...entry }]
   }
   try {
-    await changeMark(io, signedIn.mark, add, REST_OF_SIGN_IN_MS)
+    await io.services.markChanges.make(io, signedIn.mark, add, REST_OF_SIGN_IN_MS)
   } catch (error) {
     // Its reply may be what was lost. Not waited for: the store does not answer.
-    void delist(new RecordIO(io.services), { ...signedIn, entryId })
+    const rest = new RecordIO(io.services)
+    void told(
+      rest,
+      removeFrom(rest, [signedIn.mark], (id) => tried.has(id)),
+    )
     throw error
   }
   return { entryId, listed }
@@ -130,7 +135,7 @@ async function changeEntry(
     if (!before || !changed || isSame(changed, before)) return undefined
     return entries.map((each) => (each === before ? changed! : each))
   }
-  await changeMark(io, mark, changeAll, REST_OF_SIGN_IN_MS)
+  await io.services.markChanges.make(io, mark, changeAll, REST_OF_SIGN_IN_MS)
   return changed
 }
 
@@ -200,7 +205,7 @@ async function removeFrom(
   marks: readonly MarkKeys[],
   isMeant: (id: string) => boolean,
 ): Promise<void> {
-  await Promise.all(marks.map((keys) => changeMark(io, keys, without(isMeant))))
+  await Promise.all(marks.map((keys) => io.services.markChanges.make(io, keys, without(isMeant))))
 }
 
 function readLists(io: RecordIO, marks: readonly MarkKeys[]): Promise<(readonly MarkEntry[])[]> {
