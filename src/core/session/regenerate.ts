@@ -8,7 +8,7 @@ import {
   type Journal,
   type SignInStep,
 } from '../draft/journal.ts'
-import { SessionConflictError, SessionEndedError } from '../errors.ts'
+import { SessionConflictError, SessionEndedError, StoreUnavailableError } from '../errors.ts'
 import type { MarkEntry } from '../record/mark.ts'
 import { RecordIO, type LiveSession } from '../record/record-io.ts'
 import type { LiveRecord, SignedIn, Tombstone } from '../record/record.ts'
@@ -162,7 +162,9 @@ async function endPredecessor(
     })
   } catch (error) {
     // A server that thaws may still take the tombstone, which alone has the new token: who signs in again then finds all.
-    const isLeft = signInOf(journal.steps) && write.unanswered !== undefined
+    // Not once a newer record was read: a tombstone for an older one is no longer taken.
+    const isUnsettled = write.unanswered !== undefined && error instanceof StoreUnavailableError
+    const isLeft = signInOf(journal.steps) && isUnsettled
     if (!isLeft) void takeBack(io, begun)
     throw error
   }
