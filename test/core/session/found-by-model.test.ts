@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { SessionEndedError, StoreUnavailableError } from '../../../src/core/index.ts'
+import { SessionConflictError, SessionEndedError, StoreUnavailableError } from '../../../src/core/index.ts'
 import { useBench } from '../../support/managers.ts'
 import { stores } from '../../support/stores.ts'
 import { failing } from '../../support/tampered-store.ts'
@@ -278,6 +278,26 @@ describe.each(stores)('found by the model on $name', ({ open }) => {
       })
       expect(setCookie).toBeUndefined()
       expect(await owner(cookie)).toBe(ann)
+    })
+
+    it('E10: a sign-in that is rejected for a value that was spent is not listed, though a reply was lost', async () => {
+      const cookie = await bench.begin({ ticket: 'T1' })
+      const ann = user('ticket was spent')
+      await visit(
+        bench.manager,
+        cookie,
+        async (session) => {
+          await session.take('ticket')
+          session.signIn(ann)
+          await elsewhere(cookie, async (other) => {
+            await other.take('ticket')
+          })
+          bench.store.before = failing('replace')
+          await expect(session.save()).rejects.toThrow(SessionConflictError)
+        },
+        { status: 500 },
+      )
+      await expect.poll(() => bench.manager.listSessions(ann)).toEqual([])
     })
 
     it('E10: timeouts that are set shorter are told to the list', async () => {
