@@ -13,14 +13,16 @@ function ofTheSession({ reports, lives }: Aftermath, encounter: Encounter): Prom
   const { failures, replyMs, isAnns } = encounter
   const isReliable = failures.size === 0 && replyMs === 0
   const does = (deed: Deed) => reports.filter(({ script }) => script.deeds.includes(deed))
-  const kept = (deed: Deed) => does(deed).filter(({ isOfTheSession }) => isOfTheSession)
+  const kept = (deed: Deed) => does(deed).filter((report) => report.isOfTheSession && !isUndone(report, deed))
   const live = lives.filter(({ data }) => data[ORIGIN])
   // The write that ends all conflicts overwrites what it does not see.
   const destroyed = does('destroy').filter(({ isAcknowledged, wasLive }) => isAcknowledged && wasLive)
   const isDestroyed = replyMs === 0 && destroyed.length > 0
   const isRevoked = isAnns && revocations(reports).some(({ id, isButOwn }) => id === undefined && !isButOwn)
   const isWhole = reports.every(({ script }) => script.saves !== 'meanwhile')
-  const spent = reports.filter((report) => report.hasSpent && report.isOfTheSession)
+  const spent = reports.filter(
+    (report) => report.hasSpent && report.isOfTheSession && !isUndone(report, 'take'),
+  )
   const data: Record<string, unknown> = live[0]?.data ?? {}
   const n = data.n as number
   const updates = kept('update').length
@@ -76,6 +78,12 @@ function ofUsers(aftermath: Aftermath, encounter: Encounter): Promises {
     ['E9: the cap holds', !isReliable || lists.ann.length <= Math.max(cap, isAnns ? 2 : 1)],
     ['E9: the cap ends nobody else', !isPeaceful || of('ann').length >= least],
   ]
+}
+
+/** The request itself signs somebody else in over what it did (E11). */
+function isUndone({ script: { deeds } }: Report, deed: Deed): boolean {
+  const signIns = (['ann signs in', 'bob signs in'] as const).map((signIn) => deeds.indexOf(signIn))
+  return Math.min(...signIns) >= 0 && Math.max(...signIns) > deeds.indexOf(deed)
 }
 
 /** Ends sessions. */
@@ -136,7 +144,11 @@ function forOne({ reports, lives, origin }: Aftermath): number {
 function isOwn({ data }: Live, reports: Report[], origin: string): boolean {
   if (data[ORIGIN] || data.ticket) return false
   return reports
-    .filter(({ name, came, events }) => data[name] && came === origin && events.includes('loaded'))
+    .filter(({ name, came, events, script }) => {
+      // What comes after a destroy begins anew.
+      const isOver = came === origin && events.includes('loaded') && !script.deeds.includes('destroy')
+      return data[name] && isOver
+    })
     .every(({ script: { deeds } }) => deeds.indexOf('bob signs in') < deeds.indexOf('set'))
 }
 

@@ -165,9 +165,11 @@ async function endPredecessor(
     })
   } catch (error) {
     // A server that thaws may still take the tombstone, which alone has the new token: who signs in again then finds all.
-    const isLeft = signInOf(journal.steps) && write.unanswered !== undefined
+    // Not once a newer record was read: a tombstone for an older one is no longer taken.
+    const isOutage = error instanceof StoreUnavailableError
+    const isLeft = signInOf(journal.steps) && write.unanswered !== undefined && isOutage
     const takingBack = isLeft ? undefined : takeBack(io, begun)
-    if (!(error instanceof StoreUnavailableError)) await takingBack
+    if (!isOutage) await takingBack
     throw error
   }
 }

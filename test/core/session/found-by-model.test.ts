@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { SessionEndedError, StoreUnavailableError } from '../../../src/core/index.ts'
+import { SessionConflictError, SessionEndedError, StoreUnavailableError } from '../../../src/core/index.ts'
 import { useBench } from '../../support/managers.ts'
 import { stores } from '../../support/stores.ts'
-import { failing } from '../../support/tampered-store.ts'
+import { failing, TamperedStore } from '../../support/tampered-store.ts'
 import { visit, visitOk } from '../../support/visit.ts'
 
 const BUDGET_MS = 600
@@ -250,27 +250,28 @@ describe.each(stores)('found by the model on $name', ({ open }) => {
     it('E9: two sign-ins at once, where one session is allowed, do not end each other', async () => {
       const ann = user('sign-ins meet')
       await signedIn(ann)
-      let isWaited = false
-      let release = () => {}
-      const released = new Promise<void>((resolve) => (release = resolve))
-      let isHeld = () => {}
-      const held = new Promise<void>((resolve) => (isHeld = resolve))
-      bench.forget()
-      // The first one's third write, after its record and its entry, is to make room.
-      let writes = 0
-      bench.store.before = async (operation) => {
-        if (operation === 'get' || isWaited || ++writes < 3) return
-        isWaited = true
-        isHeld()
-        await released
+      // Each is held when its record and its entry are written: the first before it looks whom to end, the second after.
+      const signIn = (isHeld: (operation: string) => boolean) => {
+        const own = new TamperedStore(store.current)
+        const [held, released] = [gate(), gate()]
+        own.before = (operation) => {
+          const written = own.operations.slice(0, -1).filter((each) => each !== 'get').length
+          if (written < 2 || !isHeld(operation)) return undefined
+          held.open()
+          return released.isOpen
+        }
+        const manager = bench.another({ store: own, maxSessionsPerUser: 1 })
+        const done = visitOk(manager, undefined, (session) => session.signIn(ann))
+        return { held: held.isOpen, release: released.open, done }
       }
-      const signIn = () =>
-        visitOk(bench.another({ maxSessionsPerUser: 1 }), undefined, (session) => session.signIn(ann))
-      const first = signIn()
-      await held
-      const second = await signIn()
-      release()
-      const cookies = [(await first).cookie, second.cookie]
+      const first = signIn((operation) => operation === 'get')
+      await first.held
+      const second = signIn((operation) => operation !== 'get')
+      await second.held
+      first.release()
+      const cookies = [(await first.done).cookie]
+      second.release()
+      cookies.push((await second.done).cookie)
       const owners = [await owner(cookies[0]!), await owner(cookies[1]!)]
       expect(owners.filter((userId) => userId === ann)).toHaveLength(1)
     })
@@ -289,6 +290,26 @@ describe.each(stores)('found by the model on $name', ({ open }) => {
       expect(await owner(cookie)).toBe(ann)
     })
 
+    it('E10: a sign-in that is rejected for a value that was spent is not listed, though a reply was lost', async () => {
+      const cookie = await bench.begin({ ticket: 'T1' })
+      const ann = user('ticket was spent')
+      await visit(
+        bench.manager,
+        cookie,
+        async (session) => {
+          await session.take('ticket')
+          session.signIn(ann)
+          await elsewhere(cookie, async (other) => {
+            await other.take('ticket')
+          })
+          bench.store.before = failing('replace')
+          await expect(session.save()).rejects.toThrow(SessionConflictError)
+        },
+        { status: 500 },
+      )
+      await expect.poll(() => bench.manager.listSessions(ann)).toEqual([])
+    })
+
     it('E10: timeouts that are set shorter are told to the list', async () => {
       const ann = user('session is to end soon')
       const cookie = await signedIn(ann)
@@ -298,3 +319,9 @@ describe.each(stores)('found by the model on $name', ({ open }) => {
     })
   })
 })
+
+function gate(): { isOpen: Promise<void>; open: () => void } {
+  let open!: () => void
+  const isOpen = new Promise<void>((resolve) => (open = resolve))
+  return { isOpen, open }
+}
