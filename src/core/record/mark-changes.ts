@@ -87,18 +87,19 @@ export class MarkChanges {
   }
 }
 
-/** One attempt at all that waits; the mark as it is then, where that is known. */
+/** One attempt at all that waits; the mark as it is then, where that is known. A failure is told to the first of them alone. */
 async function swap(
   queue: Queue,
   keys: MarkKeys,
   known: FoundMark | undefined,
 ): Promise<FoundMark | undefined> {
-  let changes = [...queue]
-  const { io } = changes.reduce((left, right) => (right.io.timeLeft() > left.io.timeLeft() ? right : left))
+  const [first] = queue
+  // Whose time lasts longest: that of one that ends is no failure of the others.
+  const { io } = [...queue].reduce((left, right) => (right.io.timeLeft() > left.io.timeLeft() ? right : left))
   const { now, emit } = io.services
   try {
     const found = known ?? (await readMark(io, keys))
-    changes = [...queue]
+    const changes = [...queue]
     const entries = changed(found.mark?.entries ?? [], changes)
     if (!entries) {
       settle(queue, changes)
@@ -111,11 +112,7 @@ async function swap(
         settle(queue, changes)
         return { mark, version: reply.version }
       case 'unanswered':
-        settle(
-          queue,
-          changes.filter(({ unanswered }) => unanswered),
-          reply.error,
-        )
+        if (first!.unanswered) settle(queue, [first!], reply.error)
         for (const each of changes) each.unanswered = reply.error
         return undefined
       default:
@@ -123,7 +120,7 @@ async function swap(
         return undefined
     }
   } catch (error) {
-    settle(queue, changes, error)
+    settle(queue, [first!], error)
     return undefined
   }
 }
