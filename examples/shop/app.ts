@@ -80,7 +80,7 @@ export function createShop({ manager, cache, places }: Settings): Hono<{
     return c.redirect('/', 303)
   })
 
-  app.post('/devices/:id/end', async (c) => {
+  app.post('/devices/:id{[\\w-]{22}}/end', async (c) => {
     const { session } = c.var
     const name = await session.userId()
     if (name !== undefined) {

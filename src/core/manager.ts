@@ -3,8 +3,9 @@ import { commitSession } from './session/commit.ts'
 import { Keyring } from './crypto/keyring.ts'
 import { isError, SessionStateError } from './errors.ts'
 import { listSessions, revoke, type UserSession } from './session/users.ts'
-import { checkNames, checkUserId, wrong } from './check.ts'
+import { checkNames, checkUserId, kindOf, wrong } from './check.ts'
 import { checkOptions, type CheckedOptions, type SessionOptions } from './options.ts'
+import { isEntryId } from './record/mark.ts'
 import { MarkChanges } from './record/mark-changes.ts'
 import { OpenedRecords } from './record/opened-records.ts'
 import { RecordIO, type Services } from './record/record-io.ts'
@@ -140,13 +141,16 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
    */
   async revoke(userId: string, id: string): Promise<void> {
     checkUserId(userId)
-    if (typeof id !== 'string' || id === '') throw wrong('id', 'one that listSessions gave', id)
+    if (!isEntryId(id)) {
+      // Not repeated: the two may have been mixed up.
+      throw new TypeError(`id: expected one that listSessions gave, after the user id; got ${kindOf(id)}`)
+    }
     await revoke(new RecordIO(this.#services), userId, (each) => each === id)
   }
 
   /**
-   * Ends every session of a user but `except` (ASVS 7.4.2, 7.4.3), by the next time each is loaded. A sign-in afterwards
-   * begins anew. May be repeated.
+   * Ends every session of a user but `except` (ASVS 7.4.2, 7.4.3), by the next time each is loaded; all of them where `except`
+   * is nobody's or another user's. A sign-in afterwards begins anew. May be repeated.
    *
    * Rejects with `TypeError` as `listSessions`, `StoreUnavailableError` or `SessionConflictError` when some may not have ended.
    */

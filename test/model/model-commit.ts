@@ -187,20 +187,18 @@ export class ModelCommit {
     if (this.#facts.isUnsettled) {
       this.#writes = true
       if (!entry) this.#isChange(batch)
-      else if (!this.#facts.isDown && entry.userId === (signIn?.userId ?? entry.userId))
-        this.#announce(session, batch)
+      else if (!this.#facts.isDown && this.#keeps(entry, signIn)) this.#announce(session, batch)
       if (this.#facts.isWritten(session.key)) this.#end(session, { how: 'regenerated' })
       world.blur(session)
       throw new Rejected('outage')
     }
-    const keepsEntry = entry !== undefined && (signIn?.userId ?? entry.userId) === entry.userId
+    const keepsEntry = entry !== undefined && this.#keeps(entry, signIn)
     if (entry) {
       if (!world.isListed(session)) {
         const { end } = world.isReadable(session) ? session : {}
         return signIn && end?.successor ? this.#meet(batch, end) : this.#lose(batch, 'dropped', 'ended')
       }
       if (keepsEntry && (signIn || timeouts)) this.#announce(session, batch)
-      else this.#see(entry)
     }
     const isChange = this.#isChange(batch)
     this.#writes = true
@@ -221,6 +219,11 @@ export class ModelCommit {
     if (keepsEntry && (signIn || timeouts)) this.#tellExactly(successor)
     if (entry && !keepsEntry) world.marks.delist(entry)
     return this.#go(batch, successor)
+  }
+
+  /** Who signs in again keeps his entry, unless its secret is no longer the first (G3). */
+  #keeps({ userId, secret }: Entry, signIn: Batch['signIn']): boolean {
+    return !signIn || (signIn.userId === userId && secret === this.#request.secrets[0])
   }
 
   /** E10: the list is told before the record what is longer than it has it, and the rest after it. */
@@ -253,13 +256,6 @@ export class ModelCommit {
     if (world.marks.makeRoom(entry, secrets) > 0) world.reached.add('users: the cap')
   }
 
-  #see(entry: Entry): void {
-    const { marks } = this.#request.world
-    if (!marks.isToBeSeen(entry)) return
-    if (!this.#facts.isFirstWriteLost) marks.see(entry)
-    this.#writes = true
-  }
-
   /** E7: another request gave the session a new token first, or ended it. */
   #meet(batch: Batch, end: ModelEnd): void {
     const { signIn } = batch
@@ -280,7 +276,6 @@ export class ModelCommit {
     if (this.#facts.isUnsettled) throw new Rejected('outage')
     const session = world.lastOf(successor, userId)
     if (!session?.entry || !world.isListed(session)) return false
-    this.#see(session.entry)
     world.reached.add('users: a sign-in repeated')
     const { timeouts } = batch
     const rest: Batch = { ...batch, steps: besideSignIns(batch.steps), signIn: undefined }

@@ -90,8 +90,9 @@ export class ModelMarks {
     return this.isListed(entry) && this.#now() - entry.lastSeenAt >= SEEN_STEP_MS
   }
 
-  see(entry: Entry): void {
-    this.change(entry, { lastSeenAt: this.#now() })
+  /** With the timeouts that its session has by then. */
+  see(entry: Entry, { idle, deadline }: { idle: number | false | undefined; deadline: number }): void {
+    this.change(entry, { lastSeenAt: this.#now(), idle: idleOf(idle), until: deadline })
   }
 
   hasRunOut({ until, idle, lastSeenAt }: Entry): boolean {

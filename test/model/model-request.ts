@@ -116,7 +116,7 @@ export class ModelRequest {
     if (!this.isDestroying) this.know(isLive ? session : undefined)
     const { entry } = (isLive && session) || {}
     if (!entry || !world.marks.isToBeSeen(entry)) return false
-    if (isSeen) world.marks.see(entry)
+    if (isSeen) world.marks.see(entry, session!)
     return true
   }
 

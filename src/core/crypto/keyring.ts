@@ -37,6 +37,8 @@ interface Secret {
   hmac: (text: string) => Eventually<Uint8Array>
   /** Says which secret sealed a record, so that opening never has to try. */
   keyId: Uint8Array
+  /** In base64url, as marks are known by it. */
+  keyIdText: string
 }
 
 /**
@@ -98,17 +100,17 @@ export class Keyring {
   async markKeys(userId: string): Promise<MarkKeys[]> {
     const label = this.#labelled('holdfast user', userId)
     return Promise.all(
-      (await this.#ready()).map(async ({ bytes, keyId }) => {
+      (await this.#ready()).map(async ({ bytes, keyIdText: keyId }) => {
         const derived = await this.#primitives.hmac512(bytes, label)
         const [storeKey, sealKey] = [derived.subarray(0, 32), derived.subarray(32)].map(base64url)
-        return { keyId: base64url(keyId), storeKey: storeKey!, sealKey: sealKey! }
+        return { keyId, storeKey: storeKey!, sealKey: sealKey! }
       }),
     )
   }
 
   /** Whether a mark's secret is still listed. */
   async lists(keyId: string): Promise<boolean> {
-    return (await this.#ready()).some((secret) => base64url(secret.keyId) === keyId)
+    return (await this.#ready()).some((secret) => secret.keyIdText === keyId)
   }
 
   async sealMark({ keyId, storeKey, sealKey }: MarkKeys, plaintext: Uint8Array): Promise<Uint8Array> {
@@ -157,6 +159,7 @@ export class Keyring {
         bytes,
         hmac,
         keyId: digest.slice(0, KEY_ID_BYTES),
+        keyIdText: base64url(digest.slice(0, KEY_ID_BYTES)),
       }))
     })
     const isWaiting = prepared.some((secret) => secret instanceof Promise)

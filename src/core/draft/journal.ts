@@ -58,7 +58,7 @@ export function replay(
   steps: readonly Step[],
   base: SessionTexts,
 ): { texts: SessionTexts; changed: boolean; spent: boolean } {
-  const wipes = steps.filter(({ type }) => type === 'clear' || type === 'sign-in')
+  const wipes = steps.filter(isOnEveryKey)
   const texts = new Map(base)
   for (const key of wipes.length === 0 ? [] : base.keys()) {
     if (wipes.some((step) => sets(step, key))) texts.delete(key)
@@ -81,8 +81,7 @@ export function textAfter(steps: readonly Step[], key: string, text: string | un
 
 /** The key's text after one step. */
 export function applyStep(step: Step, key: string, text: string | undefined): string | undefined {
-  if (step.type === 'clear') return undefined
-  if (step.type === 'sign-in') return sets(step, key) ? undefined : text
+  if (isOnEveryKey(step)) return sets(step, key) ? undefined : text
   if (!('key' in step) || step.key !== key) return text
   switch (step.type) {
     case 'set':
@@ -157,7 +156,7 @@ function stepsByKey(steps: readonly Step[]): Map<string, Step[]> {
   const byKey = new Map<string, Step[]>()
   const onEvery: Step[] = []
   for (const step of steps) {
-    if (step.type === 'clear' || step.type === 'sign-in') {
+    if (isOnEveryKey(step)) {
       onEvery.push(step)
       for (const own of byKey.values()) own.push(step)
     } else if ('key' in step) {
@@ -178,6 +177,10 @@ function isSpent(steps: readonly Step[], key: string, text: string | undefined):
     text = applyStep(step, key, text)
   }
   return false
+}
+
+function isOnEveryKey({ type }: Step): boolean {
+  return type === 'clear' || type === 'sign-in'
 }
 
 /** Whether what the key was before is moot. */

@@ -98,12 +98,14 @@ async function swap(
   const { io } = [...queue].reduce((left, right) => (right.io.timeLeft() > left.io.timeLeft() ? right : left))
   const { now, emit } = io.services
   try {
+    // Who came after the list was read is not told by it that there is nothing to do.
+    const asked = known ? [] : [...queue]
     const found = known ?? (await readMark(io, keys))
     const changes = [...queue]
     const entries = changed(found.mark?.entries ?? [], changes)
     if (!entries) {
-      settle(queue, changes)
-      return found
+      settle(queue, asked)
+      return undefined
     }
     const mark = markWith(entries, found.mark, now())
     const reply = await writeMark(io, keys, mark, found).catch(asUnanswered)

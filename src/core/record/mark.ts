@@ -18,6 +18,8 @@ export interface MarkEntry {
   idle: number | false
   /** Its absolute timeout's end. */
   until: number
+  /** Until it is seen again: what it was signed in over, since another sign-in over the same is taken back. */
+  over?: string | undefined
 }
 
 /** What a load may leave `lastSeenAt` behind, so that not every one writes. */
@@ -67,12 +69,13 @@ export function byLastUse(now: number): (left: MarkEntry, right: MarkEntry) => n
     Number(hasRunOut(right, now)) - Number(hasRunOut(left, now)) || left.lastSeenAt - right.lastSeenAt
 }
 
-function isEntry({ id, label, signedInAt, lastSeenAt, idle, until }: MarkEntry): boolean {
+function isEntry({ id, label, signedInAt, lastSeenAt, idle, until, over }: MarkEntry): boolean {
   return (
     isEntryId(id) &&
     (label === undefined || (typeof label === 'string' && [...label].length <= LONGEST_LABEL)) &&
     [signedInAt, lastSeenAt, until].every(isTime) &&
-    (idle === false || isTimeout(idle))
+    (idle === false || isTimeout(idle)) &&
+    (over === undefined || typeof over === 'string')
   )
 }
 

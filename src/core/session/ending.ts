@@ -3,7 +3,7 @@ import type { LiveSession, RecordIO } from '../record/record-io.ts'
 import { generateWriteId, type Tombstone } from '../record/record.ts'
 import type { SessionState } from './session-state.ts'
 import { swap } from './swap.ts'
-import { delist } from './users.ts'
+import { delist } from './entry.ts'
 
 /** Kept back from the conflicts of a sign-out, for the write that ends them. */
 const LAST_RESORT_MS = 250

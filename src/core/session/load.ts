@@ -2,7 +2,7 @@ import { readSessionTokens } from '../http/cookie.ts'
 import type { EndReason } from '../events.ts'
 import { RecordIO, type LiveSession, type Services } from '../record/record-io.ts'
 import type { Tombstone } from '../record/record.ts'
-import { whyUnlisted } from './users.ts'
+import { whyUnlisted } from './entry.ts'
 
 /**
  * What stands behind a request's cookie.
@@ -69,7 +69,7 @@ async function loadToken(
   // The read restarted the manager's time to live; a session with timeouts of its own needs its own one.
   const ttl = io.ttlOf(record)
   if (renews && (record.idleTimeout !== undefined || ttl > loadTtl)) await io.touch(keys, ttl)
-  const reason = record.signedIn && (await whyUnlisted(io, record.signedIn, renews))
+  const reason = record.signedIn && (await whyUnlisted(io, record.signedIn, renews ? record : undefined))
   if (!reason) return { keys, record, version }
   io.report('ended', reason)
   return undefined

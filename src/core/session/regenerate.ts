@@ -6,25 +6,19 @@ import {
   stepsBesideSignIn,
   timeoutsAfter,
   type Journal,
-  type SignInStep,
 } from '../draft/journal.ts'
 import { SessionConflictError, SessionEndedError, StoreUnavailableError } from '../errors.ts'
+import type { LiveSession, RecordIO } from '../record/record-io.ts'
 import type { MarkEntry } from '../record/mark.ts'
-import { RecordIO, type LiveSession } from '../record/record-io.ts'
 import type { LiveRecord, SignedIn, Tombstone } from '../record/record.ts'
 import { endLoaded, tombstone } from './ending.ts'
 import { swap, type Swapped, type Write } from './swap.ts'
-import {
-  announce,
-  delist,
-  enlist,
-  entryOf,
-  generateEntryId,
-  makeRoom,
-  tellExactly,
-  whyUnlisted,
-} from './users.ts'
+import { announce, delist, enlist, newEntry, tellExactly, timesOf, whyUnlisted } from './entry.ts'
+import { makeRoom } from './users.ts'
 import { add, next, requireHeaders, rewrite, save, type Commit, type Outcome } from './write.ts'
+
+/** Characters of a store key: enough to tell the few sign-ins over one session that may meet. */
+const LENGTH_OF_OVER = 8
 
 /** A session under a token that nobody has yet. `listed` is how many its user has, where it was listed with it. */
 interface Begun {
@@ -53,7 +47,8 @@ export async function begin(commit: Commit, journal: Journal): Promise<Outcome |
   const writtenAt = io.services.now()
   const deadline = writtenAt + io.services.absoluteTimeout * 1000
   const nothing = { deadline, generation: 0, writeIds: '', newIds: 0, newSince: writtenAt, texts: new Map() }
-  const begun = await addAnew(commit, journal, nothing, signIn && (await newEntry(io, signIn)), true)
+  const signedIn = signIn && (await newEntry(io, signIn.userId))
+  const begun = await addAnew(commit, journal, nothing, signedIn, { over: undefined })
   await settle(io, begun)
   return { kept: begun.session, isHandedOut: true, event: signIn ? 'signed-in' : 'created' }
 }
@@ -68,15 +63,19 @@ export async function regenerate(commit: Commit, journal: Journal, loaded: LiveS
   requireHeaders(commit)
   const signIn = signInOf(journal.steps)
   const before = loaded.record.signedIn
-  const keepsEntry = before !== undefined && (signIn ?? before).userId === before.userId
+  const anew = signIn && (await newEntry(io, signIn.userId))
+  // A sign-in counts the absolute timeout anew, so it moves to the list of the first secret: the old one's is to go (G3).
+  const keepsEntry =
+    before !== undefined &&
+    (!anew || (anew.userId === before.userId && anew.mark.keyId === before.mark.keyId))
   const asked = before && (await askMark(io, journal, loaded.record, before, keepsEntry))
   if (asked && !asked.isListed) {
     // Another sign-in over the session takes the entry out, too, and the tombstone tells.
     const found = signIn && (await io.read(loaded.keys, undefined))
     return found && 'ended' in found.record ? superseded(commit, journal, loaded, found.record) : ended()
   }
-  const signedIn = keepsEntry ? before : signIn && (await newEntry(io, signIn))
-  const begun = await addAnew(commit, journal, loaded.record, signedIn, !keepsEntry)
+  const over = keepsEntry ? undefined : { over: loaded.keys.storeKey.slice(0, LENGTH_OF_OVER) }
+  const begun = await addAnew(commit, journal, loaded.record, keepsEntry ? before : anew, over)
   const swapped = await endPredecessor(commit, journal, loaded, begun)
   if (swapped.outcome === 'written') {
     await settle(io, begun)
@@ -121,24 +120,24 @@ async function addAnew(
   journal: Journal,
   newest: LiveRecord,
   signedIn: SignedIn | undefined,
-  isListedAnew: boolean,
+  listing: Pick<MarkEntry, 'over'> | undefined,
 ): Promise<Begun> {
   const { io } = commit
   const { record } = next(commit, journal, newest, signedIn)
   const session = await add(record, io)
-  if (!signedIn || !isListedAnew) return { session, listed: undefined }
+  if (!signedIn || !listing) return { session, listed: undefined }
   let anew: SignedIn | undefined
   try {
     const now = io.services.now()
     const label = signInOf(journal.steps)?.label
-    const entry = { label, signedInAt: now, lastSeenAt: now, ...entryOf(io, record) }
+    const entry = { label, signedInAt: now, lastSeenAt: now, ...timesOf(io, record), ...listing }
     const { entryId, listed } = await enlist(io, signedIn, entry)
     if (entryId === signedIn.entryId) return { session, listed }
     anew = { ...signedIn, entryId }
     return { session: await rewrite(session, { ...record, signedIn: anew }, io), listed }
   } catch (error) {
     io.discard(session.keys.storeKey)
-    if (anew) await delist(new RecordIO(io.services), anew)
+    if (anew) await delist(io, anew)
     throw error
   }
 }
@@ -168,8 +167,7 @@ async function endPredecessor(
     // Not once a newer record was read: a tombstone for an older one is no longer taken.
     const isOutage = error instanceof StoreUnavailableError
     const isLeft = signInOf(journal.steps) && write.unanswered !== undefined && isOutage
-    const takingBack = isLeft ? undefined : takeBack(io, begun)
-    if (!isOutage) await takingBack
+    if (!isLeft) await takeBack(io, begun)
     throw error
   }
 }
@@ -182,8 +180,7 @@ async function settle(io: RecordIO, { session, listed }: Begun): Promise<void> {
 async function takeBack(io: RecordIO, { session, listed }: Begun): Promise<void> {
   io.discard(session.keys.storeKey)
   const { signedIn } = session.record
-  // With a time of its own: what failed may have used up the commit's.
-  if (signedIn && listed !== undefined) await delist(new RecordIO(io.services), signedIn)
+  if (signedIn && listed !== undefined) await delist(io, signedIn)
 }
 
 /**
@@ -237,14 +234,8 @@ async function askMark(
   }
   const now = io.services.now()
   const seen = signIn && { signedInAt: now, lastSeenAt: now, ...(signIn.label && { label: signIn.label }) }
-  const announced = await announce(io, signedIn, entryOf(io, timeoutsAfter(steps, record)), seen)
+  const announced = await announce(io, signedIn, timeoutsAfter(steps, record), seen)
   return { isListed: announced !== undefined, announced }
-}
-
-/** New entries go under the first secret. */
-async function newEntry(io: RecordIO, { userId }: SignInStep): Promise<SignedIn> {
-  const [mark] = await io.services.keyring.markKeys(userId)
-  return { userId, entryId: generateEntryId(), mark: mark! }
 }
 
 function ended(lost: 'dropped' | 'missing' = 'dropped'): Outcome {

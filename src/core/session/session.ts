@@ -31,7 +31,7 @@ export interface SessionTimeouts {
 }
 
 /** What {@link Session.signIn} takes besides the user; timeouts as in {@link SessionTimeouts}, default the manager's. */
-export interface SignInOptions<Key extends string = string> extends SessionTimeouts {
+export interface SignInOptions<Key extends string = any> extends SessionTimeouts {
   /** For the list of the user's sessions: "Firefox on Linux". At most 64 characters. */
   label?: string | undefined
   /** Keys that come along when another user's session is signed in over. Default: none. */

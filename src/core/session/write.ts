@@ -10,7 +10,7 @@ import type { LiveSession, RecordIO } from '../record/record-io.ts'
 import { lastForgotten, nextRecord, type LiveRecord, type SignedIn } from '../record/record.ts'
 import type { SessionState } from './session-state.ts'
 import { swap } from './swap.ts'
-import { announce, entryOf, tellExactly } from './users.ts'
+import { announce, tellExactly } from './entry.ts'
 
 /** What one commit is about. */
 export interface Commit {
@@ -29,34 +29,28 @@ export type Outcome =
 export async function save(commit: Commit, journal: Journal, loaded: LiveSession): Promise<Outcome> {
   const { io } = commit
   const { record } = loaded
-  const { signedIn } = record
-  const isPromised = setsTimeouts(journal.steps)
-  const isTold = isPromised && signedIn !== undefined
-  const entry = isTold && (await announce(io, signedIn, entryOf(io, timeoutsAfter(journal.steps, record))))
-  if (isTold && !entry) return { lost: 'dropped' }
+  const isHandedOut = setsTimeouts(journal.steps)
+  // A user's list is told of timeouts before the record (E10), and asked whether the session still lives (E5).
+  const signedIn = isHandedOut ? record.signedIn : undefined
+  const announced = signedIn && (await announce(io, signedIn, timeoutsAfter(journal.steps, record)))
+  if (signedIn && !announced) return lost(journal, 'dropped')
   const swapped = await swap(io, loaded, journal, async ({ record: newest }) => {
     refuseToGuess(journal, newest)
     const { record: written, changed } = next(commit, journal, newest, newest.signedIn)
     return changed ? written : undefined
   })
-  if (!('session' in swapped) && journal.unanswered !== undefined) {
-    // Whoever ended the session may have carried the write over to the one that goes on (E4).
-    throw new StoreUnavailableError(
-      'replace',
-      new Error('the reply was lost, and cannot be settled by reading'),
-    )
-  }
   switch (swapped.outcome) {
     case 'unchanged':
       return { kept: swapped.session, isHandedOut: false }
     case 'written':
-      if (entry) await tellExactly(io, entry, swapped.session.record)
-      return { kept: swapped.session, isHandedOut: isPromised, event: 'saved' }
+      if (announced) await tellExactly(io, announced, swapped.session.record)
+      return { kept: swapped.session, isHandedOut, event: 'saved' }
     case 'ended':
-      return { lost: 'dropped' }
+      return lost(journal, 'dropped')
     case 'missing':
-      return { lost: 'missing' }
+      return lost(journal, 'missing')
     case 'exhausted':
+      requireAnswered(journal)
       throw new SessionConflictError('other requests kept writing the same session; nothing was written')
   }
 }
@@ -113,6 +107,20 @@ export async function rewrite(
   const reply = await io.replace(keys, record, version)
   if (reply.outcome === 'replaced') return { keys, record, version: reply.version }
   throw new StoreUnavailableError('replace', new Error(`the new record is ${reply.outcome}`))
+}
+
+function lost(journal: Journal, how: 'dropped' | 'missing'): Outcome {
+  requireAnswered(journal)
+  return { lost: how }
+}
+
+/** Whoever ended the session may have carried the write over to the one that goes on (E4). */
+function requireAnswered({ unanswered }: Journal): void {
+  if (unanswered === undefined) return
+  throw new StoreUnavailableError(
+    'replace',
+    new Error('the reply was lost, and cannot be settled by reading'),
+  )
 }
 
 function refuseToGuess({ unanswered }: Journal, record: LiveRecord): void {

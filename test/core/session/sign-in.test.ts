@@ -467,7 +467,7 @@ describe('what the store can be seen to hold of users', () => {
     const { cookie: ended } = await visitOk(manager, undefined, (session) => session.signIn(USER))
     await visitOk(manager, ended, (session) => session.destroy())
     const [{ id }] = (await manager.listSessions(USER)) as [UserSession]
-    await manager.revoke(USER, 'another')
+    await manager.revoke(USER, 'x'.repeat(22))
     return {
       manager,
       told,
