@@ -126,9 +126,9 @@ describe('The instance of the guide', () => {
     const file = join(await makeFolder(), 'sessions')
     const server = await memcached('-m', '64', '-e', file)
     expect(await server.text('cache_memlimit 128')).toContain('MEMLIMIT_ADJUST_FAILED')
-    const value = 'x'.repeat(394)
+    const value = 'x'.repeat(404)
     const keys = Array.from({ length: 50_000 }, (_, index) => `session:${String(index).padStart(43, 'k')}`)
-    await server.text(keys.map((key) => `set ${key} 0 600 394 noreply\r\n${value}`).join('\r\n'))
+    await server.text(keys.map((key) => `set ${key} 0 600 404 noreply\r\n${value}`).join('\r\n'))
     const [, held] = /STAT curr_items (\d+)/.exec(await server.text('stats'))!
     const room = (Number(held) * 600) / 2 ** 20
     expect(Math.abs(room - (64 - 39))).toBeLessThan(1.5)

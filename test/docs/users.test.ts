@@ -12,7 +12,7 @@ import { visit, visitOk } from '../support/visit.ts'
 import { signInWithCart } from './users/carts.ts'
 import { app as devicesApp, manager as devicesManager } from './users/devices.ts'
 import { signedIn } from './users/guard.ts'
-import { actAs } from './users/impersonation.ts'
+import { actAs, signIn as signInOrdinarily } from './users/impersonation.ts'
 import { manager as oneDevice } from './users/one-device.ts'
 import { passwordChanged } from './users/password.ts'
 import { signIn } from './users/sign-in.ts'
@@ -43,7 +43,7 @@ describe('docs/users.md', () => {
   })
 
   it('counts the round trips as they are', async () => {
-    const { manager, store } = start()
+    const { manager, store, pass } = start()
     const trips = async (work: () => Promise<unknown>) => {
       store.forget()
       await work()
@@ -52,6 +52,9 @@ describe('docs/users.md', () => {
     const anonymous = await issueSession(manager, { cart: ['rope'] })
     const cookie = await issueSession(manager, {}, { user: 'u1' })
     const other = await issueSession(manager, {}, { user: 'u1' })
+    const own = await issueSession(manager, {}, { user: 'u4' })
+    const anothers = await issueSession(manager, {}, { user: 'u5' })
+    pass(60)
     const [{ id }] = (await manager.listSessions('u1', { current: manager.open(cookie) })) as [UserSession]
     const counted = {
       'a request that reads an anonymous session': await trips(() => readSession(manager, anonymous)),
@@ -61,6 +64,12 @@ describe('docs/users.md', () => {
       ),
       'a sign-in without a session before it': await trips(() =>
         visitOk(manager, undefined, (each) => each.signIn('u3')),
+      ),
+      "a sign-in over one's own session": await trips(() =>
+        visitOk(manager, own, (each) => each.signIn('u4')),
+      ),
+      "a sign-in over another user's session": await trips(() =>
+        visitOk(manager, anothers, (each) => each.signIn('u6')),
       ),
       "a sign-out of a user's session": await trips(() => visitOk(manager, other, (each) => each.destroy())),
       listSessions: await trips(() => manager.listSessions('u1')),
@@ -228,6 +237,19 @@ describe('impersonation.ts', () => {
     expect(await manager.listSessions('ada')).toEqual([])
     pass(1_801)
     expect(await userOf(cookie)).toBeUndefined()
+  })
+
+  it('is over once the user signs in himself, though he keeps his data', async () => {
+    const { manager, userOf } = start()
+    const staff = await visitOk(manager, undefined, (each) => {
+      actAs(each as never, 'u1', 'ada')
+      each.set('cart', ['rope'])
+    })
+    const himself = await visitOk(manager, staff.cookie, (each) => signInOrdinarily(each as never, 'u1'))
+    expect([await userOf(himself.cookie), await readSession(manager, himself.cookie)]).toEqual([
+      'u1',
+      { cart: ['rope'] },
+    ])
   })
 })
 

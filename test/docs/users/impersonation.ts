@@ -7,3 +7,9 @@ export function actAs(session: Session<Data>, userId: string, actor: string): vo
   session.signIn(userId, { label: 'Support', absolute: 1_800, persistent: false })
   session.set('actor', actor) // after signIn, which leaves nothing that was there before
 }
+
+/** Each ordinary sign-in. */
+export function signIn(session: Session<Data>, userId: string): void {
+  session.signIn(userId)
+  session.delete('actor') // the same user keeps his data
+}
