@@ -1,4 +1,5 @@
 import { shownKey } from '../check.ts'
+import { after, type Eventually } from '../crypto/eventually.ts'
 import type { Keyring, Keys } from '../crypto/keyring.ts'
 import { SessionDataError, SessionError, StoreUnavailableError } from '../errors.ts'
 import type { EndReason, SessionEvent, SessionEventType } from '../events.ts'
@@ -99,11 +100,12 @@ export class RecordIO {
   }
 
   async replace(keys: Keys, record: LiveRecord | Tombstone, version: Version): Promise<ReplaceOutcome> {
-    const bytes = await this.#seal(keys, record)
+    const sealed = this.#seal(keys, record)
+    const bytes = sealed instanceof Promise ? await sealed : sealed
     const asked = this.ask('replace', () =>
       this.services.store.replace(keys.storeKey, bytes, this.ttlOf(record), version),
     )
-    return 'ended' in record ? asked.finally(() => this.services.opened.forget(keys.storeKey)) : asked
+    return await ('ended' in record ? asked.finally(() => this.services.opened.forget(keys.storeKey)) : asked)
   }
 
   async set(keys: Keys, record: Tombstone): Promise<void> {
@@ -133,11 +135,8 @@ export class RecordIO {
   }
 
   report(type: SessionEventType, reason?: EndReason): void {
-    this.services.emit(type, {
-      ...(reason && { reason }),
-      durationMs: BUDGET_MS - this.timeLeft(),
-      roundTrips: this.#roundTrips,
-    })
+    const cost = { durationMs: BUDGET_MS - this.timeLeft(), roundTrips: this.#roundTrips }
+    this.services.emit(type, reason ? { reason, ...cost } : cost)
   }
 
   /** Counts an operation of the store, bounds its time, and tells of its failure. */
@@ -152,19 +151,20 @@ export class RecordIO {
     })
   }
 
-  async #seal(keys: Keys, record: LiveRecord | Tombstone): Promise<Uint8Array> {
+  #seal(keys: Keys, record: LiveRecord | Tombstone): Eventually<Uint8Array> {
     const { keyring, opened, store } = this.services
     const { maxBytes = Infinity } = store
     const plaintext = encodeRecord(record)
-    const bytes = await keyring.seal(keys, plaintext)
-    if (bytes.length <= maxBytes) {
-      if (!('ended' in record)) opened.remember(keys.storeKey, new Uint8Array(bytes), plaintext)
-      return bytes
-    }
-    throw new SessionDataError(
-      'ERR_SESSION_TOO_LARGE',
-      `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
-    )
+    return after(keyring.seal(keys, plaintext), (bytes) => {
+      if (bytes.length <= maxBytes) {
+        if (!('ended' in record)) opened.remember(keys.storeKey, new Uint8Array(bytes), plaintext)
+        return bytes
+      }
+      throw new SessionDataError(
+        'ERR_SESSION_TOO_LARGE',
+        `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
+      )
+    })
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Eventually } from '../crypto/eventually.ts'
 import { StoreUnavailableError } from '../errors.ts'
 import { remembers, type LiveRecord, type Tombstone } from '../record/record.ts'
 import { pause } from '../record/pause.ts'
@@ -28,7 +29,7 @@ export async function swap(
   io: RecordIO,
   loaded: LiveSession,
   write: Write,
-  next: (newest: LiveSession) => Promise<LiveRecord | Tombstone | undefined>,
+  next: (newest: LiveSession) => Eventually<LiveRecord | Tombstone | undefined>,
   reserveMs: number = LEAST_TIME_MS,
 ): Promise<Swapped> {
   let session = loaded
@@ -42,7 +43,8 @@ export async function swap(
     if (remembers(session.record, write.writeId)) return { outcome: 'written', session }
     if (failures.length > 1) throw failures[1]
     if (attempt > 0 && isExhausted()) return { outcome: 'exhausted' }
-    const record = await next(session)
+    const made = next(session)
+    const record = made instanceof Promise ? await made : made
     if (!record) return { outcome: 'unchanged', session }
     const reply = await io.replace(session.keys, record, session.version).catch(asUnanswered)
     switch (reply.outcome) {
