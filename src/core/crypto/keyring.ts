@@ -39,6 +39,8 @@ interface Secret {
   keyId: Uint8Array
   /** In base64url, as marks are known by it. */
   keyIdText: string
+  /** What each record that it seals begins with. */
+  prefix: Uint8Array
 }
 
 /**
@@ -79,7 +81,7 @@ export class Keyring {
     return after(this.#ready(), ([secret]) => {
       if (!secret) throw new TypeError('secret: expected at least one')
       return after(this.#recordKey(secret, keys), (key) =>
-        this.#encrypt(key, secret.keyId, keys.storeKey, plaintext),
+        this.#encrypt(key, secret.prefix, keys.storeKey, plaintext),
       )
     })
   }
@@ -114,7 +116,7 @@ export class Keyring {
   }
 
   async sealMark({ keyId, storeKey, sealKey }: MarkKeys, plaintext: Uint8Array): Promise<Uint8Array> {
-    return this.#encrypt(fromBase64url(sealKey), fromBase64url(keyId), storeKey, plaintext)
+    return this.#encrypt(fromBase64url(sealKey), prefixOf(fromBase64url(keyId)), storeKey, plaintext)
   }
 
   /** The plaintext, or `undefined` for anything that was not sealed with these keys. */
@@ -124,11 +126,10 @@ export class Keyring {
 
   #encrypt(
     key: Uint8Array,
-    keyId: Uint8Array,
+    prefix: Uint8Array,
     storeKey: string,
     plaintext: Uint8Array,
   ): Eventually<Uint8Array> {
-    const prefix = Uint8Array.of(FORMAT, ...keyId)
     const nonce = randomBytes(NONCE_BYTES)
     return this.#primitives.encrypt(key, prefix, nonce, plaintext, associatedData(prefix, storeKey))
   }
@@ -155,17 +156,19 @@ export class Keyring {
     if (this.#prepared) return this.#prepared
     const prepared = this.#secrets().map((bytes) => {
       const hmac = this.#primitives.hmac(bytes)
-      return after(hmac('holdfast key id'), (digest) => ({
-        bytes,
-        hmac,
-        keyId: digest.slice(0, KEY_ID_BYTES),
-        keyIdText: base64url(digest.slice(0, KEY_ID_BYTES)),
-      }))
+      return after(hmac('holdfast key id'), (digest) => {
+        const keyId = digest.slice(0, KEY_ID_BYTES)
+        return { bytes, hmac, keyId, keyIdText: base64url(keyId), prefix: prefixOf(keyId) }
+      })
     })
     const isWaiting = prepared.some((secret) => secret instanceof Promise)
     this.#prepared = isWaiting ? Promise.all(prepared) : (prepared as Secret[])
     return this.#prepared
   }
+}
+
+function prefixOf(keyId: Uint8Array): Uint8Array {
+  return Uint8Array.of(FORMAT, ...keyId)
 }
 
 function isSealed(bytes: Uint8Array): boolean {

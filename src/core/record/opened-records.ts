@@ -54,9 +54,12 @@ export class OpenedRecords {
   }
 
   #put(storeKey: string, opened: Opened): void {
-    this.forget(storeKey)
     const size = sizeOf(opened)
-    if (size > MOST_BYTES / 2) return
+    if (size > MOST_BYTES / 2) return this.forget(storeKey)
+    // Not deleted: a Map makes itself anew after a few keys that were deleted and set again.
+    const replaced = this.#recent.get(storeKey)
+    if (replaced) this.#recentBytes -= sizeOf(replaced)
+    this.#before.delete(storeKey)
     if (this.#recent.size >= MOST_RECORDS / 2 || this.#recentBytes + size > MOST_BYTES / 2) {
       this.#turn(this.#now())
     }

@@ -97,7 +97,7 @@ export class RecordIO {
     const asked = this.ask('replace', () =>
       this.services.store.replace(keys.storeKey, bytes, this.ttlOf(record), version),
     )
-    return 'ended' in record ? asked.finally(() => this.services.opened.forget(keys.storeKey)) : asked
+    return await ('ended' in record ? asked.finally(() => this.services.opened.forget(keys.storeKey)) : asked)
   }
 
   async set(keys: Keys, record: Tombstone): Promise<void> {
@@ -127,11 +127,8 @@ export class RecordIO {
   }
 
   report(type: SessionEventType, reason?: EndReason): void {
-    this.services.emit(type, {
-      ...(reason && { reason }),
-      durationMs: BUDGET_MS - this.timeLeft(),
-      roundTrips: this.#roundTrips,
-    })
+    const cost = { durationMs: BUDGET_MS - this.timeLeft(), roundTrips: this.#roundTrips }
+    this.services.emit(type, reason ? { reason, ...cost } : cost)
   }
 
   /** Counts an operation of the store, bounds its time, and tells of its failure. */
@@ -151,14 +148,14 @@ export class RecordIO {
     const { maxBytes = Infinity } = store
     const plaintext = encodeRecord(record)
     const bytes = await keyring.seal(keys, plaintext)
-    if (bytes.length <= maxBytes) {
-      if (!('ended' in record)) opened.remember(keys.storeKey, new Uint8Array(bytes), plaintext)
-      return bytes
+    if (bytes.length > maxBytes) {
+      throw new SessionDataError(
+        'ERR_SESSION_TOO_LARGE',
+        `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
+      )
     }
-    throw new SessionDataError(
-      'ERR_SESSION_TOO_LARGE',
-      `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
-    )
+    if (!('ended' in record)) opened.remember(keys.storeKey, new Uint8Array(bytes), plaintext)
+    return bytes
   }
 }
 

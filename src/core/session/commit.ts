@@ -38,7 +38,7 @@ async function writeAll(commit: Commit): Promise<void> {
 }
 
 /** Says whether there was something to write: without data no session is made. */
-async function writeNext(commit: Commit): Promise<boolean> {
+function writeNext(commit: Commit): Promise<boolean> {
   const { loaded, services } = commit.state
   if (loaded?.state !== 'live') return sent(commit, (journal) => begin(commit, journal))
   const { session } = loaded

@@ -30,7 +30,7 @@ export function tombstone(
 /** Writers cannot starve a sign-out: after the last conflict the tombstone is written unconditionally. */
 async function end(session: LiveSession, io: RecordIO): Promise<void> {
   const last = tombstone(io, 'destroyed')
-  const swapped = await swap(io, session, { writeId: last.writeId }, async () => last, LAST_RESORT_MS)
+  const swapped = await swap(io, session, { writeId: last.writeId }, () => last, LAST_RESORT_MS)
   let found = swapped.outcome === 'ended' ? swapped.tombstone : undefined
   if (swapped.outcome === 'exhausted') {
     // What it lost to last may have been a regenerateId.

@@ -245,10 +245,12 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
   #afterLoad(begin: () => Begun): Promise<unknown> {
     const work = async () => {
       const begun = begin()
-      await this.#state.load(true)?.catch((error: unknown) => {
+      try {
+        await this.#state.load(true)
+      } catch (error) {
         begun.cancel()
         throw error
-      })
+      }
       return begun.finish()
     }
     return this.#state.track(work())

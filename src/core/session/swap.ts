@@ -9,6 +9,8 @@ export type Swapped =
   | { outcome: 'ended'; tombstone: Tombstone }
   | { outcome: 'missing' | 'exhausted' }
 
+type Next = LiveRecord | Tombstone | undefined
+
 /** One write, recognisable when its reply is lost. */
 export interface Write {
   writeId: string
@@ -28,7 +30,7 @@ export async function swap(
   io: RecordIO,
   loaded: LiveSession,
   write: Write,
-  next: (newest: LiveSession) => Promise<LiveRecord | Tombstone | undefined>,
+  next: (newest: LiveSession) => Next | Promise<Next>,
   reserveMs: number = LEAST_TIME_MS,
 ): Promise<Swapped> {
   let session = loaded

@@ -34,7 +34,7 @@ export async function save(commit: Commit, journal: Journal, loaded: LiveSession
   const signedIn = isHandedOut ? record.signedIn : undefined
   const announced = signedIn && (await announce(io, signedIn, timeoutsAfter(journal.steps, record)))
   if (signedIn && !announced) return lost(journal, 'dropped')
-  const swapped = await swap(io, loaded, journal, async ({ record: newest }) => {
+  const swapped = await swap(io, loaded, journal, ({ record: newest }) => {
     refuseToGuess(journal, newest)
     const { record: written, changed } = next(commit, journal, newest, newest.signedIn)
     return changed ? written : undefined
@@ -68,7 +68,9 @@ export function next(
       'another request took or changed a value that this one took; nothing was written',
     )
   }
-  const terms = { ...timeoutsAfter(steps, newest), signedIn }
+  const { deadline, idleTimeout, persistent } = timeoutsAfter(steps, newest)
+  // Named one by one: what a spread is added to is slow to make and to read.
+  const terms = { deadline, idleTimeout, persistent, signedIn }
   const record = nextRecord(newest, writeId, io.services.now(), texts, terms)
   return { record, changed: changed || setsTimeouts(steps) || signInOf(steps) !== undefined }
 }

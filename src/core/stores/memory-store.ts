@@ -54,7 +54,8 @@ export class MemoryStore implements SessionStore {
     const entry = this.#live(key)
     if (!entry) return undefined
     this.#entries.delete(key)
-    this.#entries.set(key, { ...entry, expiresAt: expiresAt ?? entry.expiresAt })
+    this.#entries.set(key, entry)
+    if (expiresAt !== undefined) entry.expiresAt = expiresAt
     return { bytes: new Uint8Array(entry.bytes), version: entry.version }
   }
 
