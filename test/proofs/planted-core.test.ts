@@ -26,10 +26,10 @@ const cases: [string, Case][] = [
       fault: {
         file: 'src/core/session/regenerate.ts',
         piece: '  const session = await add(record, io)\n',
-        replacement: `  if (signedIn && isListedAnew) {
+        replacement: `  if (signedIn && listing) {
     const now = io.services.now()
     const label = signInOf(journal.steps)?.label
-    await enlist(io, signedIn, { label, signedInAt: now, lastSeenAt: now, ...entryOf(io, record) })
+    await enlist(io, signedIn, { label, signedInAt: now, lastSeenAt: now, ...timesOf(io, record) })
   }
   const session = await add(record, io)
 `,
@@ -73,7 +73,7 @@ const cases: [string, Case][] = [
     'E9: a swap whose reply was lost is tried again under the same id',
     {
       fault: {
-        file: 'src/core/session/users.ts',
+        file: 'src/core/session/entry.ts',
         piece: 'if (isInDoubt) tried.add',
         replacement: 'if (false) tried.add',
       },

@@ -52,8 +52,8 @@ const cases: [string, Case][] = [
     {
       fault: {
         file: 'src/core/session/write.ts',
-        piece: "if (!('session' in swapped) && journal.unanswered !== undefined)",
-        replacement: 'if (false)',
+        piece: '  if (unanswered === undefined) return\n  throw new StoreUnavailableError(',
+        replacement: '  if (true) return\n  throw new StoreUnavailableError(',
       },
       run: stormWithStall,
       isFaulty: true,
@@ -110,7 +110,7 @@ const cases: [string, Case][] = [
     {
       fault: {
         file: 'src/core/session/regenerate.ts',
-        piece: 'if (!successor || signInOf(journal.steps)?.userId !== successor.userId) return undefined',
+        piece: 'if (!signIn || signIn.userId !== successor?.userId) return undefined',
         replacement: 'return undefined',
       },
       run: stormOfClicks,
