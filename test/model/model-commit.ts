@@ -206,6 +206,7 @@ export class ModelCommit {
     if (!world.isReadable(session)) return this.#lose(batch, 'missing', 'ended')
     this.#reread(session)
     if (session.end) {
+      if (signIn && !keepsEntry) this.#listForNothing(signIn)
       if (isChange || session.end.how === 'destroyed') return this.#meet(batch, session.end)
       return this.#lose(batch, 'dropped')
     }
@@ -221,9 +222,27 @@ export class ModelCommit {
     return this.#go(batch, successor)
   }
 
-  /** Who signs in again keeps his entry, unless its secret is no longer the first (G3). */
-  #keeps({ userId, secret }: Entry, signIn: Batch['signIn']): boolean {
-    return !signIn || (signIn.userId === userId && secret === this.#request.secrets[0])
+  /** Who signs in again keeps his entry. */
+  #keeps({ userId }: Entry, signIn: Batch['signIn']): boolean {
+    return !signIn || signIn.userId === userId
+  }
+
+  /** An entry that is taken back has been listed, and a list is kept for as long as any that it ever held (E9). */
+  #listForNothing({ userId, idle, deadline }: NonNullable<Batch['signIn']>): void {
+    const { world, secrets } = this.#request
+    const { now: signedInAt, now: lastSeenAt } = world
+    const times = { idle: idleOf(idle), until: deadline }
+    const entry = {
+      id: undefined,
+      userId,
+      secret: secrets[0]!,
+      label: undefined,
+      signedInAt,
+      lastSeenAt,
+      ...times,
+    }
+    world.marks.add(entry)
+    world.marks.delist(entry)
   }
 
   /** E10: the list is told before the record what is longer than it has it, and the rest after it. */

@@ -63,19 +63,16 @@ export async function regenerate(commit: Commit, journal: Journal, loaded: LiveS
   requireHeaders(commit)
   const signIn = signInOf(journal.steps)
   const before = loaded.record.signedIn
-  const anew = signIn && (await newEntry(io, signIn.userId))
-  // A sign-in counts the absolute timeout anew, so it moves to the list of the first secret: the old one's is to go (G3).
-  const keepsEntry =
-    before !== undefined &&
-    (!anew || (anew.userId === before.userId && anew.mark.keyId === before.mark.keyId))
+  const keepsEntry = before !== undefined && (signIn ?? before).userId === before.userId
   const asked = before && (await askMark(io, journal, loaded.record, before, keepsEntry))
   if (asked && !asked.isListed) {
     // Another sign-in over the session takes the entry out, too, and the tombstone tells.
     const found = signIn && (await io.read(loaded.keys, undefined))
     return found && 'ended' in found.record ? superseded(commit, journal, loaded, found.record) : ended()
   }
+  const signedIn = keepsEntry ? before : signIn && (await newEntry(io, signIn.userId))
   const over = keepsEntry ? undefined : { over: loaded.keys.storeKey.slice(0, LENGTH_OF_OVER) }
-  const begun = await addAnew(commit, journal, loaded.record, keepsEntry ? before : anew, over)
+  const begun = await addAnew(commit, journal, loaded.record, signedIn, over)
   const swapped = await endPredecessor(commit, journal, loaded, begun)
   if (swapped.outcome === 'written') {
     await settle(io, begun)
