@@ -83,6 +83,23 @@ describe.each(['Bun', 'Node 22'] as const)('SqliteStore on %s', (runtime) => {
     )
     expect(await run(runtime, script)).toBe('100,100\n')
   })
+
+  it('lets a record run out when it would have, where it is read without a time to live', async () => {
+    const script = join(folder, 'script.mts')
+    await writeFile(
+      script,
+      `import { SqliteStore } from '${PROJECT}/examples/sqlite/sqlite-store.ts'
+       let now = 1_000_000
+       const store = await SqliteStore.open('${file}', () => now)
+       await store.add('key', new Uint8Array(), 10)
+       const found = async () => (await store.get('key', undefined)) !== undefined
+       now += 9_999
+       const before = await found()
+       now += 1
+       console.log(before, await found(), await store.get('key', null).catch(({ name }) => name))`,
+    )
+    expect(await run(runtime, script)).toBe('true false RangeError\n')
+  })
 })
 
 describe.each<[Runtime, Runtime]>([

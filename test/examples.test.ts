@@ -5,6 +5,7 @@ import { startExample, type Runtime, type ServerProcess } from './support/proces
 
 const SECRET = 'a secret of the examples, and of nobody else'
 const SERVERS: Record<Runtime, string> = { Node: 'examples/node/server.ts', Bun: 'examples/bun/server.ts' }
+const WEBKIT = (system: string) => `Mozilla/5.0 (${system}) AppleWebKit/537.36 (KHTML, like Gecko)`
 
 describe.each(['Node', 'Bun'] as const)('the shop on %s', (runtime) => {
   describe.each([
@@ -50,7 +51,7 @@ describe.each(['Node', 'Bun'] as const)('the shop on %s', (runtime) => {
         expect.stringMatching(/^__Host-session=[\w-]+; Path=\/; Secure; HttpOnly; SameSite=Lax$/),
       ])
       expect(answer.headers.get('Server-Timing')).toMatch(
-        /^session;desc="store: get .*add .*replace; cookie: set"$/,
+        /^session;desc="store: get .*add .*replace; cookie: set; events: loaded, signed-in"$/,
       )
       const page = await browser.open(`${shop.url}/`)
       expect(page.text).toContain('Good day, Ada.')
@@ -61,7 +62,7 @@ describe.each(['Node', 'Bun'] as const)('the shop on %s', (runtime) => {
     })
 
     it('shows what a response cost: nothing, a read, a read and a write', async () => {
-      await signIn(browser, shop, 'Ada')
+      await browser.submit(`${shop.url}/cart/cleat/add`)
       const about = await browser.open(`${shop.url}/about`)
       expect(operations(about)).toBe(0)
       expect(about.headers.getSetCookie()).toEqual([])
@@ -77,6 +78,80 @@ describe.each(['Node', 'Bun'] as const)('the shop on %s', (runtime) => {
       expect(operations(goods)).toBe(2)
       expect(goods.text).toMatch(/get found [1-9]\d* bytes replace replaced [1-9]\d* bytes/)
       expect(goods.text).toContain('Events loaded, saved')
+
+      // Who is signed in: one more, for the list of his devices.
+      await signIn(browser, shop, 'Ada')
+      expect(operations(await browser.open(`${shop.url}/cart`))).toBe(2)
+      expect(operations(await browser.open(`${shop.url}/`))).toBe(3)
+    })
+
+    it('lists the devices of a user; ends one of them, and then all others, which are told', async () => {
+      const [another, third, stranger] = [new Browser(), new Browser(), new Browser()]
+      for (const each of [browser, another, third]) await signIn(each, shop, 'Grace')
+      await signIn(stranger, shop, 'Eve')
+      const devices = (each: Browser) => each.open(`${shop.url}/devices`)
+
+      const page = await devices(browser)
+      expect(page.headers.get('Cache-Control')).toBe('no-store')
+      expect(page.text.match(/A browser on an unknown system/g)).toHaveLength(3)
+      expect(page.text.match(/this device/g)).toHaveLength(1)
+      const time = /<time datetime="[\d-]+T[\d:.]+Z">\d+ \w+ \d{4}, \d\d:\d\d UTC<\/time>/g
+      expect(page.html.match(time)).toHaveLength(5)
+      expect(endings(page)).toHaveLength(2)
+      expect(endings(await devices(stranger))).toEqual([])
+
+      // A page does not offer to end the device that it is shown on.
+      const seenByThird = endings(await devices(third))
+      const ofThird = endings(page).find((path) => !seenByThird.includes(path))
+      for (const each of [stranger, new Browser()]) await each.submit(`${shop.url}${ofThird}`)
+      expect((await devices(third)).text).toContain('signed in as Grace')
+
+      const answer = await browser.send(`${shop.url}${ofThird}`)
+      expect([answer.status, answer.headers.get('Location')]).toEqual([303, '/devices'])
+      expect(answer.headers.get('Server-Timing')).toContain('events: loaded, revoked, saved')
+      expect((await devices(browser)).text).toContain('That device is signed out.')
+      const told = 'You were signed out from another of your devices.'
+      for (const path of ['/', '/cart', '/devices']) {
+        const ended = await third.open(`${shop.url}${path}`)
+        expect(ended.text).toContain(told)
+        expect(ended.text).toContain('Events ended (revoked)')
+        expect(ended.text).not.toContain('Grace')
+        expect(ended.headers.getSetCookie()).toEqual([])
+      }
+
+      const refused = await third.submit(`${shop.url}/cart/cleat/add`)
+      expect(refused.text).toContain(told)
+      expect(refused.text).toContain('Cart Devices')
+      expect((await signIn(third, shop, 'Grace')).text).toContain('You are signed in.')
+
+      const alone = await browser.submit(`${shop.url}/devices/end-others`)
+      expect(alone.text).toContain('You are signed out everywhere else.')
+      expect(endings(alone)).toEqual([])
+      expect(alone.text).not.toContain('Sign out everywhere else')
+      expect((await devices(another)).text).toContain(told)
+      expect((await devices(stranger)).text).toContain('signed in as Eve')
+    })
+
+    it.each([
+      ['Firefox on Linux', 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'],
+      ['Chrome on Android', `${WEBKIT('Linux; Android 10; K')} Chrome/140.0.0.0 Mobile Safari/537.36`],
+      [
+        'Edge on Windows',
+        `${WEBKIT('Windows NT 10.0; Win64; x64')} Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0`,
+      ],
+      ['Safari on macOS', `${WEBKIT('Macintosh; Intel Mac OS X 10_15_7')} Version/18.5 Safari/605.1.15`],
+      [
+        'Safari on iPhone',
+        `${WEBKIT('iPhone; CPU iPhone OS 18_5 like Mac OS X')} Version/18.5 Mobile/15E148 Safari/604.1`,
+      ],
+    ])('knows %s by what it says of itself', async (label, userAgent) => {
+      await browser.fetch(`${shop.url}/sign-in`, {
+        method: 'POST',
+        body: new URLSearchParams({ name: label }),
+        headers: { Origin: shop.url, 'User-Agent': userAgent },
+        redirect: 'manual',
+      })
+      expect((await browser.open(`${shop.url}/devices`)).html).toContain(`<h2>${label} <strong>`)
     })
 
     it('keeps a cart', async () => {
@@ -122,7 +197,7 @@ describe.each(['Node', 'Bun'] as const)('the shop on %s', (runtime) => {
       expect(page.text).toContain('You are signed out. Fair winds!')
       expect(page.text).toContain('Good day, stranger.')
       expect((await browser.open(`${shop.url}/`)).text).not.toContain('Fair winds!')
-      expect((await copy.submit(`${shop.url}/cart/cleat/add`)).text).toContain('Cart About')
+      expect((await copy.submit(`${shop.url}/cart/cleat/add`)).text).toContain('Cart Devices About')
     })
 
     it('keeps a visitor signed in for 30 days on request', async () => {
@@ -291,6 +366,11 @@ async function stopAll(services: Memcached[] | undefined): Promise<void> {
 
 function signIn(browser: Browser, shop: ServerProcess, name: string): Promise<Answer> {
   return browser.submit(`${shop.url}/sign-in`, { name })
+}
+
+/** Where the page's buttons to end a device lead to. */
+function endings({ html }: Answer): (string | undefined)[] {
+  return [...html.matchAll(/"(\/devices\/[\w-]+\/end)"/g)].map(([, path]) => path)
 }
 
 function operations({ text }: Answer): number {

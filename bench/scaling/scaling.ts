@@ -1,6 +1,7 @@
 // How many servers do how many sessions need? The tables of docs/scaling.md: npx tsx bench/scaling/scaling.ts
 import { createHash } from 'node:crypto'
 import { rendezvous } from '../../src/core/stores/memcached/placement.ts'
+import { count, print } from './print.ts'
 import { fillUp, measureSize, measureThroughput, measureWire } from './session-cost.ts'
 import type { FullServer, SessionSize, Throughput, Wire, WireCosts } from './session-cost.ts'
 
@@ -258,16 +259,6 @@ function serversFor(demand: number, capacity: number, spreads: readonly number[]
 function roundUp(mebibytes: number): number {
   const step = 10 ** (Math.floor(Math.log10(mebibytes)) - 1)
   return Math.ceil(mebibytes / step) * step
-}
-
-function print(title: string, head: string[], rows: string[][]): void {
-  const line = (cells: string[]) => `| ${cells.join(' | ')} |`
-  const rule = `|${'---|'.repeat(head.length)}`
-  console.log([`**${title}**`, '', line(head), rule, ...rows.map(line), ''].join('\n'))
-}
-
-function count(amount: number): string {
-  return Math.round(amount).toLocaleString('en').replaceAll(',', ' ')
 }
 
 const thousands = (amount: number): string => count(Math.round(amount / 1000) * 1000)

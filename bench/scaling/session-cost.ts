@@ -118,7 +118,7 @@ const KEY_PREFIX = 'session:'
 const IN_FLIGHT = 32
 const TTL = 86_400
 
-async function withMemcached<Result>(
+export async function withMemcached<Result>(
   args: readonly string[],
   work: (server: Memcached, store: MemcachedStore) => Promise<Result>,
 ): Promise<Result> {
@@ -137,12 +137,17 @@ async function withMemcached<Result>(
   }
 }
 
-type Data = Record<string, any>
-type Manager = SessionManager<Data>
-type Handler = (session: ReturnType<Manager['open']>) => unknown
+export type Data = Record<string, any>
+export type Manager = SessionManager<Data>
+export type Handler = (session: ReturnType<Manager['open']>) => unknown
 
-function managerOf(store: SessionStore, now: () => number = Date.now): Manager {
-  return createSessionManager<Data>({ store, now, secret: 'a secret for measuring, of 32 bytes or more' })
+export function managerOf(
+  store: SessionStore,
+  now: () => number = Date.now,
+  maxSessionsPerUser: number = 20,
+): Manager {
+  const secret = 'a secret for measuring, of 32 bytes or more'
+  return createSessionManager<Data>({ store, now, secret, maxSessionsPerUser })
 }
 
 /** Makes the sessions and gives back their cookies. */
@@ -157,7 +162,11 @@ async function createSessions(manager: Manager, data: object, sessions: number):
   return cookies
 }
 
-async function request(manager: Manager, cookie: string | undefined, handler: Handler): Promise<Headers> {
+export async function request(
+  manager: Manager,
+  cookie: string | undefined,
+  handler: Handler,
+): Promise<Headers> {
   const session = manager.open(cookie)
   await handler(session)
   const headers = new Headers()
@@ -202,7 +211,7 @@ async function wireOf(
 }
 
 /** Runs `work` on every entry, `width` at a time. */
-async function inParallel<Entry>(
+export async function inParallel<Entry>(
   entries: readonly Entry[],
   width: number,
   work: (entry: Entry) => Promise<unknown>,
@@ -214,9 +223,9 @@ async function inParallel<Entry>(
   await Promise.all(Array.from({ length: width }, worker))
 }
 
-type Stats = Record<string, number>
+export type Stats = Record<string, number>
 
-async function statsOf(server: Memcached): Promise<Stats> {
+export async function statsOf(server: Memcached): Promise<Stats> {
   const lines = (await server.text('stats')).matchAll(/^STAT (\w+) ([\d.]+)\r$/gm)
   return Object.fromEntries([...lines].map(([, name, value]) => [name, Number(value)]))
 }
@@ -224,7 +233,7 @@ async function statsOf(server: Memcached): Promise<Stats> {
 const cpuSeconds = ({ rusage_user: user, rusage_system: system }: Stats): number => user! + system!
 
 /** Over all slab classes: what is taken, used or not to the last byte. */
-async function usedChunkBytes(server: Memcached): Promise<number> {
+export async function usedChunkBytes(server: Memcached): Promise<number> {
   const slabs = await server.text('stats slabs')
   const used = [...slabs.matchAll(/^STAT (\d+):used_chunks (\d+)\r$/gm)]
   return used.reduce((sum, [, slabClass, chunks]) => {

@@ -9,11 +9,11 @@ import { layout } from '../shop/layout.ts'
 import { describeStart, readSettings, type Data } from '../shop/settings.ts'
 import { sameOriginOnly } from './same-origin-only.ts'
 
-const { session: options, places, notes } = readSettings()
+const { manager, places, notes } = readSettings()
 const app = new Koa<object, SessionContext<Data>>()
 
 app.use(sameOriginOnly)
-app.use(session<Data>(options))
+app.use(session(manager))
 
 app.use(async (ctx) => {
   const { session } = ctx
@@ -38,7 +38,7 @@ app.use(async (ctx) => {
 })
 
 async function greeting({ session }: SessionContext<Data>) {
-  const name = await session.get('name')
+  const name = await session.userId()
   const cart = Object.entries((await session.get('cart')) ?? {})
   return layout({
     title: 'Koa',

@@ -3,25 +3,35 @@ import { csrf } from 'hono/csrf'
 import type { Session } from 'holdfast'
 import { session, type SessionVariables } from 'holdfast/hono'
 import { addToCart, removeFromCart } from './cart.ts'
+import { describeDevice } from './device.ts'
 import { findGood, loadCatalogue } from './goods.ts'
 import { showLogbook } from './logbook.ts'
-import { aboutPage, cartPage, errorPage, goodsPage } from './pages.ts'
+import { aboutPage, cartPage, devicesPage, errorPage, goodsPage } from './pages.ts'
+import { whyEnded } from './recording-store.ts'
 import type { Data, Settings } from './settings.ts'
 
 const DAYS = 86_400
+const KEPT = { idle: 30 * DAYS, absolute: 30 * DAYS, persistent: true }
 
 /** For pages about one visitor: after a sign-out, the browser's back button must ask the server again. */
 const NOT_KEPT = { 'Cache-Control': 'no-store' }
 
 /** The shop: a Hono app for any runtime. */
-export function createShop({ session: options, cache, places }: Settings): Hono<{
+export function createShop({ manager, cache, places }: Settings): Hono<{
   Variables: SessionVariables<Data>
 }> {
   const app = new Hono<{ Variables: SessionVariables<Data> }>()
   app.use(showLogbook())
   // Another port of localhost is the same site, so SameSite does not keep its forms out. See docs/csrf.md.
   app.use(csrf())
-  app.use(session<Data>(options))
+  app.use(session(manager))
+
+  app.post('*', async (c, next) => {
+    await c.var.session.exists()
+    // It would begin a session, whose visitor would never be told what became of the last one.
+    if (whyEnded() === 'revoked' && c.req.path !== '/sign-in') return c.redirect('/', 303)
+    return next()
+  })
 
   app.get('/', async (c) => {
     const { session } = c.var
@@ -37,6 +47,14 @@ export function createShop({ session: options, cache, places }: Settings): Hono<
     return c.html(cartPage({ ...visitor, places }), 200, NOT_KEPT)
   })
 
+  app.get('/devices', async (c) => {
+    const { session } = c.var
+    const visitor = await readVisitor(session)
+    const devices =
+      visitor.name === undefined ? [] : await manager.listSessions(visitor.name, { current: session })
+    return c.html(devicesPage({ ...visitor, devices, places }), 200, NOT_KEPT)
+  })
+
   app.get('/about', (c) => c.html(aboutPage()))
 
   app.post('/sign-in', async (c) => {
@@ -47,11 +65,10 @@ export function createShop({ session: options, cache, places }: Settings): Hono<
       session.set('notice', 'Please give a name to sign in with.')
       return c.redirect('/', 303)
     }
-    // A new token on every change of privilege: whoever knew the old one does not know this one.
-    session.regenerateId()
-    session.set('name', trimmed.slice(0, 40))
+    // Here everybody is who he says; another shop asks for a password first.
+    const label = describeDevice(c.req.header('User-Agent'))
+    session.signIn(trimmed.slice(0, 40), { label, ...(keep ? KEPT : {}) })
     session.set('notice', 'You are signed in.')
-    if (keep) session.setTimeouts({ idle: 30 * DAYS, absolute: 30 * DAYS, persistent: true })
     return c.redirect('/', 303)
   })
 
@@ -61,6 +78,27 @@ export function createShop({ session: options, cache, places }: Settings): Hono<
     // What is set after destroy() begins a new session, under a new token.
     session.set('notice', 'You are signed out. Fair winds!')
     return c.redirect('/', 303)
+  })
+
+  app.post('/devices/:id{[\\w-]{22}}/end', async (c) => {
+    const { session } = c.var
+    const name = await session.userId()
+    if (name !== undefined) {
+      // Only what is on this user's own list.
+      await manager.revoke(name, c.req.param('id'))
+      session.set('notice', 'That device is signed out.')
+    }
+    return c.redirect('/devices', 303)
+  })
+
+  app.post('/devices/end-others', async (c) => {
+    const { session } = c.var
+    const name = await session.userId()
+    if (name !== undefined) {
+      await manager.revokeAll(name, { except: session })
+      session.set('notice', 'You are signed out everywhere else.')
+    }
+    return c.redirect('/devices', 303)
   })
 
   app.post('/cart/:id/add', (c) => {
@@ -102,9 +140,12 @@ export function createShop({ session: options, cache, places }: Settings): Hono<
 }
 
 async function readVisitor(session: Session<Data>) {
+  const notice = await session.take('notice')
+  // Said for as long as the browser comes with that cookie.
+  const isRevoked = whyEnded() === 'revoked'
   return {
-    notice: await session.take('notice'),
-    name: await session.get('name'),
+    notice: notice ?? (isRevoked ? 'You were signed out from another of your devices.' : undefined),
+    name: await session.userId(),
     cart: (await session.get('cart')) ?? {},
   }
 }

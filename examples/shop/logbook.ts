@@ -13,7 +13,11 @@ export function showLogbook(): MiddlewareHandler {
       const cookie = describeCookie(c.res.headers)
       // For the redirects, which show no page: see "Timing" in the browser's developer tools.
       const names = logbook.operations.map(({ name }) => name).join(' ')
-      c.header('Server-Timing', `session;desc="store: ${names || 'not asked'}; cookie: ${cookie}"`)
+      const told = describeEvents(logbook)
+      c.header(
+        'Server-Timing',
+        `session;desc="store: ${names || 'not asked'}; cookie: ${cookie}; events: ${told}"`,
+      )
       if (!c.res.headers.get('Content-Type')?.startsWith('text/html')) return
       const page = await c.res.text()
       const panel = String(await logbookPanel(logbook, cookie))
@@ -24,7 +28,8 @@ export function showLogbook(): MiddlewareHandler {
     })
 }
 
-function logbookPanel({ operations, events }: Logbook, cookie: string) {
+function logbookPanel(logbook: Logbook, cookie: string) {
+  const { operations } = logbook
   const count = operations.length
   return html`<section class="card logbook" aria-labelledby="logbook">
     <h2 id="logbook">What the session layer did for this response</h2>
@@ -50,10 +55,10 @@ function logbookPanel({ operations, events }: Logbook, cookie: string) {
       </div>
       <div>
         <dt>Events</dt>
-        <dd>${events.join(', ') || 'none'}</dd>
+        <dd>${describeEvents(logbook)}</dd>
       </div>
     </dl>
-    <p class="why">${explain(operations)}</p>
+    <p class="why">${explain(logbook)}</p>
   </section>`
 }
 
@@ -64,16 +69,22 @@ function entry({ name, outcome, bytesRead, bytesWritten }: Logbook['operations']
   </li>`
 }
 
-function explain(operations: Logbook['operations']): string {
+function explain({ operations, events }: Logbook): string {
   const isEvery = (outcome: string) => operations.every((operation) => operation.outcome === outcome)
   if (operations.length === 0) return 'Nothing here needed a stored session, so the store was not asked.'
   if (operations.some(({ outcome }) => outcome === 'no answer'))
     return 'An outage is an error, never a sign-out.'
+  if (events.some(({ reason }) => reason === 'revoked'))
+    return 'The session is there, but its user’s list has it no longer: a stranger, whatever the cookie says.'
   if (isEvery('missing'))
     return 'The store does not know the session that the cookie names: a visitor like a new one.'
   if (isEvery('found'))
     return 'Read, not changed: nothing was written. The read itself renewed the idle timeout.'
   return 'Read, changed, and written by compare-and-swap, so that parallel requests lose nothing.'
+}
+
+function describeEvents({ events }: Logbook): string {
+  return events.map(({ type, reason }) => (reason ? `${type} (${reason})` : type)).join(', ') || 'none'
 }
 
 function describeCookie(headers: Headers): string {

@@ -1,4 +1,5 @@
 import { html } from 'hono/html'
+import type { UserSession } from 'holdfast'
 import { findGood, type Catalogue, type Good } from './goods.ts'
 import { layout, type Html } from './layout.ts'
 import { logbookPlace } from './logbook.ts'
@@ -53,6 +54,37 @@ export function cartPage({ name, cart, notice, places }: Visit): Html {
   })
 }
 
+export function devicesPage({
+  name,
+  cart,
+  notice,
+  places,
+  devices,
+}: Visit & { devices: UserSession[] }): Html {
+  return layout({
+    title: 'Your devices',
+    nav: nav('/devices', cart),
+    notice,
+    main: html` <h1>Your devices</h1>
+      ${
+        name === undefined
+          ? html`<p class="lede">Sign in, here and in other browsers, and they are listed here.</p>
+              ${signInForm()}`
+          : html`<p class="lede">This is where you are signed in as ${name}.</p>
+              <ul class="devices">
+                ${devices.map(deviceLine)}
+              </ul>
+              ${
+                devices.length > 1 &&
+                html`<form method="post" action="/devices/end-others">
+                  <button>Sign out everywhere else</button>
+                </form>`
+              }`
+      }`,
+    aside: html`${logbookPlace}${twoStores(places)}`,
+  })
+}
+
 /** Touches no session, so it has neither name nor cart to show. */
 export function aboutPage(): Html {
   return layout({
@@ -92,6 +124,13 @@ export function aboutPage(): Html {
             <td>2</td>
           </tr>
           <tr>
+            <th scope="row">
+              serves somebody who is signed in, and asks whether this is still one of the
+              <a href="/devices">devices</a>
+            </th>
+            <td>1 more</td>
+          </tr>
+          <tr>
             <th scope="row">serves a session with an idle timeout of its own (“Keep me signed in”)</th>
             <td>1 more</td>
           </tr>
@@ -124,7 +163,7 @@ function nav(current?: string, cart: Data['cart'] = {}): Html {
   const cartLabel = count === 0 ? 'Cart' : html`Cart <b>${count}</b>`
   return html`<nav aria-label="Pages">
     <ul>
-      ${link('/', 'Goods')}${link('/cart', cartLabel)}${link('/about', 'About')}
+      ${link('/', 'Goods')}${link('/cart', cartLabel)}${link('/devices', 'Devices')}${link('/about', 'About')}
     </ul>
   </nav>`
 }
@@ -142,6 +181,31 @@ function signInForm(): Html {
 
 function signOutForm(): Html {
   return html`<form class="sign-out" method="post" action="/sign-out"><button>Sign out</button></form>`
+}
+
+function deviceLine({ id, label, signedInAt, lastSeenAt, isCurrent }: UserSession): Html {
+  return html`<li>
+    <h2>${label} ${isCurrent && html`<strong>this device</strong>`}</h2>
+    <p>Since ${time(signedInAt)}<br />Last seen ${isCurrent ? 'now' : time(lastSeenAt)}</p>
+    ${
+      isCurrent
+        ? signOutForm()
+        : html`<form method="post" action="/devices/${id}/end">
+            <button aria-label="End: ${label}, since ${readable(signedInAt)}">End</button>
+          </form>`
+    }
+  </li>`
+}
+
+function time(at: number): Html {
+  return html`<time datetime="${new Date(at).toISOString()}">${readable(at)}</time>`
+}
+
+const DATE = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' })
+
+/** In UTC, and says so: the server does not know the visitor's zone. */
+function readable(at: number): string {
+  return `${DATE.format(at)} UTC`
 }
 
 function describeViews(views: number): string {

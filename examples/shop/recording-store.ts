@@ -4,7 +4,7 @@ import type { SessionEvent, SessionStore } from 'holdfast'
 /** What the session layer did for one request. */
 export interface Logbook {
   operations: Operation[]
-  events: SessionEvent['type'][]
+  events: SessionEvent[]
 }
 
 export interface Operation {
@@ -23,8 +23,13 @@ export function withLogbook<Result>(work: (logbook: Logbook) => Result): Result 
 }
 
 /** For the option `onEvent`. */
-export function recordEvent({ type }: SessionEvent): void {
-  logbooks.getStore()?.events.push(type)
+export function recordEvent(event: SessionEvent): void {
+  logbooks.getStore()?.events.push(event)
+}
+
+/** Why the session of this request's cookie has ended, once it was read. */
+export function whyEnded(): SessionEvent['reason'] {
+  return logbooks.getStore()?.events.find(({ type }) => type === 'ended')?.reason
 }
 
 /** A store that does what `store` does and enters it into the logbook of the request it is done for. */

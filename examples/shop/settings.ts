@@ -1,18 +1,17 @@
-import { MemoryStore, type SessionOptions } from 'holdfast'
+import { createSessionManager, MemoryStore, type SessionManager } from 'holdfast'
 import { MemcachedStore } from 'holdfast/memcached'
 import { memcachedCache, memoryCache, type ObjectCache } from './object-cache.ts'
 import { recordEvent, recordingStore } from './recording-store.ts'
 
 /** What a session of the shop holds. */
 export type Data = {
-  name: string
   cart: Record<string, number>
   views: number
   notice: string
 }
 
 export interface Settings {
-  session: SessionOptions
+  manager: SessionManager<Data>
   cache: ObjectCache
   /** Where the two live, in words. */
   places: { sessions: string; objects: string }
@@ -24,7 +23,7 @@ export interface Settings {
 export function readSettings(env: Record<string, string | undefined> = process.env): Settings {
   const { SESSION_STORE: sessions, CACHE_STORE: objects, SESSION_SECRET: secret } = env
   return {
-    session: {
+    manager: createSessionManager<Data>({
       store: recordingStore(sessions ? new MemcachedStore(sessions) : new MemoryStore()),
       // A bare MemoryStore would draw one by itself; this store is a wrapped one.
       secret: secret || crypto.getRandomValues(new Uint8Array(32)),
@@ -33,7 +32,7 @@ export function readSettings(env: Record<string, string | undefined> = process.e
       onEvent: recordEvent,
       // Chromium and Firefox keep the Secure cookies of http://localhost. Safari does not: to develop with it, and for
       // nothing else, add cookie: { secure: false }.
-    },
+    }),
     cache: objects ? memcachedCache(objects) : memoryCache(),
     places: {
       sessions: withoutPassword(sessions) ?? 'MemoryStore, in this process',

@@ -29,7 +29,7 @@ h1 { font-size: clamp(2rem, 5vw, 2.75rem); margin: 0 0 1.25rem; overflow-wrap: a
 h2 { font-size: 1.5rem; margin: 2.5rem 0 .25rem }
 h3 { font-size: 1.0625rem; line-height: 1.3; margin: 0 }
 p { margin: 0 0 1rem; max-width: 62ch; text-wrap: pretty }
-.lede { font-size: 1.125rem; max-width: 54ch }
+.lede { font-size: 1.125rem; max-width: 54ch; overflow-wrap: anywhere }
 .source, .why, .goods p { color: var(--faint) }
 
 header { position: relative; overflow: hidden; background: var(--shallow); border-bottom: 1px solid var(--line) }
@@ -47,7 +47,7 @@ header .depths { position: absolute; inset: 0; width: 100%; height: 100%; fill: 
 .mark .gap, .mark .rope { fill: none; stroke-linecap: round }
 .mark .gap { stroke: var(--shallow); stroke-width: 6 }
 .mark .rope { stroke: var(--magenta); stroke-width: 2.5 }
-nav ul { display: flex; gap: .25rem; margin: 0 -.75rem; padding: 0; list-style: none }
+nav ul { display: flex; flex-wrap: wrap; gap: .25rem; margin: 0 -.75rem; padding: 0; list-style: none }
 nav a { display: block; padding: .5rem .75rem; color: inherit; text-decoration: none; border-radius: 6px }
 nav a:hover { text-decoration: underline }
 nav a[aria-current] { font-weight: 600; text-decoration: underline 3px var(--magenta); text-underline-offset: .5em }
@@ -84,7 +84,7 @@ button:hover { background: var(--shallow) }
 .keep input { min-height: 0; width: 1.125rem; height: 1.125rem; margin: 0; accent-color: var(--magenta) }
 .sign-out { margin-bottom: 1.5rem }
 
-.goods, .lines { list-style: none; margin: 1rem 0 0; padding: 0 }
+.goods, .lines, .devices { list-style: none; margin: 1rem 0 0; padding: 0 }
 .goods { display: grid; gap: 1px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)) }
 .goods {
   background: var(--line); border: 1px solid var(--line); border-radius: 10px; overflow: hidden;
@@ -97,6 +97,16 @@ button:hover { background: var(--shallow) }
   display: grid; grid-template-columns: 2.5rem 1fr auto auto; gap: .25rem 1rem; align-items: center;
   padding: .875rem 0; border-bottom: 1px solid var(--line);
 }
+.devices { border-top: 1px solid var(--line) }
+.devices li {
+  display: grid; grid-template-columns: 1fr auto; gap: .125rem 1rem; align-items: center;
+  padding: 1rem 0; border-bottom: 1px solid var(--line);
+}
+.devices h2 { margin: 0; font-size: 1.3125rem; text-wrap: wrap }
+.devices strong { font: 600 .8125rem/1.5 system-ui, sans-serif; color: var(--magenta); white-space: nowrap }
+.devices p { grid-row: 2; margin: 0; color: var(--faint); font-size: .9375rem }
+.devices form { grid-area: 1 / 2 / span 2; margin: 0 }
+.devices + form { margin-top: 1.5rem }
 .number { color: var(--faint); font-variant-numeric: tabular-nums }
 .total { margin-top: 1.25rem; font-size: 1.125rem; max-width: none }
 
@@ -120,5 +130,7 @@ td { font: italic 1.375rem/1 var(--chart); white-space: nowrap }
   .mark small { display: none }
   .lines li { grid-template-columns: 2.5rem 1fr auto }
   .lines form { grid-column: 2 / -1 }
+  .devices p { grid-column: 1 / -1 }
+  .devices form { grid-row: 1 }
 }
 `

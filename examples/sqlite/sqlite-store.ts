@@ -26,8 +26,11 @@ export class SqliteStore implements SessionStore {
     this.#statements = Object.fromEntries(prepared)
   }
 
-  async get(key: string, ttl: number): Promise<StoredRecord | undefined> {
-    const row = this.#run('get', key, this.#expiry(ttl), this.#now())
+  async get(key: string, ttl: number | undefined): Promise<StoredRecord | undefined> {
+    const row =
+      ttl === undefined
+        ? this.#run('peek', key, this.#now())
+        : this.#run('get', key, this.#expiry(ttl), this.#now())
     return row && { bytes: row['bytes'] as Uint8Array, version: row['version'] }
   }
 
@@ -102,6 +105,7 @@ const BYTES = "coalesce(?2, x'')"
 
 const SQL = {
   get: `UPDATE sessions SET expiry = ?2 WHERE key = ?1 AND expiry > ?3 RETURNING bytes, version`,
+  peek: `SELECT bytes, version FROM sessions WHERE key = ?1 AND expiry > ?2`,
   add: `INSERT INTO sessions (key, bytes, expiry, version) VALUES (?1, ${BYTES}, ?3, ${NEW_VERSION})
     ON CONFLICT (key) DO UPDATE SET bytes = excluded.bytes, expiry = excluded.expiry, version = excluded.version
     WHERE sessions.expiry <= ?4 RETURNING version`,

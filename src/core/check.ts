@@ -44,16 +44,37 @@ export function checkIdleTimeout(option: string, value: number | false): void {
   if (value !== false) checkWhole(option, value, `false or ${UP_TO_400_DAYS}`, LONGEST_AGE_SECONDS)
 }
 
+/** A load restarts the manager's first: were its second question to fail, a shorter one would not hold (C5). */
+export function checkOwnIdleTimeout(value: number | false, managers: number | false): void {
+  checkIdleTimeout('idle', value)
+  if (value === false || (managers !== false && value >= managers)) return
+  const least =
+    managers === false ? 'false, as the manager has it' : `at least the manager's ${managers} seconds`
+  throw new RangeError(`idle: expected ${least}, got ${value}; for a stricter area make a manager of its own`)
+}
+
 export function checkAbsoluteTimeout(option: string, value: number): void {
   checkWhole(option, value, UP_TO_400_DAYS, LONGEST_AGE_SECONDS)
 }
 
+/** Characters of a label; a mark with 100 of them is read at every load. */
+export const LONGEST_LABEL = 64
+
 /** Not repeated: it names a user. */
-export function checkSubject(id: unknown): void {
+export function checkUserId(id: unknown): void {
   if (typeof id === 'string' && id !== '') return
   throw new TypeError(
-    `subject: expected a string that is not empty, got ${id === '' ? 'an empty one' : kindOf(id)}`,
+    `userId: expected a string that is not empty, got ${id === '' ? 'an empty one' : kindOf(id)}`,
   )
+}
+
+/** Not repeated: it may name a place. */
+export function checkLabel(label: unknown): void {
+  if (label === undefined) return
+  const expected = `a string of at most ${LONGEST_LABEL} characters`
+  if (typeof label !== 'string') throw new TypeError(`label: expected ${expected}, got ${kindOf(label)}`)
+  const { length } = [...label]
+  if (length > LONGEST_LABEL) throw new RangeError(`label: expected ${expected}, got ${length}`)
 }
 
 export function checkBoolean<Fallback>(

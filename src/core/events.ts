@@ -2,8 +2,10 @@
  * What happened to a session (ASVS 16.3.3):
  *
  * - `created`, `loaded`, `saved`, `regenerated`, `destroyed`: as named, by this request.
+ * - `signed-in`: `signIn` was committed.
+ * - `revoked`: somebody called `revoke` or `revokeAll`.
  * - `expired`: the cookie names a session past its absolute timeout.
- * - `ended`: the cookie names a session that was signed out or regenerated moments ago, or revoked with all of its user's.
+ * - `ended`: the cookie names a session that was ended; `reason` says how.
  * - `missing`: a session that this request had loaded was gone when it committed; nothing was written.
  * - `invalid`: a stored record could not be opened or understood; the visitor counts as unknown.
  * - `dropped`: changes were not written, because the handler failed, the session had ended, or a socket closed
@@ -17,8 +19,18 @@
  */
 // prettier-ignore
 export type SessionEventType =
-  | 'created' | 'loaded' | 'saved' | 'regenerated' | 'destroyed' | 'expired' | 'ended' | 'missing' | 'invalid'
+  | 'created' | 'loaded' | 'saved' | 'regenerated' | 'signed-in' | 'destroyed' | 'revoked' | 'expired' | 'ended'
+  | 'missing' | 'invalid'
   | 'dropped' | 'conflict' | 'duplicate-cookie' | 'cookie-lost' | 'insecure-cookie' | 'cache-overridden' | 'store-error'
+
+/**
+ * Why a session is `ended`:
+ *
+ * - `signed-out`, `regenerated`: moments ago, by `destroy`; by `regenerateId` or `signIn`.
+ * - `revoked`: by `revoke` or `revokeAll`, or since its user signed in on more devices than `maxSessionsPerUser`.
+ * - `mark-lost`: the store has lost the list of its user's sessions, or the secret that it is under is no longer listed.
+ */
+export type EndReason = 'signed-out' | 'regenerated' | 'revoked' | 'mark-lost'
 
 /** One event, for logs and metrics. It never holds a token, a key or session data. */
 export interface SessionEvent {
@@ -29,6 +41,8 @@ export interface SessionEvent {
   durationMs?: number
   /** Store operations that the load or the save took. */
   roundTrips?: number
+  /** Only on `ended`. */
+  reason?: EndReason
   /** What the store failed with; only on `store-error`. */
   error?: unknown
 }

@@ -1,4 +1,8 @@
 /** @internal */
+export { SESSION } from './brand.ts'
+/** @internal */
+export { checkNames, wrong } from './check.ts'
+/** @internal */
 export { hasAnswer, isError } from './errors.ts'
 export {
   SessionConflictError,
@@ -9,7 +13,7 @@ export {
   StoreUnavailableError,
   type SessionErrorCode,
 } from './errors.ts'
-export type { SessionEvent, SessionEventType } from './events.ts'
+export type { EndReason, SessionEvent, SessionEventType } from './events.ts'
 export type { Json } from './draft/json.ts'
 export { createSessionManager, type CommitResponse, type SessionManager } from './manager.ts'
 /** @internal */
@@ -27,6 +31,7 @@ export {
 export { MemoryStore, type MemoryStoreOptions } from './stores/memory-store.ts'
 export type { CookieOptions, Secret, SessionOptions } from './options.ts'
 export { headersOf, type ResponseHeaders } from './http/response-headers.ts'
-export type { Session, SessionData, SessionTimeouts } from './session/session.ts'
+export type { Session, SessionData, SessionTimeouts, SignInOptions } from './session/session.ts'
+export type { UserSession } from './session/users.ts'
 export type { CookieHeader, OpenOptions } from './session/session-state.ts'
 export type { ReplaceOutcome, SessionStore, StoredRecord, Version } from './stores/store.ts'

@@ -2,20 +2,18 @@ import { brandOf, MANAGER, PROTOCOL, SESSION } from './brand.ts'
 import { commitSession } from './session/commit.ts'
 import { Keyring } from './crypto/keyring.ts'
 import { isError, SessionStateError } from './errors.ts'
-import { revokeAll } from './record/marks.ts'
-import { checkSubject, wrong } from './check.ts'
+import { listSessions, revoke, type UserSession } from './session/users.ts'
+import { checkNames, checkUserId, kindOf, wrong } from './check.ts'
 import { checkOptions, type CheckedOptions, type SessionOptions } from './options.ts'
-import { RecordIO } from './record/record-io.ts'
+import { isEntryId } from './record/mark.ts'
+import { MarkChanges } from './record/mark-changes.ts'
+import { OpenedRecords } from './record/opened-records.ts'
+import { RecordIO, type Services } from './record/record-io.ts'
+import { Turns } from './record/turns.ts'
 import { addCacheHeaders, addSessionCookie, isInsecure, takeBackAnswer } from './http/response-headers.ts'
 import type { ResponseHeaders } from './http/response-headers.ts'
 import { Session, stateOf, type SessionData } from './session/session.ts'
-import {
-  SessionState,
-  type CookieHeader,
-  type OpenOptions,
-  type SessionServices,
-} from './session/session-state.ts'
-import { Turns } from './session/turns.ts'
+import { SessionState, type CookieHeader, type OpenOptions } from './session/session-state.ts'
 
 /** What {@link SessionManager.commit} is told of the response. */
 export interface CommitResponse {
@@ -36,7 +34,7 @@ export interface CommitResponse {
  */
 export class SessionManager<Data extends SessionData<Data> = Record<string, any>> {
   readonly #options: CheckedOptions
-  readonly #services: SessionServices
+  readonly #services: Services
   /** Per manager: each has an `onEvent` of its own to tell. */
   #hasWarned = false
 
@@ -49,7 +47,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
   constructor(options: SessionOptions) {
     const checked = checkOptions(options)
     const { onEvent, now, cookie, secrets } = checked
-    const emit: SessionServices['emit'] = (type, details) => {
+    const emit: Services['emit'] = (type, details) => {
       if (!onEvent) return
       // A logger that fails, now or later, must cost neither a session nor the process.
       void new Promise((resolve) => {
@@ -61,7 +59,9 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
       ...checked,
       cookieName: cookie.name,
       keyring: new Keyring(cookie.name, secrets),
+      opened: new OpenedRecords(),
       turns: new Turns(),
+      markChanges: new MarkChanges(),
       emit,
     }
   }
@@ -71,8 +71,8 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
    * given as a function, which is called at the first touch. `canSetHeaders` says whether the response can still take
    * a cookie (default: yes); it is asked at each commit and `save()`, and where it cannot, no token is made.
    */
-  open(cookieHeader: CookieHeader, { canSetHeaders }: OpenOptions = {}): Session<Data> {
-    return new Session<Data>(new SessionState(this.#services, cookieHeader, canSetHeaders))
+  open(cookieHeader: CookieHeader, options: OpenOptions = {}): Session<Data> {
+    return new Session<Data>(new SessionState(this.#services, cookieHeader, options))
   }
 
   /**
@@ -122,20 +122,55 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
   }
 
   /**
-   * Ends every session of a user that was tied to this id by `setSubject` (ASVS 7.4.2, 7.4.3), this request's own
-   * included, by the next time each is loaded. A sign-in afterwards begins anew. May be repeated.
+   * A user's sessions (ASVS 7.5.2), the one used last first. `current` says which is this request's own.
    *
-   * Throws `TypeError` for anything but a string that is not empty, and `StoreUnavailableError` when the store cannot be
-   * asked: then some of them may have ended.
+   * Rejects with `TypeError` for a user id that is no string or empty, `StoreUnavailableError` when the store cannot be asked.
    */
-  async revokeAll(subject: string): Promise<void> {
-    checkSubject(subject)
-    await revokeAll(new RecordIO(this.#services), subject)
+  async listSessions(userId: string, options: { current?: Session<Data> } = {}): Promise<UserSession[]> {
+    checkUserId(userId)
+    checkNames('listSessions', options, ['current'])
+    const current = await this.#entryOf('current', options.current)
+    return listSessions(new RecordIO(this.#services), userId, current)
+  }
+
+  /**
+   * Ends one session of a user, by the `id` in his list (ASVS 7.5.2): its next load finds nothing. One that is not listed
+   * is a success, so it may be repeated.
+   *
+   * Rejects with `TypeError` as `listSessions`, `StoreUnavailableError` or `SessionConflictError` when it may not have ended.
+   */
+  async revoke(userId: string, id: string): Promise<void> {
+    checkUserId(userId)
+    if (!isEntryId(id)) {
+      // Not repeated: the two may have been mixed up.
+      throw new TypeError(`id: expected one that listSessions gave, after the user id; got ${kindOf(id)}`)
+    }
+    await revoke(new RecordIO(this.#services), userId, (each) => each === id)
+  }
+
+  /**
+   * Ends every session of a user but `except` (ASVS 7.4.2, 7.4.3), by the next time each is loaded; all of them where `except`
+   * is nobody's or another user's. A sign-in afterwards begins anew. May be repeated.
+   *
+   * Rejects with `TypeError` as `listSessions`, `StoreUnavailableError` or `SessionConflictError` when some may not have ended.
+   */
+  async revokeAll(userId: string, options: { except?: Session<Data> } = {}): Promise<void> {
+    checkUserId(userId)
+    checkNames('revokeAll', options, ['except'])
+    const except = await this.#entryOf('except', options.except)
+    await revoke(new RecordIO(this.#services), userId, (id) => id !== except)
   }
 
   /** Closes the store, where it can be closed; operations in flight reject. */
   async close(): Promise<void> {
     await this.#services.store.close?.()
+  }
+
+  /** The entry of a request's session in its user's list. */
+  async #entryOf(option: string, session: Session<Data> | undefined): Promise<string | undefined> {
+    if (session === undefined) return undefined
+    if (!this.joins(session)) throw wrong(option, 'a session that this manager opened', session)
+    return stateOf(session).entryId()
   }
 
   async #commit(state: SessionState, response: CommitResponse): Promise<void> {
@@ -185,7 +220,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
  * Throws `TypeError` or `RangeError` for wrong options, naming the option, what was expected and what came.
  *
  * @example
- * const manager = createSessionManager<{ userId: string }>({
+ * const manager = createSessionManager<{ cart: string[] }>({
  *   store: new MemcachedStore('memcached://127.0.0.1:11200'),
  *   secret: process.env.SESSION_SECRET,
  * })

@@ -87,7 +87,7 @@ export async function refuseAssigned(
 /** For whoever writes `ctx.session = null`, as he would with koa-session or express-session. */
 function assignedOver(property: string): TypeError {
   return new TypeError(
-    `${property} is not to be assigned over: write session.destroy() to sign out, session.regenerateId() to sign in, session.clear() or session.set(key, value) to change what it holds`,
+    `${property} is not to be assigned over: write session.signIn(userId) to sign in, session.destroy() to sign out, session.clear() or session.set(key, value) to change what it holds`,
   )
 }
 

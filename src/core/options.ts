@@ -1,5 +1,13 @@
 import { brandOf, MEMORY_STORE } from './brand.ts'
-import { checkAbsoluteTimeout, checkBoolean, checkIdleTimeout, checkNames, kindOf, wrong } from './check.ts'
+import {
+  checkAbsoluteTimeout,
+  checkBoolean,
+  checkIdleTimeout,
+  checkNames,
+  checkWhole,
+  kindOf,
+  wrong,
+} from './check.ts'
 import type { CookieAttributes } from './http/cookie.ts'
 import type { SessionEvent } from './events.ts'
 import { MemoryStore } from './stores/memory-store.ts'
@@ -17,7 +25,7 @@ export interface SessionOptions {
   secret?: Secret | readonly Secret[] | undefined
   /** Seconds without a request until the session ends (ASVS 7.3.1); `false` for none. Default 86 400 (a day). */
   idleTimeout?: number | false | undefined
-  /** Seconds from creation until the session ends, used or not (ASVS 7.3.2); at most 400 days. Default 1 209 600 (14 days). */
+  /** Seconds from creation, anew from `signIn`, until the session ends, used or not (ASVS 7.3.2); at most 400 days. Default 1 209 600 (14 days). */
   absoluteTimeout?: number | undefined
   /** The session cookie. Default `__Host-session`, Path=/, Secure, HttpOnly, SameSite=Lax. */
   cookie?: CookieOptions | undefined
@@ -25,6 +33,11 @@ export interface SessionOptions {
   persistent?: boolean | undefined
   /** Whether to add `Vary: Cookie` and `Cache-Control` to responses that depend on the session. Default `true`. */
   cacheHeaders?: boolean | undefined
+  /**
+   * How many sessions a user may have at the same time (ASVS 7.1.2), from 1 to 100: one sign-in more ends the one that was
+   * used longest ago, to ten minutes. Default 20.
+   */
+  maxSessionsPerUser?: number | undefined
   /** The one hook for logs and metrics. What it throws is ignored: a logger that fails must not cost a session. */
   onEvent?: ((event: SessionEvent) => void) | undefined
   /** Milliseconds since the epoch, for tests. Default `() => Date.now()`. */
@@ -63,12 +76,14 @@ export interface CheckedOptions {
   cookie: CookieAttributes
   persistent: boolean
   cacheHeaders: boolean
+  maxSessionsPerUser: number
   onEvent: ((event: SessionEvent) => void) | undefined
   now: () => number
 }
 
 const OPTION_NAMES = [
-  'store', 'secret', 'idleTimeout', 'absoluteTimeout', 'cookie', 'persistent', 'cacheHeaders', 'onEvent', 'now',
+  'store', 'secret', 'idleTimeout', 'absoluteTimeout', 'cookie', 'persistent', 'cacheHeaders', 'maxSessionsPerUser',
+  'onEvent', 'now',
 ] // prettier-ignore
 const COOKIE_NAMES = ['name', 'path', 'domain', 'secure', 'httpOnly', 'sameSite', 'partitioned']
 const [SECONDS, INSIDE] = ['the options idleTimeout and absoluteTimeout, in seconds', 'it into cookie: { … }']
@@ -81,6 +96,8 @@ const CURES = {
   path: INSIDE,
 } // prettier-ignore
 const MIN_SECRET_BYTES = 32
+/** A user's list is read at every load of his sessions. */
+const MOST_SESSIONS_PER_USER = 100
 /** Examples of other libraries' documentation that are long enough to be taken for secrets; shorter ones fail by length. */
 const EXAMPLE_SECRETS: ReadonlySet<string> = new Set([
   '80d42cfb-1cd2-462c-8f17-e3237d9027e9', // h3
@@ -106,9 +123,11 @@ export function checkOptions(options: SessionOptions): CheckedOptions {
   for (const method of ['get', 'add', 'replace', 'set', 'delete'] as const) {
     if (typeof store[method] !== 'function') throw wrong(`store.${method}`, 'a function', store[method])
   }
-  const { idleTimeout = 86_400, absoluteTimeout = 1_209_600 } = options
+  const { idleTimeout = 86_400, absoluteTimeout = 1_209_600, maxSessionsPerUser = 20 } = options
   checkIdleTimeout('idleTimeout', idleTimeout)
   checkAbsoluteTimeout('absoluteTimeout', absoluteTimeout)
+  const upTo = `a whole number from 1 to ${MOST_SESSIONS_PER_USER}`
+  checkWhole('maxSessionsPerUser', maxSessionsPerUser, upTo, MOST_SESSIONS_PER_USER)
   return {
     store,
     secrets: checkSecrets(options.secret, store),
@@ -118,6 +137,7 @@ export function checkOptions(options: SessionOptions): CheckedOptions {
     cookie: checkCookie(options.cookie),
     persistent: checkBoolean('persistent', options.persistent, true),
     cacheHeaders: checkBoolean('cacheHeaders', options.cacheHeaders, true),
+    maxSessionsPerUser,
     onEvent,
     now,
   }

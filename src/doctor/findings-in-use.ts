@@ -77,8 +77,8 @@ function checkMemory({ stats }: Reading): Finding {
 
 const MORE_MEMORY = 'Give it more memory (-m) before sessions are evicted or refused'
 
-/** Holdfast reads by get-and-touch, which counts as a touch, and counts nothing in memcached. */
-const NOT_OURS = ['cmd_get', 'incr_hits', 'incr_misses', 'decr_hits', 'decr_misses']
+/** Holdfast counts nothing in memcached. Gets say nothing: what does not renew a session reads by them. */
+const NOT_OURS = ['incr_hits', 'incr_misses', 'decr_hits', 'decr_misses']
 
 function checkSharing({ stats, keys, keyPrefix }: Reading): Finding {
   const items = numberOf(stats, 'curr_items')
@@ -88,8 +88,8 @@ function checkSharing({ stats, keys, keyPrefix }: Reading): Finding {
     const of = keys.isComplete ? 'of' : 'of the first'
     signs.push(`keys not under '${keyPrefix}' (${keys.foreign} ${of} ${keys.looked})`)
   }
-  // What somebody looks up by hand in a busy instance is no traffic.
-  if (foreign > numberOf(stats, 'cmd_touch') / 100) signs.push(`reads not by Holdfast (${foreign})`)
+  // What somebody tries by hand in a busy instance is no traffic.
+  if (foreign > numberOf(stats, 'cmd_touch') / 100) signs.push(`counters not by Holdfast (${foreign})`)
   if (signs.length > 0) {
     return warning(
       'sharing',

@@ -72,24 +72,25 @@ export const interleavingClauses: Clauses = {
 
   async 'a get undoes none of the writes that it meets'(trial) {
     const { store, newKey, add, find, findNothing, expect } = trial
-    await meet(async (together) => {
+    await meet(async (together, round) => {
+      const ttl = ttlOf(round)
       const [replaced, set, deleted] = [newKey(), newKey(), newKey()]
       const version = await add(replaced)
       await add(set)
       await add(deleted)
       const [, came] = await together(
-        () => store.get(replaced, 100),
+        () => store.get(replaced, ttl),
         () => store.replace(replaced, pears(), 100, version),
       )
       expect(came.outcome === 'replaced', `'replaced' beside a get`, `'${came.outcome}'`)
       await find(replaced, pears(), 'of the replace beside a get')
       await together(
-        () => store.get(set, 100),
+        () => store.get(set, ttl),
         () => store.set(set, pears(), 100),
       )
       await find(set, pears(), 'of the set beside a get')
       await together(
-        () => store.get(deleted, 100),
+        () => store.get(deleted, ttl),
         () => store.delete(deleted),
       )
       await findNothing(deleted, 'after a delete beside a get')
@@ -100,8 +101,8 @@ export const interleavingClauses: Clauses = {
     const { store, newKey, add, expect } = trial
     const [set, replaced] = [newKey(), newKey()]
     const written = (index: number) => new Uint8Array(1000 + index).fill(index)
-    const read = async (key: string) => {
-      const bytes = (await store.get(key, 100))?.bytes
+    const read = async (key: string, turn: number) => {
+      const bytes = (await store.get(key, ttlOf(turn)))?.bytes
       expect(isSame(bytes, written(bytes?.[0] ?? 0)), 'get to find all that one write wrote', show(bytes))
     }
     await add(set, written(0))
@@ -110,8 +111,8 @@ export const interleavingClauses: Clauses = {
       const [came] = await Promise.all([
         store.replace(replaced, written(index), 100, version),
         store.set(set, written(index), 100),
-        ...Array.from({ length: 10 }, (_, turn) => after(turn, () => read(set))),
-        ...Array.from({ length: 10 }, (_, turn) => after(turn, () => read(replaced))),
+        ...Array.from({ length: 10 }, (_, turn) => after(turn, () => read(set, turn))),
+        ...Array.from({ length: 10 }, (_, turn) => after(turn, () => read(replaced, turn))),
       ])
       expect(came.outcome === 'replaced', `'replaced' beside gets`, `'${came.outcome}'`)
       version = (came as { version: Version }).version
@@ -123,16 +124,22 @@ export const interleavingClauses: Clauses = {
 type Together = <One, Other>(one: () => Promise<One>, other: () => Promise<Other>) => Promise<[One, Other]>
 
 /** Runs a round many times at once: each starts the operations that meet in it in another order or distance. */
-async function meet(round: (together: Together) => Promise<void>): Promise<void> {
+async function meet(round: (together: Together, index: number) => Promise<void>): Promise<void> {
   const rounds = Array.from({ length: PARALLEL }, (_, index) => {
     const turns = index >> 1
-    return round(async (one, other) => {
+    const together: Together = async (one, other) => {
       if (index % 2 === 0) return Promise.all([one(), after(turns, other)])
       const started = other()
       return Promise.all([after(turns, one), started])
-    })
+    }
+    return round(together, turns)
   })
   await Promise.all(rounds)
+}
+
+/** Half of the gets leave the time to live alone. */
+function ttlOf(index: number): number | undefined {
+  return index % 2 === 0 ? 100 : undefined
 }
 
 /** In step with each other, operations would only ever meet at the same points of their way. */
@@ -144,7 +151,7 @@ async function after<Result>(turns: number, operate: () => Promise<Result>): Pro
 /** Whoever fails does so because another one succeeded, so none needs more tries than there are of them. */
 async function raise({ store, expect }: Trial, key: string, turns: number): Promise<void> {
   for (let tries = 0; tries < PARALLEL; tries++) {
-    const record = await after(turns, () => store.get(key, 100))
+    const record = await after(turns, () => store.get(key, ttlOf(turns)))
     expect(record !== undefined, 'get to find the counter', 'nothing')
     const raised = new Uint8Array([record!.bytes[0]! + 1])
     const { outcome } = await store.replace(key, raised, 100, record!.version)

@@ -13,6 +13,19 @@ export const recordClauses: Clauses = {
     await find(key, apples(), 'the second time, too')
   },
 
+  async 'get finds the same without a time to live'(trial) {
+    const { newKey, add, find, replace, peek, peekNothing } = trial
+    const [key, unused] = [newKey(), newKey()]
+    const added = await add(key)
+    await peek(key, apples(), 'after add')
+    await peek(key, apples(), 'the second time, too')
+    await replace(key, pears(), added, 'after a get without a time to live, at the version of add')
+    const peeked = await peek(key, pears(), 'after replace')
+    await find(key, pears(), 'after a get without a time to live')
+    await replace(key, apples(), peeked, 'at the version of a get without a time to live')
+    await peekNothing(unused, 'under a new key')
+  },
+
   async 'add changes nothing where the key is taken'({ store, newKey, add, replace, find, expect }) {
     const key = newKey()
     const version = await add(key)

@@ -57,6 +57,27 @@ export const timeClauses: Clauses = {
     await find(later, apples(), 'right after a get for 2, which counts from that get')
   },
 
+  async 'a get without a time to live leaves it alone'(trial) {
+    const { newKey, add, find, findNothing, peek, peekNothing, pass, canSkipTime } = trial
+    const [longer, shorter, shortened, later] = [newKey(), newKey(), newKey(), newKey()]
+    await add(longer)
+    await add(shorter, apples(), 2)
+    await add(shortened)
+    await find(shortened, apples(), 'after add', 2)
+    for (const key of [longer, shorter, shortened]) await peek(key, apples(), 'before it has run out')
+    await pass(3)
+    await peek(longer, apples(), '3 seconds after an add for 100')
+    await peekNothing(shorter, '3 seconds after an add for 2')
+    await findNothing(shorter, '3 seconds after an add for 2 and a get without a time to live')
+    await findNothing(shortened, '3 seconds after a get for 2 and another one without a time to live')
+    if (!canSkipTime) return
+    await add(later)
+    await pass(60)
+    await peek(later, apples(), '60 seconds after an add for 100')
+    await pass(60)
+    await findNothing(later, '120 seconds after an add for 100 and 60 after a get without a time to live')
+  },
+
   async 'every write brings its own time to live'({ store, newKey, add, find, findNothing, pass }) {
     const write: Record<string, (key: string, ttl: number, from: number) => Promise<unknown>> = {
       replace: async (key, ttl, from) => store.replace(key, pears(), ttl, await add(key, apples(), from)),

@@ -23,6 +23,9 @@ export interface Trial {
   /** Finds exactly these bytes, under a version that it returns. */
   find(key: string, bytes: Uint8Array, when: string, ttl?: number): Promise<Version>
   findNothing(key: string, when: string): Promise<void>
+  /** Finds exactly these bytes without a time to live, under a version that it returns. */
+  peek(key: string, bytes: Uint8Array, when: string): Promise<Version>
+  peekNothing(key: string, when: string): Promise<void>
   /** Fails unless every one of them rejects. */
   reject(what: string, operations: Record<string, () => Promise<unknown>>): Promise<void>
 }
@@ -42,6 +45,17 @@ export function putOnTrial(
 ): Trial {
   const expect: Trial['expect'] = (isKept, expected, came) => {
     if (!isKept) throw new ContractError(promise, expected, came)
+  }
+  const find = async (get: string, ttl: number | undefined, key: string, bytes: Uint8Array, when: string) => {
+    const record = await store.get(key, ttl)
+    expect(isSame(record?.bytes, bytes), `${get} to find ${show(bytes)} ${when}`, show(record?.bytes))
+    expect(record?.version !== undefined, `${get} to give a version`, 'none')
+    return record!.version
+  }
+  const findNothing = async (get: string, ttl: number | undefined, key: string, when: string) => {
+    const record = await store.get(key, ttl)
+    const came = record ? show(record.bytes) : String(record)
+    expect(record === undefined, `${get} to find nothing ${when}`, came)
   }
   return {
     store,
@@ -65,20 +79,10 @@ export function putOnTrial(
       const came = await store.replace(key, refusedBytes(), TTL, version)
       expect(came?.outcome === outcome, `replace to be '${outcome}' ${when}`, outcomeOf(came))
     },
-    async find(key, bytes, when, ttl = TTL) {
-      const record = await store.get(key, ttl)
-      expect(isSame(record?.bytes, bytes), `get to find ${show(bytes)} ${when}`, show(record?.bytes))
-      expect(record?.version !== undefined, 'get to give a version', 'none')
-      return record!.version
-    },
-    async findNothing(key, when) {
-      const record = await store.get(key, TTL)
-      expect(
-        record === undefined,
-        `get to find nothing ${when}`,
-        record ? show(record.bytes) : String(record),
-      )
-    },
+    find: (key, bytes, when, ttl = TTL) => find('get', ttl, key, bytes, when),
+    findNothing: (key, when) => findNothing('get', TTL, key, when),
+    peek: (key, bytes, when) => find(PEEK, undefined, key, bytes, when),
+    peekNothing: (key, when) => findNothing(PEEK, undefined, key, when),
     async reject(what, operations) {
       for (const [name, operate] of Object.entries(operations)) {
         const isRejected = await operate().then(
@@ -119,6 +123,8 @@ export function isSame(bytes: unknown, others: Uint8Array): boolean {
 function isByteArray(value: unknown): value is Uint8Array {
   return Object.prototype.toString.call(value) === '[object Uint8Array]'
 }
+
+const PEEK = 'get without a time to live'
 
 /** Long enough that nothing runs out by itself. */
 const TTL = 100

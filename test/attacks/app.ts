@@ -87,8 +87,7 @@ const pages: Record<string, Page> = {
   },
   '/sign-in': (session, query) => {
     const user = query.get('user')!
-    session.regenerateId()
-    session.setSubject(user)
+    session.signIn(user, { label: 'Firefox on Linux' })
     session.set('user', user)
     return `hello, ${user}`
   },

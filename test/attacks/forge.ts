@@ -29,9 +29,16 @@ export function forgeRecord(
 
 /** What a record says before it is sealed. */
 export function plainRecord(user: string): Uint8Array {
-  const writtenAt = Date.now()
+  const newSince = Date.now()
   const texts = new Map([['user', JSON.stringify(user)]])
-  return encodeRecord({ deadline: writtenAt + 3_600_000, generation: 1, writtenAt, writeIds: '', texts })
+  return encodeRecord({
+    deadline: newSince + 3_600_000,
+    generation: 1,
+    writeIds: '',
+    newIds: 0,
+    newSince,
+    texts,
+  })
 }
 
 function storeKeyOf(token: string): string {

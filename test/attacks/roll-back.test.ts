@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { describeAttacks } from './attack.ts'
 import { soundBuild } from './build.ts'
 import { keyOf } from './forge.ts'
-import { put, valueOf } from './intruder.ts'
+import { dump, put, valueOf } from './intruder.ts'
 import { startSite, type Site } from './site.ts'
 
 const FORTNIGHT_MS = 1_209_600_000
@@ -23,7 +23,7 @@ describeAttacks(
               replacement: 'if (false) {',
             },
           ],
-          gain: /^after 14 days: .*alice/,
+          gain: /^after 14 days: .*rope/,
         },
       ],
     },
@@ -32,12 +32,12 @@ describeAttacks(
       run: putBackAfterRevocation,
       without: [
         {
-          defence: 'the epoch of the mark',
+          defence: 'the list in the mark',
           removed: [
             {
-              file: 'src/core/record/marks.ts',
-              piece: 'return epoch !== undefined && base64url(epoch) === mark.epoch',
-              replacement: 'return true',
+              file: 'src/core/session/users.ts',
+              piece: "if (!entry) return 'revoked'",
+              replacement: 'if (!entry) return undefined',
             },
           ],
           gain: /^after revokeAll: .*alice/,
@@ -52,9 +52,9 @@ describeAttacks(
           defence: 'a new token on sign-in',
           removed: [
             {
-              file: 'src/core/session/session.ts',
-              piece: "this.#writable().draft.add({ type: 'regenerate' })",
-              replacement: '',
+              file: 'src/core/draft/journal.ts',
+              piece: "type === 'regenerate' || type === 'sign-in'",
+              replacement: "type === 'regenerate'",
             },
           ],
           gain: /^the token from before the sign-in reads .*4111/,
@@ -68,28 +68,62 @@ describeAttacks(
 describe('What is not settled', () => {
   it('G2: a session that was signed out lives again when its old record is put back, by whoever holds its token', async () => {
     const { visitor, memcached } = await startSite(await soundBuild(), 'Hono')
+    const stranger = visitor()
+    await stranger.set('cart', 'rope')
+    const { token, cookie } = stranger
+    const record = await valueOf(memcached, keyOf(token))
+    await stranger.set('card', '4111')
+    await stranger.signOut()
+    expect(await visitor(cookie).read()).toBe('{}')
+    await put(memcached, keyOf(token), record)
+    expect(await visitor(cookie).read()).toBe('{"cart":"rope"}')
+  })
+
+  it("G2, E9: a user's session only when the old list of the user is put back, too", async () => {
+    const { visitor, memcached } = await startSite(await soundBuild(), 'Hono')
     const alice = visitor()
     await alice.signIn('alice')
     const { token, cookie } = alice
     const record = await valueOf(memcached, keyOf(token))
-    await alice.set('card', '4111')
+    const list = (await dump(memcached)).find(({ key }) => key !== keyOf(token))
     await alice.signOut()
-    expect(await visitor(cookie).read()).toBe('{}')
     await put(memcached, keyOf(token), record)
+    expect(await visitor(cookie).read()).toBe('{}')
+    await put(memcached, list!.key, list!.value)
     expect(await visitor(cookie).read()).toBe('{"user":"alice"}')
+  })
+
+  it('G2, E9: a session that was revoked lives again when the old list of its user is put back', async () => {
+    const { visitor, memcached, manager } = await startSite(await soundBuild(), 'Hono')
+    const alice = visitor()
+    await alice.signIn('alice')
+    const list = (await dump(memcached)).find(({ key }) => key !== keyOf(alice.token))
+    await manager.revokeAll('alice')
+    expect(await alice.read()).toBe('{}')
+    await put(memcached, list!.key, list!.value)
+    expect(await alice.read()).toBe('{"user":"alice"}')
   })
 })
 
+/** Of a user's session the list, and of any other nothing but this, stands in his way once it was signed out. */
 async function putBackTooLate({ visitor, memcached, clock }: Site): Promise<string[]> {
-  const alice = visitor()
+  const [alice, stranger] = [visitor(), visitor()]
   await alice.signIn('alice')
-  const { token, cookie } = alice
-  const record = await valueOf(memcached, keyOf(token))
-  await alice.signOut()
+  await stranger.set('cart', 'rope')
+  const taken = []
+  for (const each of [alice, stranger]) {
+    const key = keyOf(each.token)
+    taken.push({ key, cookie: each.cookie, record: await valueOf(memcached, key) })
+    await each.signOut()
+  }
   clock.ms += FORTNIGHT_MS
-  await put(memcached, keyOf(token), record)
-  const body = await visitor(cookie).read()
-  return body === '{}' ? [] : [`after 14 days: ${body}`]
+  const gains: string[] = []
+  for (const { key, cookie, record } of taken) {
+    await put(memcached, key, record)
+    const body = await visitor(cookie).read()
+    if (body !== '{}') gains.push(`after 14 days: ${body}`)
+  }
+  return gains
 }
 
 async function putBackAfterRevocation({ visitor, memcached, manager }: Site): Promise<string[]> {

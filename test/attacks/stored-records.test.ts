@@ -170,7 +170,15 @@ async function dumpEverything(site: Site): Promise<string[]> {
   if (items.length < 7) throw new Error(`the dump holds ${items.length} items`)
   const everything = items.map(({ key, value }) => key + value.toString('latin1')).join('\n')
   const shows = (each: string) => everything.includes(each)
-  const secrets = ['4111 1111', 'alice@example.com', 'bob@example.com', 'carol@example.com', 'deadline']
+  const secrets = [
+    '4111 1111',
+    'alice@example.com',
+    'bob@example.com',
+    'carol@example.com',
+    'deadline',
+    'signedInAt',
+    'Firefox',
+  ]
   const shown = secrets.filter(shows).map((each) => `the dump shows ${each}`)
   const bytes = tokens.map((token) => Buffer.from(token, 'base64url'))
   const forms = ['latin1', 'hex', 'base64'] as const
@@ -202,7 +210,7 @@ async function guessUsers(site: Site): Promise<string[]> {
   await site.visitor().signIn('alice@example.com')
   const keys = new Set((await dump(site.memcached)).map(({ key }) => key))
   return ['alice@example.com', 'bob@example.com'].flatMap((user) => {
-    const guess = createHmac('sha512', '').update(`holdfast subject\0${user}`).digest()
+    const guess = createHmac('sha512', '').update(`holdfast user\0__Host-session\0${user}`).digest()
     const isHere = keys.has(PREFIX + guess.toString('base64url', 0, 32))
     return isHere ? [`${user} has been here`] : []
   })

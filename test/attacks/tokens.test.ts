@@ -2,7 +2,7 @@ import { describeAttacks } from './attack.ts'
 import { askRaw } from './raw-request.ts'
 import type { Site } from './site.ts'
 
-const COMMIT = 'src/core/session/commit.ts'
+const [REGENERATE, WRITE] = ['src/core/session/regenerate.ts', 'src/core/session/write.ts']
 
 describeAttacks('Who knows a token, or plants one', [
   {
@@ -13,9 +13,9 @@ describeAttacks('Who knows a token, or plants one', [
         defence: 'a tombstone under the old key',
         removed: [
           {
-            file: COMMIT,
-            piece: 'let carried = loaded.version\n',
-            replacement: "return { kept: successor, isHandedOut: true, event: 'regenerated' }\nlet carried\n",
+            file: REGENERATE,
+            piece: 'const swapped = await endPredecessor(commit, journal, loaded, begun)',
+            replacement: "const swapped = { outcome: 'written' }",
           },
         ],
         gain: /^at once it reads .*rope/,
@@ -48,21 +48,21 @@ describeAttacks('Who knows a token, or plants one', [
         removed: [
           {
             file: 'src/core/session/load.ts',
-            piece: "if (!found.includes('ended')) return { state: 'none' }",
-            replacement: "if (!found.includes('ended')) return { state: 'none', presented: token }",
+            piece: "if (!tombstones[0]) return { state: 'none' }",
+            replacement: "if (!tombstones[0]) return { state: 'none', presented: token }",
           },
           {
-            file: COMMIT,
-            piece: 'kept: await add(record, io)',
-            replacement: 'kept: await add(record, io, state.loaded.presented)',
+            file: REGENERATE,
+            piece: 'const session = await add(record, io)',
+            replacement: 'const session = await add(record, io, commit.state.loaded.presented)',
           },
           {
-            file: COMMIT,
+            file: WRITE,
             piece: 'add(record: LiveRecord, io: RecordIO)',
             replacement: 'add(record: LiveRecord, io: RecordIO, presented?: string)',
           },
           {
-            file: COMMIT,
+            file: WRITE,
             piece: 'keysOf(generateToken())',
             replacement: 'keysOf(presented ?? generateToken())',
           },
@@ -79,9 +79,9 @@ describeAttacks('Who knows a token, or plants one', [
         defence: 'a new token on sign-in',
         removed: [
           {
-            file: 'src/core/session/session.ts',
-            piece: "this.#writable().draft.add({ type: 'regenerate' })",
-            replacement: '',
+            file: 'src/core/draft/journal.ts',
+            piece: "type === 'regenerate' || type === 'sign-in'",
+            replacement: "type === 'regenerate'",
           },
         ],
         gain: /^the planted token reads .*alice/,

@@ -20,10 +20,10 @@ export interface Visitor {
  * One Chromium for the tests of a file, and one visitor, who forgets all cookies between them: a browser of its own would
  * cost each test seconds.
  */
-export function useVisitor(): Visitor {
+export function useVisitor(options: { userAgent?: string } = {}): Visitor {
   let profile: string
   const open = async () => {
-    visitor.context = await chromium.launchPersistentContext(profile, launchOptions())
+    visitor.context = await chromium.launchPersistentContext(profile, { ...launchOptions(), ...options })
     visitor.context.setDefaultTimeout(10_000)
     visitor.page = visitor.context.pages()[0] ?? (await visitor.context.newPage())
   }

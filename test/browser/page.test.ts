@@ -25,6 +25,8 @@ describe("the shop's pages", () => {
     ['the goods, to a stranger', async () => {}, '/', 'Good day, stranger.'],
     ['the goods, with a notice', () => post('/sign-in', 'name=Ada'), '/', 'Good day, Ada.'],
     ['a cart', () => post('/cart/cleat/add'), '/cart', 'Your cart'],
+    ['the devices, to a stranger', async () => {}, '/devices', 'Your devices'],
+    ['the devices', signInTwice, '/devices', 'Your devices'],
     ['about', async () => {}, '/about', 'Why two stores'],
     ['an error', async () => {}, '/kraken', 'Off the chart'],
   ])(
@@ -35,7 +37,7 @@ describe("the shop's pages", () => {
       await before()
       await page.goto(url + path)
       expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe(heading)
-      for (const width of [320, 390, 1280]) {
+      for (const width of [320, 360, 390, 1280]) {
         await page.setViewportSize({ width, height: 900 })
         expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width)
       }
@@ -53,7 +55,7 @@ describe("the shop's pages", () => {
     const { page } = visitor
     await page.goto(url)
     const names: (string | undefined)[] = []
-    for (let tabs = 0; tabs < 15; tabs++) {
+    for (let tabs = 0; tabs < 16; tabs++) {
       await page.keyboard.press('Tab')
       const { name, outline, isInView } = await page.evaluate(describeFocus)
       names.push(name)
@@ -64,6 +66,7 @@ describe("the shop's pages", () => {
       'Holdfast ship chandlers',
       'Goods',
       'Cart',
+      'Devices',
       'About',
       'Your name',
       'Keep me signed in for 30 days',
@@ -90,15 +93,24 @@ describe("the shop's pages", () => {
     const { page } = visitor
     const requested: string[] = []
     page.on('request', (request) => requested.push(request.url()))
-    for (const path of ['/', '/cart', '/about']) await page.goto(url + path)
+    for (const path of ['/', '/cart', '/devices', '/about']) await page.goto(url + path)
     expect(requested.filter((each) => !each.startsWith('data:'))).toEqual([
       `${url}/`,
       `${url}/cart`,
+      `${url}/devices`,
       `${url}/about`,
     ])
     expect(await page.locator('script').count()).toBe(0)
   })
 })
+
+/** By the longest name, here and elsewhere. */
+async function signInTwice(): Promise<void> {
+  const fields = `name=${'W'.repeat(40)}`
+  const body = new URLSearchParams(fields)
+  await fetch(`${url}/sign-in`, { method: 'POST', body, headers: { Origin: url }, redirect: 'manual' })
+  await post('/sign-in', fields)
+}
 
 async function post(path: string, fields = ''): Promise<void> {
   await visitor.page.evaluate(

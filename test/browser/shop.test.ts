@@ -1,22 +1,12 @@
-import type { Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startMemcached, type Memcached } from '../support/memcached.ts'
-import { startExample, type Runtime, type ServerProcess } from '../support/process.ts'
+import { describe, expect, it } from 'vitest'
 import { useVisitor } from './chromium.ts'
-
-const SERVERS: Record<Runtime, string> = { Node: 'examples/node/server.ts', Bun: 'examples/bun/server.ts' }
-const SECRET = 'a secret of the browser tests, and of nobody else'
+import { addToCart, cartOf, greeting, press, signIn, useShop, useStores } from './shop.ts'
 
 const visitor = useVisitor()
-let sessions: Memcached
-let objects: Memcached
-beforeAll(async () => {
-  ;[sessions, objects] = await Promise.all([startMemcached(), startMemcached()])
-})
-afterAll(() => Promise.all([sessions?.stop(), objects?.stop()]))
+const stores = useStores()
 
 describe('the shop in Chromium', () => {
-  const shop = useShop('Node')
+  const shop = useShop('Node', stores)
 
   it('signs in with a cookie that Chromium keeps as it was meant, and that no script sees', async () => {
     const { page, context } = visitor
@@ -84,7 +74,7 @@ describe('the shop in Chromium', () => {
   it('takes the visitor for a stranger, with no error, when its sessions are flushed', async () => {
     const { page } = visitor
     await signIn(page, shop.url)
-    await sessions.text('flush_all')
+    await stores.sessions.text('flush_all')
     const response = await page.reload()
     expect(response?.status()).toBe(200)
     expect(await greeting(page)).toBe('Good day, stranger.')
@@ -128,7 +118,7 @@ describe('the shop in Chromium', () => {
 })
 
 describe('the shop on Bun in Chromium', () => {
-  const shop = useShop('Bun')
+  const shop = useShop('Bun', stores)
 
   it('signs in, keeps a cart, and signs out', async () => {
     const { page } = visitor
@@ -142,45 +132,3 @@ describe('the shop on Bun in Chromium', () => {
     expect(await greeting(page)).toBe('Good day, stranger.')
   })
 })
-
-/** The example, over the two memcacheds. */
-function useShop(runtime: Runtime): { readonly url: string } {
-  let shop: ServerProcess
-  beforeAll(async () => {
-    shop = await startExample(runtime, SERVERS[runtime], {
-      SESSION_STORE: sessions.address,
-      CACHE_STORE: objects.address,
-      SESSION_SECRET: SECRET,
-    })
-  })
-  afterAll(() => shop?.stop())
-  return {
-    get url() {
-      return `${shop.url}/`
-    },
-  }
-}
-
-async function signIn(page: Page, url: string, { keep = false } = {}): Promise<void> {
-  await page.goto(url)
-  await page.getByLabel('Your name').fill('Ada')
-  if (keep) await page.getByLabel('Keep me signed in').check()
-  await press(page, 'Sign in')
-}
-
-async function addToCart(page: Page, good: string): Promise<void> {
-  await press(page, `Add to cart: ${good}`)
-}
-
-/** Until the page that answers is there. */
-async function press(page: Page, name: string, role: 'button' | 'link' = 'button'): Promise<void> {
-  await Promise.all([page.waitForEvent('load'), page.getByRole(role, { name }).click()])
-}
-
-function greeting(page: Page): Promise<string> {
-  return page.getByRole('heading', { level: 1 }).innerText()
-}
-
-function cartOf(page: Page): Promise<string> {
-  return page.getByRole('link', { name: /^Cart/ }).innerText()
-}

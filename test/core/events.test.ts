@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { MemoryStore, StoreUnavailableError, type SessionEvent } from '../../src/core/index.ts'
+import {
+  MemoryStore,
+  StoreUnavailableError,
+  type EndReason,
+  type SessionEvent,
+} from '../../src/core/index.ts'
 import { createBench, type Bench } from '../support/managers.ts'
 import { failing } from '../support/tampered-store.ts'
 import { tokenOf, visit } from '../support/visit.ts'
@@ -10,7 +15,13 @@ const causes: Record<SessionEvent['type'], (bench: Bench, cookie: string) => unk
   loaded: ({ manager }, cookie) => visit(manager, cookie, (session) => session.get('user')),
   saved: ({ manager }, cookie) => visit(manager, cookie, (session) => session.set('user', 'telling too')),
   regenerated: ({ manager }, cookie) => visit(manager, cookie, (session) => session.regenerateId()),
+  'signed-in': ({ manager }, cookie) =>
+    visit(manager, cookie, (session) => session.signIn('telling', { label: 'telling' })),
   destroyed: ({ manager }, cookie) => visit(manager, cookie, (session) => session.destroy()),
+  async revoked({ manager }, cookie) {
+    await visit(manager, cookie, (session) => session.signIn('telling'))
+    await manager.revokeAll('telling')
+  },
   async expired({ manager, clock }, cookie) {
     clock.ms += 1_209_600_000
     await visit(manager, cookie, (session) => session.get('user'))
@@ -68,6 +79,7 @@ describe('events', () => {
       const { error, ...rest } = event
       for (const [name, value] of Object.entries(rest)) {
         if (name === 'type') expect(Object.keys(causes)).toContain(value)
+        else if (name === 'reason') expect([event.type, value]).toEqual(['ended', 'signed-out'])
         else
           expect([name, value]).toEqual([
             expect.stringMatching(/^(at|durationMs|roundTrips)$/),
@@ -75,6 +87,7 @@ describe('events', () => {
           ])
       }
       expect(error instanceof StoreUnavailableError).toBe(event.type === 'store-error')
+      expect('reason' in event).toBe(event.type === 'ended')
       const told =
         error instanceof Error ? `${error.stack} ${JSON.stringify(error)} ${String(error.cause)}` : ''
       for (const secretText of [tokenOf(cookie), ...bench.store.keys, 'telling']) {
@@ -83,15 +96,32 @@ describe('events', () => {
     }
   })
 
-  it.each(['created', 'loaded', 'saved', 'regenerated', 'destroyed', 'expired', 'ended', 'missing'] as const)(
-    'S58: %s says how long the load or the commit took, and how many round trips',
-    async (type) => {
-      const memory = new MemoryStore()
-      const bench = createBench({ current: memory, countRecords: async () => memory.size })
-      await causes[type](bench, await bench.begin({ user: 'telling' }))
-      const event = bench.lastEvents.find((each) => each.type === type)
-      expect(event?.durationMs).toBeGreaterThanOrEqual(0)
-      expect(event?.roundTrips).toBeGreaterThan(0)
-    },
-  )
+  it.each(
+    [
+      ['created', 'loaded', 'saved', 'regenerated', 'signed-in', 'destroyed'],
+      ['revoked', 'expired', 'ended', 'missing'],
+    ].flat() as SessionEvent['type'][],
+  )('S58: %s says how long the load or the commit took, and how many round trips', async (type) => {
+    const memory = new MemoryStore()
+    const bench = createBench({ current: memory, countRecords: async () => memory.size })
+    await causes[type](bench, await bench.begin({ user: 'telling' }))
+    const event = bench.lastEvents.find((each) => each.type === type)
+    expect(event?.durationMs).toBeGreaterThanOrEqual(0)
+    expect(event?.roundTrips).toBeGreaterThan(0)
+  })
+
+  it.each<[EndReason, (bench: Bench, cookie: string) => unknown]>([
+    ['signed-out', ({ manager }, cookie) => visit(manager, cookie, (session) => session.destroy())],
+    ['regenerated', ({ manager }, cookie) => visit(manager, cookie, (session) => session.regenerateId())],
+    ['revoked', ({ manager }) => manager.revokeAll('u1')],
+    ['mark-lost', ({ store }) => store.delete(store.keys[1]!)],
+  ])('S58: ended is told with its reason: %s', async (reason, end) => {
+    const memory = new MemoryStore()
+    const bench = createBench({ current: memory, countRecords: async () => memory.size })
+    const { cookie } = await visit(bench.manager, undefined, (session) => session.signIn('u1'))
+    await end(bench, cookie)
+    bench.lastEvents.length = 0
+    await visit(bench.manager, cookie, (session) => session.exists())
+    expect(bench.lastEvents).toEqual([expect.objectContaining({ type: 'ended', reason })])
+  })
 })

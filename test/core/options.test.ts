@@ -59,6 +59,7 @@ describe('options', () => {
       },
       persistent: true,
       cacheHeaders: true,
+      maxSessionsPerUser: 20,
       onEvent: undefined,
       now: expect.any(Function),
     })
@@ -67,7 +68,7 @@ describe('options', () => {
   it('take undefined for every option and mean the default', () => {
     const names = [
       ['store', 'secret', 'idleTimeout', 'absoluteTimeout', 'cookie', 'persistent', 'cacheHeaders'],
-      ['onEvent', 'now'],
+      ['maxSessionsPerUser', 'onEvent', 'now'],
     ].flat()
     const cookieNames = ['name', 'path', 'domain', 'secure', 'httpOnly', 'sameSite', 'partitioned']
     const nothing = (keys: string[]) => Object.fromEntries(keys.map((key) => [key, undefined]))

@@ -126,9 +126,9 @@ describe('The instance of the guide', () => {
     const file = join(await makeFolder(), 'sessions')
     const server = await memcached('-m', '64', '-e', file)
     expect(await server.text('cache_memlimit 128')).toContain('MEMLIMIT_ADJUST_FAILED')
-    const value = 'x'.repeat(394)
+    const value = 'x'.repeat(404)
     const keys = Array.from({ length: 50_000 }, (_, index) => `session:${String(index).padStart(43, 'k')}`)
-    await server.text(keys.map((key) => `set ${key} 0 600 394 noreply\r\n${value}`).join('\r\n'))
+    await server.text(keys.map((key) => `set ${key} 0 600 404 noreply\r\n${value}`).join('\r\n'))
     const [, held] = /STAT curr_items (\d+)/.exec(await server.text('stats'))!
     const room = (Number(held) * 600) / 2 ** 20
     expect(Math.abs(room - (64 - 39))).toBeLessThan(1.5)
@@ -159,7 +159,7 @@ describe('The instance of the guide', () => {
 describe('The doctor of the guide', () => {
   it('says of an object cache what the guide shows, and a deployment stops', async () => {
     const server = await startAs(/started with `(memcached [^`]+)`/.exec(guide)![1]!)
-    await server.text('set page:1 0 0 5\r\nhello\r\nget page:1\r\nflush_all')
+    await server.text('incr hits 1\r\nflush_all')
     const address = `memcached://127.0.0.1:${server.port}`
     const [examined, deployed] = await Promise.all([
       run(`npx holdfast doctor ${address}`),
@@ -215,7 +215,7 @@ describe('Several servers', () => {
     const onDead = cookies[readings.indexOf('unavailable')]!
     const signInAgain = (manager: SessionManager) =>
       visit(manager, onDead, (session) => {
-        session.regenerateId()
+        session.signIn('u1')
         session.set('user', 'u1')
       })
     const refused = await signInAgain(both)
@@ -279,7 +279,7 @@ describe('What the guide promises when memcached', () => {
     const app = await adapters[0]!.start(manager, {
       '/plain': () => ({ body: 'plain' }),
       '/sign-in': (session, { query }) => {
-        session.regenerateId()
+        session.signIn('u1')
         session.set('user', 'x'.repeat(Number(query.get('size') ?? 2)))
         return {}
       },

@@ -72,10 +72,10 @@ const instances: [string, () => Promise<Memcached>, RegExp, number][] = [
     'shared',
     async () => {
       const server = await memcached()
-      await server.text('set page:1 0 0 5\r\nhello\r\nget page:1')
+      await server.text('set page:1 0 0 5\r\nhello\r\nincr hits 1')
       return server
     },
-    /^warning .+ is shared: keys not under 'session:' \(1 of 1\), reads not by Holdfast \(1\)/,
+    /^warning .+ is shared: keys not under 'session:' \(1 of 1\), counters not by Holdfast \(1\)/,
     1,
   ],
   ['of small items', () => memcached('-I', '512k'), /^warning .+ 524178 bytes at most \(-I\).+ 1000000/, 1],

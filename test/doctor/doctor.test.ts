@@ -123,12 +123,12 @@ describe('diagnose', () => {
 
     it('takes traffic for foreign whose keys are gone', async () => {
       const server = await memcached()
-      await server.text('get page:1\r\nincr hits 1\r\nget page:2')
+      await server.text('incr hits 1\r\ndecr stock 1\r\nincr hits 1')
       const finding = findingOn('sharing', await diagnose(server.address))
-      expect(finding).toBe('warning: is shared: reads not by Holdfast (3)')
+      expect(finding).toBe('warning: is shared: counters not by Holdfast (3)')
     })
 
-    it('takes neither what sessions do nor a look-up by hand for foreign', async () => {
+    it('takes neither what sessions do nor what is tried by hand for foreign', async () => {
       const server = await memcached()
       const store = new MemcachedStore(server.address)
       onEnd(() => store.close())
@@ -137,8 +137,9 @@ describe('diagnose', () => {
       await store.replace(key, Buffer.from('pears'), 100, version)
       await store.set(key, Buffer.from('plums'), 100)
       await Promise.all(Array.from({ length: 200 }, () => store.get(key, 100)))
+      await Promise.all(Array.from({ length: 300 }, () => store.get(key, undefined)))
       await store.delete('l'.repeat(43))
-      await server.text(`get session:${key}`)
+      await server.text(`get session:${key}\r\nincr hits 1`)
       const finding = findingOn('sharing', await diagnose(server.address))
       expect(finding).toBe("ok: holds sessions alone: 1 keys under 'session:'")
     })

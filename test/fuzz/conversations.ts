@@ -1,10 +1,12 @@
 import fc from 'fast-check'
 import { foundReply, replyTo, type FakeReply, type FakeRequest } from '../support/fake-server.ts'
 
-const GET = 0x1d
+const GET = 0x00
+const GET_AND_TOUCH = 0x1d
+const READS = [GET, GET_AND_TOUCH]
 const VERSION_START = 16
 
-export type Operation = 'get' | 'add' | 'replace' | 'set' | 'delete'
+export type Operation = 'get' | 'peek' | 'add' | 'replace' | 'set' | 'delete'
 
 /** What the server sends for one request, and how. */
 export interface Reply {
@@ -24,7 +26,18 @@ export interface Conversation {
 }
 
 const value = fc.uint8Array({ maxLength: 40 })
-const operation = fc.constantFrom<Operation>('get', 'get', 'get', 'add', 'replace', 'set', 'delete')
+const operation = fc.constantFrom<Operation>(
+  'get',
+  'get',
+  'get',
+  'peek',
+  'peek',
+  'peek',
+  'add',
+  'replace',
+  'set',
+  'delete',
+)
 const splits = fc.array(fc.nat({ max: 70 }), { maxLength: 3 })
 
 /** What a memcached that is well answers. */
@@ -50,7 +63,7 @@ const buffer = (length: number) =>
 const strangers: fc.Arbitrary<FakeReply> = fc.record(
   {
     magic: fc.constantFrom(0x80, 0x82, 0),
-    opcode: fc.constantFrom(GET, 0x01, 0x02, 0x03, 0x04, 0x0a, 0x10, 0x21),
+    opcode: fc.constantFrom(...READS, 0x01, 0x02, 0x03, 0x04, 0x0a, 0x10, 0x21),
     opaque: buffer(4),
     value,
   },
@@ -149,7 +162,7 @@ export const soundConversations: fc.Arbitrary<Conversation> = fc.record({
 })
 
 export function soundReply(request: FakeRequest, bytes: Uint8Array): Buffer {
-  return request.opcode === GET ? foundReply(request, bytes) : replyTo(request)
+  return READS.includes(request.opcode) ? foundReply(request, bytes) : replyTo(request)
 }
 
 /** A reply as the protocol has it. */
@@ -173,7 +186,7 @@ export function answersIn(stream: Buffer, requests: readonly FakeRequest[]): Map
     const start = 24 + extrasLength + keyLength
     const end = 24 + rest.readUInt32BE(8)
     if (start > end || end > rest.length) break
-    if (request.opcode === GET && start !== (status === 0 ? 28 : 24)) break
+    if (READS.includes(request.opcode) && start !== (status === 0 ? 28 : 24)) break
     answers.set(request, { status, version: rest.subarray(16, 24), value: rest.subarray(start, end) })
     rest = rest.subarray(end)
   }

@@ -7,6 +7,7 @@ import { nativePrimitives } from '../../src/core/crypto/native.ts'
 import type { Primitives } from '../../src/core/crypto/primitives.ts'
 import { webPrimitives } from '../../src/core/crypto/web.ts'
 import { MemoryStore, SessionDataError, type Session } from '../../src/core/index.ts'
+import { decodeMark, encodeMark } from '../../src/core/record/mark.ts'
 import { decodeRecord } from '../../src/core/record/record.ts'
 import { generateToken, isTokenShaped } from '../../src/core/http/token.ts'
 import { seedOr } from '../model/seed.ts'
@@ -14,7 +15,7 @@ import { createBench } from '../support/managers.ts'
 import { secret } from '../support/stores.ts'
 import { tokenOf, visit } from '../support/visit.ts'
 import { FUZZ_TIMEOUT_MS, runsOr } from './runs.ts'
-import { forgeries, noJson, plaintexts } from './tampering.ts'
+import { ENTRY_ID, forgeries, markPlaintexts, noJson, plaintexts } from './tampering.ts'
 
 const seed = seedOr(380_380_001)
 const RUNS = runsOr(3_000)
@@ -29,7 +30,7 @@ const ringWith = (using: Primitives, ...secrets: string[]) =>
 const [oldSecret, newSecret] = [secret, 'the secret that replaces the one before, as long']
 const rings = [ringWith(native, newSecret, oldSecret), ringWith(webPrimitives, newSecret, oldSecret)]
 
-const envelope = '{"deadline":9e15,"generation":1,"writtenAt":0,"writeIds":"","keys":["user"]}'
+const envelope = '{"deadline":9e15,"generation":1,"writeIds":"","newIds":0,"newSince":0,"keys":["user"]}'
 const plaintextsSealed = ['', envelope, `${envelope}\n"root"`, 'x'.repeat(2000)].map((text) =>
   utf8.encode(text),
 )
@@ -79,21 +80,21 @@ describe('opening what was tampered with', () => {
   )
 
   it(
-    'E9, G2: the same holds for a subject’s mark',
+    'E9, G2: the same holds for a user’s mark',
     async () => {
       const marks = await Promise.all(
-        ['u1', 'u2'].flatMap((subject) =>
+        ['u1', 'u2'].flatMap((user) =>
           rings.map(async (ring, index) => {
-            const keys = (await ring.markKeys(subject))[index]!
-            const epoch = crypto.getRandomValues(new Uint8Array(16))
-            return { keys, epoch, bytes: await ring.sealMark(keys, epoch) }
+            const keys = (await ring.markKeys(user))[index]!
+            const list = encodeMark({ until: NOW, entries: [] })
+            return { keys, list, bytes: await ring.sealMark(keys, list) }
           }),
         ),
       )
       await fc.assert(
         fc.asyncProperty(forgeries(marks.map(({ bytes }) => bytes)), async ({ bytes, place }) => {
-          const { keys, epoch, bytes: sealed } = marks[place]!
-          const expected = Buffer.compare(bytes, sealed) === 0 ? Buffer.from(epoch) : undefined
+          const { keys, list, bytes: sealed } = marks[place]!
+          const expected = Buffer.compare(bytes, sealed) === 0 ? Buffer.from(list) : undefined
           for (const ring of rings) {
             const found = await ring.openMark(keys, bytes)
             expect(found && Buffer.from(found)).toEqual(expected)
@@ -141,32 +142,76 @@ describe('plaintext that somebody with the secret sealed', () => {
     () => {
       let understood = 0
       fc.assert(
-        fc.property(plaintexts(NOW, 'AAAAAA'), (plaintext) => {
+        fc.property(plaintexts(NOW, ANY_KEYS), (plaintext) => {
           const record = decodeRecord(toBytes(plaintext))
           if (!record) return
           understood++
           if ('ended' in record) {
             expect(['destroyed', 'regenerated']).toContain(record.ended)
             expect(record.endedAt).toSatisfy(Number.isFinite)
-            expect(record.successor ?? 'k'.repeat(43)).toSatisfy(isTokenShaped)
+            const { token, userId } = record.successor ?? { token: 'k'.repeat(43) }
+            expect(token).toSatisfy(isTokenShaped)
+            expect(userId ?? 'nobody').toSatisfy(isUserId)
             return
           }
-          const { deadline, generation, writtenAt, writeIds, idleTimeout, persistent, mark, texts } = record
-          for (const number of [deadline, generation, writtenAt]) expect(number).toSatisfy(Number.isFinite)
+          const {
+            deadline,
+            generation,
+            writeIds,
+            newIds,
+            newSince,
+            idleTimeout,
+            persistent,
+            signedIn,
+            texts,
+          } = record
+          for (const number of [deadline, generation, newIds, newSince])
+            expect(number).toSatisfy(Number.isFinite)
           expect(Math.ceil(deadline / 1000)).toSatisfy(Number.isSafeInteger)
           expect(writeIds).toBeTypeOf('string')
           expect(idleTimeout || 1).toSatisfy(
             (seconds: number) => Number.isSafeInteger(seconds) && seconds >= 1,
           )
           expect([undefined, true, false]).toContain(persistent)
-          for (const field of ['keyId', 'storeKey', 'sealKey', 'epoch'] as const) {
-            expect(mark?.[field] ?? '').toBeTypeOf('string')
+          if (signedIn) {
+            expect(signedIn.userId).toSatisfy(isUserId)
+            expect(signedIn.entryId).toMatch(/^[\w-]{22}$/)
+            expect(signedIn.mark.keyId).toBeTypeOf('string')
+            for (const key of [signedIn.mark.storeKey, signedIn.mark.sealKey])
+              expect(key).toSatisfy(isTokenShaped)
           }
           for (const entry of texts) expect(entry.map((each) => typeof each)).toEqual(['string', 'string'])
         }),
         { numRuns: RUNS, seed },
       )
       console.log(`plaintexts: ${RUNS}, seed ${seed}, ${understood} of them records`)
+      expect(understood).toBeGreaterThan(RUNS / 10)
+    },
+    FUZZ_TIMEOUT_MS,
+  )
+
+  it(
+    'S45, E9: is no list of a user, or one whose every field is what it should be',
+    () => {
+      let understood = 0
+      fc.assert(
+        fc.property(markPlaintexts(NOW), (plaintext) => {
+          const mark = decodeMark(toBytes(plaintext))
+          if (!mark) return
+          understood++
+          const seconds = (idle: number) => Number.isSafeInteger(idle) && idle >= 1
+          expect(mark.until).toSatisfy(isTime)
+          for (const { id, label = '', signedInAt, lastSeenAt, idle, until } of mark.entries) {
+            expect(id).toMatch(/^[\w-]{22}$/)
+            expect(label).toBeTypeOf('string')
+            expect([...label].length).toBeLessThanOrEqual(64)
+            for (const time of [signedInAt, lastSeenAt, until]) expect(time).toSatisfy(isTime)
+            expect(idle || 1).toSatisfy(seconds)
+          }
+        }),
+        { numRuns: RUNS, seed },
+      )
+      console.log(`lists: ${RUNS}, seed ${seed}, ${understood} of them understood`)
       expect(understood).toBeGreaterThan(RUNS / 10)
     },
     FUZZ_TIMEOUT_MS,
@@ -179,24 +224,37 @@ describe('plaintext that somebody with the secret sealed', () => {
     updates: (session) => session.update('views', () => 1),
     takes: (session) => session.take('user'),
     clears: (session) => session.clear(),
-    'sets timeouts': (session) => session.setTimeouts({ idle: 60, absolute: 600 }),
-    'sets a subject': (session) => session.setSubject('u1'),
-    'signs in': (session) => session.regenerateId(),
+    'sets timeouts': (session) => session.setTimeouts({ idle: 604_800, absolute: 600 }),
+    regenerates: (session) => session.regenerateId(),
+    'signs in': (session) => session.signIn('u1'),
+    'signs in over it': (session) => session.signIn('u2', { keep: ['user'] }),
     'signs out': (session) => session.destroy(),
   }
 
   it(
     'S45, B3: whatever it says, no request fails over it',
     async () => {
-      const { plant, manager, cookie, lastEvents, events, forget } = await benchWithToken()
-      const [marks] = await ringWith(native, secret).markKeys('u1')
+      const { plant, plantMark, markKeys, manager, cookie, lastEvents, events, forget } =
+        await benchWithToken()
+      const sound = {
+        id: ENTRY_ID,
+        label: undefined,
+        signedInAt: NOW,
+        lastSeenAt: NOW,
+        idle: 60,
+        until: NOW + 1000,
+      }
+      const soundMark = Buffer.from(encodeMark({ until: NOW + 1000, entries: [sound] })).toString()
+      const mark = fc.oneof({ weight: 3, arbitrary: fc.constant(soundMark) }, markPlaintexts(NOW))
       const seen = new Set<string>()
       await fc.assert(
         fc.asyncProperty(
-          plaintexts(NOW, marks!.keyId),
+          plaintexts(NOW, markKeys),
+          mark,
           fc.array(fc.constantFrom(...Object.keys(requests)), { minLength: 1, maxLength: 3 }),
-          async (plaintext, names) => {
+          async (plaintext, list, names) => {
             await plant(plaintext)
+            await plantMark(list)
             forget()
             for (const name of names) {
               const { error } = await visit(manager, cookie, (session) => requests[name]!(session))
@@ -209,7 +267,7 @@ describe('plaintext that somebody with the secret sealed', () => {
         { numRuns: Math.ceil(RUNS / 2), seed },
       )
       expect([...seen]).toEqual(expect.arrayContaining(['invalid', 'loaded', 'expired', 'ended']))
-      expect([...seen]).toEqual(expect.arrayContaining(['saved', 'regenerated', 'destroyed']))
+      expect([...seen]).toEqual(expect.arrayContaining(['saved', 'regenerated', 'signed-in', 'destroyed']))
     },
     FUZZ_TIMEOUT_MS,
   )
@@ -235,14 +293,21 @@ describe('plaintext that somebody with the secret sealed', () => {
   )
 })
 
-/** A visitor whose record is written by somebody with the secret. */
+const ANY_KEYS = { keyId: 'AAAAAA', storeKey: 's'.repeat(43), sealKey: 'k'.repeat(43) }
+const isUserId = (value: unknown) => typeof value === 'string' && value !== ''
+const isTime = (value: number) => Math.abs(value) <= Number.MAX_SAFE_INTEGER
+
+/** A visitor whose record, and whose user's list, is written by somebody with the secret. */
 async function benchWithToken() {
   const ring = ringWith(native!, secret)
   const keys = await ring.keysOf(base64url(new Uint8Array(32).fill(7)))
   const benched = bench()
   const plant = async (plaintext: string | Uint8Array) =>
     benched.store.set(keys.storeKey, await ring.seal(keys, toBytes(plaintext)), 600)
-  return { ...benched, plant, cookie: `${NAME}=${keys.token}` }
+  const [markKeys] = await ring.markKeys('u1')
+  const plantMark = async (plaintext: string | Uint8Array) =>
+    benched.store.set(markKeys!.storeKey, await ring.sealMark(markKeys!, toBytes(plaintext)), 600)
+  return { ...benched, plant, plantMark, markKeys: markKeys!, cookie: `${NAME}=${keys.token}` }
 }
 
 function toBytes(plaintext: string | Uint8Array): Uint8Array {

@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import type { MarkKeys } from '../../src/core/crypto/keyring.ts'
 
 /** Bytes made of genuine ones, and under which of them they are planted. */
 export interface Forgery {
@@ -79,39 +80,61 @@ const mostly = (sound: fc.Arbitrary<unknown>) =>
 
 const text43 = fc.constantFrom('s'.repeat(43), 'A'.repeat(43), '_-'.repeat(21) + 'Z')
 
+export const ENTRY_ID = 'e'.repeat(22)
+
 /** Lines that no version of ours writes for a value. */
 export const noJson: fc.Arbitrary<string> = fc
   .stringMatching(/^[a-z]{4,12}[@:, {}["'.0-9]{0,4}[a-z]{0,8}$/)
   .filter((text) => !/^(true|false|null)$/.test(text))
 
-/** What decryption may give to somebody who holds the secret: bytes of another version, or of one that has a bug. */
-export function plaintexts(now: number, keyId: string): fc.Arbitrary<string | Uint8Array> {
+/**
+ * What decryption may give to somebody who holds the secret: bytes of another version, or of one that has a bug. Those who
+ * are signed in are u1, whose mark is here.
+ */
+export function plaintexts(
+  now: number,
+  { keyId, storeKey, sealKey }: MarkKeys,
+): fc.Arbitrary<string | Uint8Array> {
   const writeId = fc.constantFrom('AAAAAAAAAAA ', 'BBBBBBBBBBB ')
   const times = fc.integer({ min: -30_000, max: 100_000 }).map((away) => now + away)
   const mark = fc.record(
     {
       keyId: mostly(fc.constant(keyId)),
-      storeKey: mostly(text43),
-      sealKey: mostly(text43),
-      epoch: mostly(fc.string()),
+      storeKey: mostly(fc.constant(storeKey)),
+      sealKey: mostly(fc.constant(sealKey)),
     },
     { noNullPrototype: true },
+  )
+  const signedIn = fc.record(
+    { userId: mostly(fc.constant('u1')), entryId: mostly(fc.constant(ENTRY_ID)), mark: mostly(mark) },
+    { noNullPrototype: true },
+  )
+  const successor = fc.record(
+    { token: mostly(text43), userId: mostly(fc.constantFrom('u1', 'u2')) },
+    { requiredKeys: ['token'], noNullPrototype: true },
   )
   const live = fc.record(
     {
       deadline: mostly(times),
       generation: mostly(fc.nat()),
-      writtenAt: mostly(times),
+      newIds: mostly(fc.nat()),
+      newSince: mostly(times),
       writeIds: mostly(fc.array(writeId, { maxLength: 3 }).map((ids) => ids.join(''))),
       idleTimeout: mostly(fc.constantFrom(false, 1, 60, 86_400)),
       persistent: mostly(fc.boolean()),
-      mark: mostly(mark),
+      signedIn: mostly(signedIn),
       more: oddity,
     },
-    { requiredKeys: ['deadline', 'generation', 'writtenAt', 'writeIds'], noNullPrototype: true },
+    { requiredKeys: ['deadline', 'generation', 'writeIds', 'newIds', 'newSince'], noNullPrototype: true },
   )
   const loose = fc.record(
-    { deadline: mostly(times), generation: mostly(fc.nat()), writtenAt: mostly(times), writeIds: oddity },
+    {
+      deadline: mostly(times),
+      generation: mostly(fc.nat()),
+      writeIds: oddity,
+      newIds: mostly(fc.nat()),
+      newSince: mostly(times),
+    },
     { requiredKeys: [], noNullPrototype: true },
   )
   const tombstone = fc.record(
@@ -119,7 +142,7 @@ export function plaintexts(now: number, keyId: string): fc.Arbitrary<string | Ui
       ended: mostly(fc.constantFrom('destroyed', 'regenerated')),
       endedAt: mostly(times),
       writeId: mostly(fc.string()),
-      successor: mostly(text43),
+      successor: mostly(successor),
       deadline: oddity,
     },
     { requiredKeys: ['ended'], noNullPrototype: true },
@@ -147,4 +170,31 @@ export function plaintexts(now: number, keyId: string): fc.Arbitrary<string | Ui
       return [JSON.stringify(withKeys), ...entries.map(([, text]) => text)].join('\n') + rest
     })
   return fc.oneof({ weight: 12, arbitrary: lines }, fc.uint8Array({ maxLength: 80 }))
+}
+
+/** The same of a user's mark. */
+export function markPlaintexts(now: number): fc.Arbitrary<string | Uint8Array> {
+  const times = fc.integer({ min: -90_000_000, max: 90_000_000 }).map((away) => now + away)
+  const entry = fc.record(
+    {
+      id: mostly(fc.constantFrom(ENTRY_ID, 'f'.repeat(22))),
+      label: mostly(fc.constantFrom('Firefox on Linux', '', 'x'.repeat(64), '😀'.repeat(64))),
+      signedInAt: mostly(times),
+      lastSeenAt: mostly(times),
+      idle: mostly(fc.constantFrom(false, 1, 60, 86_400)),
+      until: mostly(times),
+    },
+    { requiredKeys: ['id', 'signedInAt', 'lastSeenAt', 'idle', 'until'], noNullPrototype: true },
+  )
+  const mark = fc.record(
+    { until: mostly(times), entries: mostly(fc.array(mostly(entry), { maxLength: 3 })), more: oddity },
+    { requiredKeys: ['until', 'entries'], noNullPrototype: true },
+  )
+  return fc.oneof(
+    {
+      weight: 12,
+      arbitrary: fc.oneof({ weight: 8, arbitrary: mark }, oddity).map((each) => JSON.stringify(each)),
+    },
+    fc.uint8Array({ maxLength: 80 }),
+  )
 }

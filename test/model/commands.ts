@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { Timeouts } from './model-request.ts'
+import type { SignInOptions, Timeouts } from './model-request.ts'
 import type { Fault } from './recorded-store.ts'
 import { objectOf, type OpenRequest, type Stage } from './stage.ts'
 
@@ -31,17 +31,17 @@ export class Command implements fc.AsyncCommand<Stage, Stage> {
 
 type Faults = fc.Arbitrary<Fault | undefined>
 
-const SUBJECTS = ['ann', 'bob']
 const MAX_OPEN_PER_BROWSER = 2
 
 /** Mostly the same one, so that requests meet. */
 const anyBrowser = fc.constantFrom(0, 0, 0, 1, 2)
 const anyRequest = fc.tuple(anyBrowser, fc.constantFrom('older', 'newer'))
+const anyOther = fc.option(anyRequest, { nil: undefined })
 
 const anyKey = fc.constantFrom('a', 'a', 'b', 'b', '__proto__')
 const anyText = fc.constantFrom('1', '2', 'null', '"text"', '[]', '{}', '[{"deep":[]}]')
 const anyOrdinal = fc.nat({ max: 5 })
-const anySubject = fc.constantFrom(...SUBJECTS)
+const anyUser = fc.constantFrom('ann', 'ann', 'bob')
 
 const changes: Record<string, (value: any) => unknown> = {
   'one more': (value) => (typeof value === 'number' ? value + 1 : 1),
@@ -50,13 +50,22 @@ const changes: Record<string, (value: any) => unknown> = {
   nothing: () => undefined,
 }
 
-const anyTimeouts: fc.Arbitrary<Timeouts> = fc.record(
-  {
-    idle: fc.constantFrom(30, 3_600, false as const),
-    absolute: fc.constantFrom(45, 100_000),
-    persistent: fc.boolean(),
-  },
-  { requiredKeys: [] },
+const someTimeouts = {
+  idle: fc.constantFrom(900, 3_600, false as const),
+  absolute: fc.constantFrom(45, 100_000),
+  persistent: fc.boolean(),
+}
+const anyTimeouts: fc.Arbitrary<Timeouts> = fc.record(someTimeouts, { requiredKeys: [] })
+const anySignIn: fc.Arbitrary<SignInOptions> = fc.oneof(
+  fc.constant({}),
+  fc.record(
+    {
+      ...someTimeouts,
+      label: fc.constantFrom('phone', 'laptop'),
+      keep: fc.constantFrom<string[]>(['a'], ['a', 'b', '__proto__']),
+    },
+    { requiredKeys: [] },
+  ),
 )
 
 const anySeconds = fc.oneof(
@@ -76,7 +85,7 @@ export function commands(faults: Faults): fc.Arbitrary<Command> {
     { weight: 8, arbitrary: readingAndWriting(faults) },
     { weight: 2, arbitrary: endings() },
     { weight: 10, arbitrary: commits(faults) },
-    { weight: 2, arbitrary: surroundings(faults) },
+    { weight: 3, arbitrary: surroundings(faults) },
   )
 }
 
@@ -161,6 +170,17 @@ function readings(faults: Faults): fc.Arbitrary<Command> {
           () => request.model.exists(),
         ),
     ),
+    inRequest(
+      faults,
+      (fault) => `userId${told(fault)}`,
+      (stage, request, fault) =>
+        stage.read(
+          request,
+          { asks: request.model.needsLoadForUser(), fault },
+          () => request.session.userId(),
+          () => request.model.userId,
+        ),
+    ),
   )
 }
 
@@ -190,7 +210,7 @@ function writings(): fc.Arbitrary<Command> {
           changeInside(changed)
           model.changeInside(key, JSON.stringify(changed))
         },
-        ({ model }, key) => /^[[{]/.test(model.held.get(key) ?? ''),
+        ({ model }, key) => /^[[{]/.test(model.held.get(key) ?? '') && !model.isOwnerAwaited,
       ),
     },
     {
@@ -227,14 +247,15 @@ function writings(): fc.Arbitrary<Command> {
       ),
     },
     {
-      weight: 1,
+      weight: 3,
       arbitrary: inRequest(
-        anySubject,
-        (subject) => `setSubject ${subject}`,
-        (_, { session, model }, subject) => {
-          session.setSubject(subject)
-          model.setSubject(subject)
+        fc.tuple(anyUser, anySignIn),
+        ([userId, options]) => `signIn ${userId} ${JSON.stringify(options)}`,
+        (_, { session, model }, [userId, options]) => {
+          session.signIn(userId, options)
+          model.signIn(userId, options)
         },
+        ({ model }, [, { keep = [] }]) => !keep.some((key) => model.hasSet(key)),
       ),
     },
   )
@@ -361,12 +382,44 @@ function surroundings(faults: Faults): fc.Arbitrary<Command> {
       arbitrary: anySeconds.map((seconds) => anywhere(`${seconds} s pass`, (stage) => stage.pass(seconds))),
     },
     {
-      weight: 2,
+      weight: 1,
       arbitrary: fc
-        .tuple(anySubject, faults)
-        .map(([subject, fault]) =>
-          anywhere(`revokeAll ${subject}${told(fault)}`, (stage) => stage.revokeAll(subject, fault)),
+        .tuple(anyUser, anyOther, faults)
+        .map(([userId, other, fault]) =>
+          anywhere(`revokeAll ${userId}${but(other)}${told(fault)}`, (stage) =>
+            stage.revoke(userId, { except: requestOf(stage, other), fault }),
+          ),
         ),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.tuple(anyUser, anyOrdinal, faults).map(([userId, ordinal, fault]) =>
+        anywhere(
+          `revoke session ${ordinal} of ${userId}${told(fault)}`,
+          (stage) => stage.revoke(userId, { entry: at(stage.entries, -1 - ordinal), fault }),
+          (stage) => stage.entries.length > 0,
+        ),
+      ),
+    },
+    {
+      weight: 1,
+      arbitrary: fc
+        .tuple(anyUser, anyOther, faults)
+        .map(([userId, other, fault]) =>
+          anywhere(`listSessions ${userId}${but(other)}${told(fault)}`, (stage) =>
+            stage.list(userId, requestOf(stage, other), fault),
+          ),
+        ),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.constant(
+        anywhere(
+          'the next deployment of a change of secrets',
+          (stage) => stage.rotate(),
+          (stage) => stage.canRotate,
+        ),
+      ),
     },
     {
       weight: 1,
@@ -380,7 +433,7 @@ function surroundings(faults: Faults): fc.Arbitrary<Command> {
     },
     {
       weight: 1,
-      arbitrary: fc.constant(anywhere('the store loses every mark', (stage) => stage.loseMarks(SUBJECTS))),
+      arbitrary: fc.constant(anywhere('the store loses every mark', (stage) => stage.loseMarks())),
     },
   )
 }
@@ -393,10 +446,7 @@ function inRequest<Argument>(
   isPossible: (request: OpenRequest, argument: Argument) => boolean = () => true,
 ): fc.Arbitrary<Command> {
   return fc.tuple(anyRequest, anyArgument).map(([[browser, age], argument]) => {
-    const find = ({ open }: Stage) => {
-      const requests = open.filter((request) => request.browser === browser)
-      return requests.at(age === 'older' ? 0 : -1)
-    }
+    const find = (stage: Stage) => requestOf(stage, [browser, age])
     return new Command(
       `${age} request of browser ${browser}: ${words(argument)}`,
       (stage) => {
@@ -408,8 +458,21 @@ function inRequest<Argument>(
   })
 }
 
+function requestOf(
+  { open }: Stage,
+  which: [browser: number, age: string] | undefined,
+): OpenRequest | undefined {
+  if (!which) return undefined
+  const requests = open.filter((request) => request.browser === which[0])
+  return requests.at(which[1] === 'older' ? 0 : -1)
+}
+
 function at<Item>(list: readonly Item[], ordinal: number): Item {
-  return list[ordinal % list.length]!
+  return list.at(ordinal % list.length)!
+}
+
+function but(other: [browser: number, age: string] | undefined): string {
+  return other ? `, but for the ${other[1]} request of browser ${other[0]}` : ''
 }
 
 function told(fault: Fault | undefined): string {

@@ -13,12 +13,17 @@ export type Deed =
   | 'regenerateId'
   | 'destroy'
   | 'setTimeouts'
-  | 'setSubject'
+  | 'ann signs in'
+  | 'bob signs in'
+  | 'revoke'
   | 'revokeAll'
+  | 'revokeOthers'
 
 /** What one request of the session does. */
 export interface Script {
   deeds: readonly Deed[]
+  /** It comes from another browser, which has no cookie yet. */
+  isElsewhere: boolean
   manager: number
   readsFirst: boolean
   /** When it calls `save()`: before the commit, or after its first deed, and goes on without waiting for it. */
@@ -30,6 +35,9 @@ export interface Script {
 /** Requests of one session that meet. */
 export interface Encounter {
   scripts: readonly Script[]
+  /** The session is Ann's, and no anonymous one. */
+  isAnns: boolean
+  cap: number
   failures: ReadonlyMap<number, Failure>
   /** The time that each reply takes of every budget. */
   replyMs: number
@@ -41,10 +49,15 @@ export interface Encounter {
 export interface Report {
   script: Script
   name: string
+  /** The browser that it comes from: of a script, or of none for all that share the session. */
+  browser: string
   /** It found the session before it did anything. */
   wasLive: boolean
-  /** It came with the cookie of another session, begun when the one they meet on had ended. */
-  isStranger: boolean
+  /** Its answer is about the session that all meet on, and not about one begun since. */
+  isOfTheSession: boolean
+  /** Whose session it left. */
+  userId: string | undefined
+  revocations: Revocation[]
   events: string[]
   /** It saved, was told of no loss and answered. */
   isAcknowledged: boolean
@@ -53,44 +66,72 @@ export interface Report {
   /** What its commit rejected with. */
   error: unknown
   /** The token that it came with, and the one that its response hands out. */
-  came: string
+  came: string | undefined
   token: string | undefined
+  answeredAt: number
+}
+
+export interface Revocation {
+  /** Of one session, or none for all. */
+  id: string | undefined
+  isButOwn: boolean
+  begunAt: number
+  isAcknowledged: boolean
+}
+
+/** A token that left the process, and what it still finds. */
+export interface Live {
+  token: string
+  data: Record<string, unknown>
+  userId: string | undefined
+  isListed: boolean
 }
 
 /** What is left when all has come to rest. */
 export interface Aftermath {
   reports: Report[]
-  /** What the session holds, under each token that left the process and still finds it. */
-  live: Record<string, unknown>[]
+  /** The token that all of the session's requests came with first. */
+  origin: string
+  /** Of another device of Ann's, which asks nothing. */
+  laptop: string
+  lives: Live[]
+  /** The ids in each user's list. */
+  lists: { ann: string[]; bob: string[] }
 }
 
-const ORIGIN = 'origin'
-const SUBJECT = 'ann'
+export const ORIGIN = 'origin'
 /** How long a commit waits for the one before it until it looks whether that is still worth it. */
 const LOOK_MS = 50
+
+/** Counts beginnings and answers, to tell which came first. */
+let moment = 0
 
 const reporting = new AsyncLocalStorage<Report>()
 
 /** Lets them meet in the order that the scheduler says; no real time passes. */
 export async function meet(scheduler: fc.Scheduler, encounter: Encounter): Promise<Aftermath> {
-  const { scripts, failures, replyMs, isImpatient } = encounter
+  const { scripts, failures, replyMs, isImpatient, isAnns, cap } = encounter
   const memory = new MemoryStore()
-  const plain = createSessionManager({ store: memory, secret })
+  const secrets = [secret, `a new ${secret}`]
+  const plain = createSessionManager({ store: memory, secret: secrets })
+  const { cookie: laptop } = await visitOk(plain, undefined, (session) => session.signIn('ann'))
   const { cookie } = await visitOk(plain, undefined, (session) => {
     session.set(ORIGIN, true)
     session.set('n', 0)
     session.set('ticket', 'T1')
-    session.setSubject(SUBJECT)
+    if (isAnns) session.signIn('ann')
   })
   let ms = 0
   const who = () => reporting.getStore()?.name ?? 'nobody'
   const store = scheduledStore(memory, scheduler, failures, who, () => {
     ms += replyMs
   })
-  const managers = [0, 1].map(() =>
+  // In the middle of a rotation; but two that sign in under two secrets at once may push each other out.
+  const managers = [secrets, cap === 20 ? secrets.toReversed() : secrets].map((secret) =>
     createSessionManager({
       store,
       secret,
+      maxSessionsPerUser: cap,
       onEvent: ({ type }) => reporting.getStore()?.events.push(type),
     }),
   )
@@ -103,13 +144,24 @@ export async function meet(scheduler: fc.Scheduler, encounter: Encounter): Promi
   try {
     const all = scripts.map(async (script, index) => {
       await scheduler.schedule(Promise.resolve(), `request ${index} begins`)
-      return follow(script, `request ${index}`, managers, cookie)
+      return script.isElsewhere
+        ? follow(script, `request ${index}`, `browser ${index}`, managers, undefined)
+        : follow(script, `request ${index}`, 'browser', managers, cookie)
     })
     const reports = (await scheduler.waitFor(Promise.all(all))).flat()
     await scheduler.waitIdle()
-    const tokens = [tokenOf(cookie), ...reports.flatMap(({ token }) => token ?? [])]
-    const live = await Promise.all([...new Set(tokens)].map((token) => lookAt(plain, token)))
-    return { reports, live: live.filter((data) => data?.[ORIGIN]) as Aftermath['live'] }
+    const tokens = [tokenOf(laptop), tokenOf(cookie), ...reports.flatMap(({ token }) => token ?? [])]
+    const lives = await Promise.all([...new Set(tokens)].map((token) => lookAt(plain, token)))
+    const [ann, bob] = await Promise.all(
+      ['ann', 'bob'].map(async (userId) => (await plain.listSessions(userId)).map(({ id }) => id)),
+    )
+    return {
+      reports,
+      origin: tokenOf(cookie),
+      laptop: tokenOf(laptop),
+      lives: lives.flatMap((live) => live ?? []),
+      lists: { ann: ann!, bob: bob! },
+    }
   } finally {
     vi.unstubAllGlobals()
     vi.restoreAllMocks()
@@ -119,39 +171,42 @@ export async function meet(scheduler: fc.Scheduler, encounter: Encounter): Promi
 async function follow(
   script: Script,
   name: string,
+  browser: string,
   managers: SessionManager[],
-  cookie: string,
-  isStranger = false,
+  cookie: string | undefined,
 ): Promise<Report[]> {
   const report: Report = {
     script,
     name,
+    browser,
     wasLive: false,
-    isStranger,
+    isOfTheSession: false,
+    userId: undefined,
+    revocations: [],
     events: [],
     isAcknowledged: false,
     hasSpent: false,
     error: undefined,
-    came: tokenOf(cookie),
+    came: cookie && tokenOf(cookie),
     token: undefined,
+    answeredAt: Infinity,
   }
   await reporting.run(report, () => handle(report, managers[script.manager]!, cookie))
   if (!script.next || report.token === undefined) return [report]
   const next = `__Host-session=${report.token}`
-  const isAnother = isStranger || report.events.includes('created')
-  return [report, ...(await follow(script.next, `${name}, then`, managers, next, isAnother))]
+  return [report, ...(await follow(script.next, `${name}, then`, browser, managers, next))]
 }
 
-async function handle(report: Report, manager: SessionManager, cookie: string): Promise<void> {
-  const { script, name, events } = report
+async function handle(report: Report, manager: SessionManager, cookie: string | undefined): Promise<void> {
+  const { script, events } = report
   const session = manager.open(cookie)
   const headers = new Headers()
   let status = 200
   let ticket: unknown
   try {
-    if (script.readsFirst || script.deeds.includes('destroy')) report.wasLive = await session.exists()
+    if (script.readsFirst || script.deeds.includes('destroy')) report.wasLive = await session.has(ORIGIN)
     for (const [index, deed] of script.deeds.entries()) {
-      const taken = await perform(deed, name, session, manager)
+      const taken = await perform(deed, report, session, manager)
       if (deed === 'take') ticket = taken
       if (index === 0 && script.saves === 'meanwhile') session.save().catch(() => {})
     }
@@ -174,12 +229,18 @@ async function handle(report: Report, manager: SessionManager, cookie: string): 
   const isLost = events.includes('dropped') || events.includes('missing')
   report.isAcknowledged = status === 200 && report.error === undefined && !isLost
   report.token = headers.get('set-cookie')?.match(/^__Host-session=([^;]+)/)?.[1]
+  if (report.isAcknowledged && !script.deeds.includes('destroy')) {
+    // It knows, unless it never asked.
+    report.isOfTheSession = await session.has(ORIGIN).catch(() => false)
+    report.userId = await session.userId().catch(() => undefined)
+  }
+  report.answeredAt = ++moment
 }
 
-function perform(deed: Deed, name: string, session: Session, manager: SessionManager): unknown {
+function perform(deed: Deed, report: Report, session: Session, manager: SessionManager): unknown {
   switch (deed) {
     case 'set':
-      return session.set(name, true)
+      return session.set(report.name, true)
     case 'update':
       return session.update('n', (n: number = 0) => n + 1)
     case 'take':
@@ -190,14 +251,42 @@ function perform(deed: Deed, name: string, session: Session, manager: SessionMan
       return session.destroy()
     case 'setTimeouts':
       return session.setTimeouts({ idle: 1_000 })
-    case 'setSubject':
-      return session.setSubject(SUBJECT)
+    case 'ann signs in':
+      return session.signIn('ann')
+    case 'bob signs in':
+      return session.signIn('bob')
+    case 'revoke':
+      return revokeLast(report, manager)
     case 'revokeAll':
-      return manager.revokeAll(SUBJECT)
+      return revoke(report, undefined, false, () => manager.revokeAll('ann'))
+    case 'revokeOthers':
+      return revoke(report, undefined, true, () => manager.revokeAll('ann', { except: session }))
   }
 }
 
-async function lookAt(manager: SessionManager, token: string): Promise<Record<string, unknown> | undefined> {
+/** The device that Ann has used longest ago. */
+async function revokeLast(report: Report, manager: SessionManager): Promise<void> {
+  const { id } = (await manager.listSessions('ann')).at(-1) ?? {}
+  if (id !== undefined) await revoke(report, id, false, () => manager.revoke('ann', id))
+}
+
+async function revoke(
+  { revocations }: Report,
+  id: string | undefined,
+  isButOwn: boolean,
+  run: () => Promise<void>,
+): Promise<void> {
+  const revocation: Revocation = { id, isButOwn, begunAt: ++moment, isAcknowledged: false }
+  revocations.push(revocation)
+  await run()
+  revocation.isAcknowledged = true
+}
+
+async function lookAt(manager: SessionManager, token: string): Promise<Live | undefined> {
   const session = manager.open(`__Host-session=${token}`)
-  return (await session.exists()) ? session.entries() : undefined
+  if (!(await session.exists())) return undefined
+  const userId = await session.userId()
+  const list = userId === undefined ? [] : await manager.listSessions(userId, { current: session })
+  const isListed = list.some(({ isCurrent }) => isCurrent)
+  return { token, data: await session.entries(), userId, isListed }
 }

@@ -1,6 +1,6 @@
 import { ModelCommit, type Committed, type Facts } from './model-commit.ts'
-import { NOTHING, replay, type Change, type Data, type Step } from './steps.ts'
-import { IDLE, type ModelSession, type World } from './world.ts'
+import { NOTHING, replay, type Change, type Data, type SignIn, type Step } from './steps.ts'
+import { ABSOLUTE, IDLE, type ModelEnd, type ModelSession, type World } from './world.ts'
 
 export interface Timeouts {
   idle?: number | false
@@ -8,20 +8,41 @@ export interface Timeouts {
   persistent?: boolean
 }
 
+export interface SignInOptions extends Timeouts {
+  label?: string
+  keep?: string[]
+}
+
+export interface ModelTimeouts {
+  idle?: number | false | undefined
+  deadline?: number
+  persistent?: boolean
+}
+
+/** The last sign-in of a batch, with all that it begins with. */
+export interface Begins {
+  userId: string
+  label: string | undefined
+  idle: number | false | undefined
+  deadline: number
+  persistent: boolean
+}
+
 /** What is written together. There is a second one only while the reply to a write is missing. */
 export interface Batch {
   steps: Step[]
   regenerates: boolean
-  timeouts: { idle?: number | false; deadline?: number; persistent?: boolean } | undefined
-  subject: string | undefined
+  signIn: Begins | undefined
+  /** Since the sign-in. */
+  timeouts: ModelTimeouts | undefined
   /** It went out, and its request was not told what became of it. `writes` of the session by then. */
   doubt: { isApplied: boolean; writes: number } | undefined
 }
 
 /** Of a session, as a request read or wrote it. */
-export type Known = Pick<ModelSession, 'data' | 'subject' | 'writes'>
+export type Known = Pick<ModelSession, 'data' | 'entry' | 'writes'>
 
-const NOTHING_KNOWN: Known = { data: NOTHING, subject: undefined, writes: 0 }
+const NOTHING_KNOWN: Known = { data: NOTHING, entry: undefined, writes: 0 }
 
 /** What the response is to say. `maxAge` in seconds. */
 export type ModelCookie = 'cleared' | { session: ModelSession; maxAge: number | undefined } | undefined
@@ -33,6 +54,10 @@ export class ModelRequest {
   loaded: 'live' | 'ended' | 'none' | undefined
   session: ModelSession | undefined
   known: Known = NOTHING_KNOWN
+  /** What it found of a session that had ended. */
+  end: ModelEnd | undefined
+  /** Of the servers when it began. */
+  readonly secrets: readonly string[]
   batches: Batch[] = []
   /** What the handler holds or wrote: read without asking. */
   readonly held = new Map<string, string | undefined>()
@@ -42,10 +67,21 @@ export class ModelRequest {
   /** D9: the handler has seen a `save()` fail for an outage, and changed nothing since. */
   isExcused = false
   cookie: ModelCookie
+  #isOwnerKnown = false
 
   constructor(world: World, token: string | undefined) {
     this.world = world
     this.token = token
+    this.secrets = world.secrets
+  }
+
+  /** Whether only the load can tell what a sign-in leaves (E11). */
+  get isOwnerAwaited(): boolean {
+    return this.#signIns.some(({ isOverAnother }) => isOverAnother === undefined)
+  }
+
+  get userId(): string | undefined {
+    return this.#signIns.at(-1)?.userId ?? this.known.entry?.userId
   }
 
   get hasChanges(): boolean {
@@ -55,25 +91,40 @@ export class ModelRequest {
   /** Whether reading, all of it or a key, asks the store. */
   needsLoad(key?: string): boolean {
     this.isTouched = true
-    return !this.loaded && !this.isDestroying && !(key !== undefined && this.held.has(key))
+    const isHeld = key !== undefined && this.held.has(key) && !this.isOwnerAwaited
+    return !this.loaded && !this.isDestroying && !isHeld
   }
 
-  load(): void {
+  needsLoadForUser(): boolean {
+    this.isTouched = true
+    return this.userId === undefined && this.needsLoad()
+  }
+
+  /** Says whether it writes down that the session is seen; `isSeen` when the store took that. */
+  load(isSeen = true): boolean {
     const { world } = this
     const session = world.find(this.token)
     this.readFailure = undefined
     this.loaded = world.look(session)
-    if (!session || !world.isKept(session)) return
-    const hasOwnIdle = !session.end && session.deadline > world.now && session.idle !== undefined
-    world.keep(session, hasOwnIdle ? world.secondsOf(session) : IDLE)
-    if (this.loaded !== 'live') return
-    this.session = session
-    if (!this.isDestroying) this.know(session)
+    if (this.loaded === 'ended') this.end = session!.end
+    if (session && world.isKept(session)) {
+      const isLive = world.isReadable(session) && !session.end && session.deadline > world.now
+      world.keep(session, isLive && session.idle !== undefined ? world.secondsOf(session) : IDLE)
+    }
+    const isLive = this.loaded === 'live'
+    if (isLive) this.session = session
+    if (!this.isDestroying) this.know(isLive ? session : undefined)
+    const { entry } = (isLive && session) || {}
+    if (!entry || !world.marks.isToBeSeen(entry)) return false
+    if (isSeen) world.marks.see(entry, session!)
+    return true
   }
 
   /** Reads and changes start from here. */
-  know({ data, subject, writes }: Known = NOTHING_KNOWN): void {
-    this.known = { data, subject, writes }
+  know({ data, entry, writes }: Known = NOTHING_KNOWN): void {
+    this.known = { data, entry, writes }
+    this.#isOwnerKnown = true
+    this.#judgeSignIns()
   }
 
   /** A2: nothing is saved until a read succeeds. */
@@ -113,6 +164,7 @@ export class ModelRequest {
 
   set(key: string, text: string | undefined): void {
     this.held.set(key, text)
+    for (const { held } of this.#signIns) held.delete(key)
     this.#add({ type: 'set', key, text })
   }
 
@@ -128,8 +180,14 @@ export class ModelRequest {
     return steps.some((step) => step.type === 'set' && step.key === key && step.isNested)
   }
 
+  /** What a repeated sign-in does with a value that it keeps, and had set before, is not laid down. */
+  hasSet(key: string): boolean {
+    return this.batches.some(({ steps }) => steps.some((step) => step.type === 'set' && step.key === key))
+  }
+
   clear(): void {
     this.held.clear()
+    for (const { held } of this.#signIns) held.clear()
     this.#add({ type: 'clear' })
   }
 
@@ -156,8 +214,17 @@ export class ModelRequest {
     batch.timeouts = { ...batch.timeouts, ...others, ...deadline }
   }
 
-  setSubject(id: string): void {
-    this.#batch().subject = id
+  signIn(
+    userId: string,
+    { label, keep = [], idle, absolute = ABSOLUTE, persistent = true }: SignInOptions,
+  ): void {
+    const batch = this.#batch()
+    const held = new Set(this.held.keys())
+    batch.steps.push({ type: 'sign-in', userId, keep, isOverAnother: undefined, held })
+    batch.regenerates = true
+    batch.signIn = { userId, label, idle, deadline: this.world.now + absolute * 1000, persistent }
+    batch.timeouts = undefined
+    if (this.#isOwnerKnown) this.#judgeSignIns()
   }
 
   destroy(): void {
@@ -202,8 +269,8 @@ export class ModelRequest {
     const batch: Batch = {
       steps: [],
       regenerates: false,
+      signIn: undefined,
       timeouts: undefined,
-      subject: undefined,
       doubt: undefined,
     }
     this.batches.push(batch)
@@ -214,11 +281,29 @@ export class ModelRequest {
     return this.held.has(key) ? this.held.get(key) : this.view.get(key)
   }
 
+  get #signIns(): SignIn[] {
+    const steps = this.batches.flatMap((batch) => batch.steps)
+    return steps.filter((step) => step.type === 'sign-in')
+  }
+
+  /** E11: what the handler set or was given before is gone, too. */
+  #judgeSignIns(): void {
+    let owner = this.known.entry?.userId
+    for (const step of this.#signIns) {
+      const isFirst = step.isOverAnother === undefined
+      step.isOverAnother ??= owner !== undefined && owner !== step.userId
+      owner = step.userId
+      if (!isFirst || !step.isOverAnother) continue
+      this.world.reached.add('users: over the session of another')
+      for (const key of step.held) if (!step.keep.includes(key)) this.held.delete(key)
+    }
+  }
+
   get view(): Data {
     return this.batches.reduce((data, { steps }) => replay(steps, data).data, this.known.data)
   }
 }
 
-export function isEmpty({ steps, regenerates, timeouts, subject }: Batch): boolean {
-  return steps.length === 0 && !regenerates && !timeouts && subject === undefined
+export function isEmpty({ steps, regenerates, timeouts }: Batch): boolean {
+  return steps.length === 0 && !regenerates && !timeouts
 }

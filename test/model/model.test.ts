@@ -6,7 +6,7 @@ import { seedOr } from './seed.ts'
 import { Stage } from './stage.ts'
 
 const seed = seedOr(313664315)
-const RUNS = 5_000
+const RUNS = 2_000
 const MAX_COMMANDS = 200
 
 const never = fc.constant<Fault | undefined>(undefined)
@@ -31,6 +31,12 @@ const endings = [
   ...['new', 'same', 'cleared', 'none'].map((cookie) => `cookie: ${cookie}`),
   'dropped',
   'missing',
+  ...[
+    'a sign-in repeated',
+    'somebody else signed in meanwhile',
+    'over the session of another',
+    'the cap',
+  ].map((what) => `users: ${what}`),
 ]
 
 describe('sessions against a simple model', () => {
@@ -50,7 +56,7 @@ describe('sessions against a simple model', () => {
       [...endings, 'save: outage', 'commit: outage', 'save: refused', 'commit: refused'],
     ],
   ])(
-    'A, B3, C, D2, D3, E: requests see and leave what the model says, over a store that %s',
+    'A, B3, C, D2, D3, E, G3: requests see and leave what the model says, over a store that %s',
     async (name, faults, expected) => {
       const stories = fc.commands([commands(faults)], { maxCommands: MAX_COMMANDS, size: 'max' })
       const reached = new Set<string>()
@@ -60,7 +66,7 @@ describe('sessions against a simple model', () => {
           const stage = new Stage()
           await fc.asyncModelRun(() => ({ model: stage, real: stage }), story)
           commandsRun += stage.commands
-          for (const each of stage.reached) reached.add(each)
+          for (const each of [...stage.reached, ...stage.world.reached]) reached.add(each)
         }),
         { numRuns: RUNS, seed },
       )

@@ -18,10 +18,12 @@ export interface Attempt {
 }
 
 /**
- * Which operations fail: all of them before they arrive, or some, counted from now, before they arrive or after they
- * were carried out.
+ * Which operations fail: all of them before they arrive, or some, counted from now and perhaps but the writes, before
+ * they arrive or after they were carried out.
  */
-export type Fault = 'outage' | { skip: number; times: number; stage: 'before' | 'after' }
+export type Fault =
+  | 'outage'
+  | { skip: number; times: number; stage: 'before' | 'after'; isOfWrites?: boolean | undefined }
 
 /** A real store that can fail, says what was asked of it, and lets an onlooker read without renewing anything. */
 export class RecordedStore implements SessionStore {
@@ -38,7 +40,7 @@ export class RecordedStore implements SessionStore {
     this.#memory = memory
     this.#now = now
     this.quiet = {
-      get: async (key) => (this.isStored(key) ? memory.get(key, this.#secondsLeft(key)) : undefined),
+      get: (key) => memory.get(key, undefined),
       add: refuse,
       replace: refuse,
       set: refuse,
@@ -90,26 +92,23 @@ export class RecordedStore implements SessionStore {
   ): Promise<Result> {
     const attempt: Attempt = { operation, key, ttl, isDone: false, isAnswered: false }
     this.attempts.push(attempt)
-    const failure = this.#nextFailure()
+    const failure = this.#nextFailure(operation)
     if (failure === 'before') throw new StoreUnavailableError(operation, new Error('never arrived'))
     const result = await run()
     attempt.isDone = isDone(result)
-    if (ttl === undefined) this.#expiries.delete(key)
-    else if (attempt.isDone) this.#expiries.set(key, this.#now() + ttl * 1000)
+    if (operation === 'delete') this.#expiries.delete(key)
+    else if (ttl !== undefined && attempt.isDone) this.#expiries.set(key, this.#now() + ttl * 1000)
     if (failure === 'after') throw new StoreUnavailableError(operation, new Error('the reply was lost'))
     attempt.isAnswered = true
     return result
   }
 
-  #nextFailure(): 'before' | 'after' | undefined {
+  #nextFailure(operation: Operation): 'before' | 'after' | undefined {
     if (!this.#fault || this.#fault === 'outage') return this.#fault && 'before'
-    const { skip, times, stage } = this.#fault
+    const { skip, times, stage, isOfWrites } = this.#fault
+    if (isOfWrites && operation === 'get') return undefined
     const index = this.#asked++
     return index >= skip && index < skip + times ? stage : undefined
-  }
-
-  #secondsLeft(key: string): number {
-    return Math.ceil((this.#expiries.get(key)! - this.#now()) / 1000)
   }
 }
 

@@ -36,7 +36,7 @@ export function scheduledStore(
       return result
     }
   return {
-    get: through('get', (key, ttl: number) => store.get(key, ttl)),
+    get: through('get', (key, ttl: number | undefined) => store.get(key, ttl)),
     add: through('add', (key, bytes: Uint8Array, ttl: number) => store.add(key, bytes, ttl)),
     replace: through('replace', (key, bytes: Uint8Array, ttl: number, version: unknown) =>
       store.replace(key, bytes, ttl, version),

@@ -6,10 +6,13 @@ import {
   StoreUnavailableError,
   type Session,
   type SessionManager,
+  type UserSession,
 } from '../../src/core/index.ts'
+import { Keyring } from '../../src/core/crypto/keyring.ts'
 import { secret } from '../support/stores.ts'
 import type { Committed, Facts } from './model-commit.ts'
 import { isEmpty, ModelRequest, type ModelCookie } from './model-request.ts'
+import { CAP, type Entry } from './model-marks.ts'
 import { RecordedStore, type Attempt, type Fault } from './recorded-store.ts'
 import type { Data } from './steps.ts'
 import { ABSOLUTE, IDLE, World, type ModelSession } from './world.ts'
@@ -17,14 +20,27 @@ import { ABSOLUTE, IDLE, World, type ModelSession } from './world.ts'
 /** A request, as it is and as the model has it. */
 export interface OpenRequest {
   browser: number
+  manager: SessionManager
   session: Session
   model: ModelRequest
   /** The values that the handler got or set last. */
   values: Map<string, unknown>
 }
 
-const MARK_TTL = 34_560_000
 const COOKIE = '__Host-session'
+export const USERS = ['ann', 'bob']
+const SECRETS = Array.from({ length: 8 }, (_, index) => `secret ${index}`)
+const keyring = new Keyring(COOKIE, () => SECRETS.map((name) => new TextEncoder().encode(secretOf(name))))
+const MARK_KEYS = new Set(
+  (await Promise.all(USERS.map((userId) => keyring.markKeys(userId)))).flat().map(({ storeKey }) => storeKey),
+)
+
+interface Reading {
+  key?: string
+  isWrite?: boolean
+  asks?: boolean
+  fault?: Fault | undefined
+}
 
 /** The model and the real thing side by side; every difference throws. */
 export class Stage {
@@ -37,16 +53,18 @@ export class Stage {
   readonly world = new World(this.#clock.ms)
   readonly store = new RecordedStore(new MemoryStore({ now: () => this.#clock.ms }), () => this.#clock.ms)
   readonly #events: string[] = []
-  readonly manager = this.#managerOn(this.store)
-  readonly #onlooker = this.#managerOn(this.store.quiet)
+  #manager = this.#managerOn(this.store)
+  #onlooker = this.#managerOn(this.store.quiet)
   /** Each browser's token. */
   readonly #jars: (string | undefined)[] = []
-  readonly #marks = new Set<string>()
+  /** Every id that was listed, and of which device. */
+  readonly #entries = new Map<string, Entry>()
 
   openRequest(browser: number, token: string | undefined = this.#jars[browser]): OpenRequest {
-    const session = this.manager.open(token === undefined ? undefined : `${COOKIE}=${token}`)
+    const manager = this.#manager
+    const session = manager.open(token === undefined ? undefined : `${COOKIE}=${token}`)
     const model = new ModelRequest(this.world, token)
-    const request = { browser, session, model, values: new Map<string, unknown>() }
+    const request = { browser, manager, session, model, values: new Map<string, unknown>() }
     this.open.push(request)
     return request
   }
@@ -61,35 +79,93 @@ export class Stage {
     this.world.evict(session)
   }
 
-  async loseMarks(ids: readonly string[]): Promise<void> {
-    for (const key of this.#marks) await this.store.evict(key)
-    for (const id of ids) this.world.revokeAll(id)
+  async loseMarks(): Promise<void> {
+    for (const key of MARK_KEYS) await this.store.evict(key)
+    this.world.marks.lose()
   }
 
-  async revokeAll(id: string, fault: Fault | undefined): Promise<void> {
-    const { outcome } = await this.ask(fault, () => this.manager.revokeAll(id))
-    agree('revokeAll', outcome, this.store.hasFailed ? 'outage' : 'done')
-    if (this.store.attempts.some(({ operation, isDone }) => operation === 'set' && isDone)) {
-      this.world.revokeAll(id)
-    }
+  /** Whether all requests are served as the next deployment expects: it comes when the last one is everywhere. */
+  get canRotate(): boolean {
+    if (this.world.secrets.includes(SECRETS.at(-1)!)) return false
+    if (this.world.isDropNext) return this.open.length === 0
+    return this.open.every(({ manager }) => manager === this.#manager)
+  }
+
+  rotate(): void {
+    this.world.rotate()
+    this.#manager = this.#managerOn(this.store)
+    this.#onlooker = this.#managerOn(this.store.quiet)
+  }
+
+  get entries(): Entry[] {
+    return [...this.#entries.values()]
+  }
+
+  /** Of one or all of a user's sessions, besides that of a request: E9. */
+  async revoke(
+    userId: string,
+    { entry, except, fault }: { entry?: Entry; except?: OpenRequest | undefined; fault: Fault | undefined },
+  ): Promise<void> {
+    const { marks, secrets } = this.world
+    const { manager } = except ?? { manager: this.#manager }
+    const kept = await this.#entryOf(except)
+    const isMeant = (each: Entry) => (entry ? each === entry : each !== kept)
+    // The list of another user is not asked for it.
+    const fits = marks.entries(userId, secrets).some(isMeant)
+    const { outcome } = await this.ask(ofWrites(fault), () =>
+      entry
+        ? manager.revoke(userId, entry.id!)
+        : manager.revokeAll(userId, except ? { except: except.session } : {}),
+    )
+    agree('revoke', outcome, fault === 'outage' ? 'outage' : 'done')
+    agree(
+      'revoke: wrote',
+      this.store.attempts.some(({ operation }) => operation !== 'get'),
+      fits && outcome === 'done',
+    )
+    if (outcome === 'done') marks.remove(userId, secrets, isMeant)
+  }
+
+  async list(userId: string, current: OpenRequest | undefined, fault: Fault | undefined): Promise<void> {
+    const own = await this.#entryOf(current)
+    const { outcome, value } = await this.ask(ofWrites(fault), () =>
+      (current?.manager ?? this.#manager).listSessions(userId, current ? { current: current.session } : {}),
+    )
+    agree('listSessions', outcome, fault === 'outage' ? 'outage' : 'done')
+    if (value) this.#compareList(userId, value, own, current?.model.secrets)
+  }
+
+  /** The entry of a request's session, which is loaded for that. */
+  async #entryOf(request: OpenRequest | undefined): Promise<Entry | undefined> {
+    if (!request) return undefined
+    const { model } = request
+    await this.read(
+      request,
+      {},
+      () => request.session.exists(),
+      () => model.exists(),
+    )
+    return model.loaded === 'live' ? model.session!.entry : undefined
   }
 
   /** What the handler does that may ask the store; returns what came of it, unless the store failed. */
   async read<Value>(
     { model }: OpenRequest,
-    { key, isWrite = false, fault }: { key?: string; isWrite?: boolean; fault?: Fault | undefined },
+    { key, isWrite = false, asks = model.needsLoad(key), fault }: Reading,
     run: () => Promise<Value>,
     expect: () => unknown,
   ): Promise<Value | undefined> {
-    const asks = model.needsLoad(key)
     const { outcome, value } = await this.ask(fault, run)
-    agree('A2: asked the store', this.store.attempts.length > 0, asks && model.token !== undefined)
-    if (this.store.hasFailed) {
+    const { attempts } = this.store
+    agree('A2: asked the store', attempts.length > 0, asks && model.token !== undefined)
+    if (attempts.some(({ operation, isAnswered }) => operation === 'get' && !isAnswered)) {
       model.failRead(isWrite)
       agree('read', outcome, 'outage')
       return undefined
     }
-    if (asks) model.load()
+    // That the session is seen is written down, or not.
+    const isSeen = attempts.some(({ operation, isDone }) => operation !== 'get' && isDone)
+    if (asks) agree('E10: writes', this.store.hasWritten, model.load(isSeen))
     agree('read', outcome, 'done')
     agree('read', value, expect())
     return value
@@ -106,7 +182,7 @@ export class Stage {
     this.open.splice(this.open.indexOf(request), 1)
     const headers = new Headers()
     const { outcome } = await this.ask(fault, async () =>
-      this.manager.commit(request.session, () => ({ status, headers })),
+      request.manager.commit(request.session, () => ({ status, headers })),
     )
     // What the handler failed with stands, whatever became of a destroy.
     const isSettled = status < 500 || this.#events.includes('destroyed')
@@ -115,14 +191,42 @@ export class Stage {
     this.#takeCookie(request, headers.getSetCookie())
   }
 
-  /** Every session as a fresh request with its token sees it, without touching it. */
+  /** Every session as a fresh request with its token sees it, without touching it, and every user's list. */
   async compareSessions(): Promise<void> {
-    for (const session of this.world.sessions) {
+    const { world } = this
+    for (const session of world.sessions) {
       if (session.token === undefined) continue
       const onlooker = this.#onlooker.open(`${COOKIE}=${session.token}`)
+      const name = `token ${this.tokens.indexOf(session.token)}`
       const actual = (await onlooker.exists()) ? await onlooker.entries() : undefined
-      const expected = this.world.look(session) === 'live' ? objectOf(session.data) : undefined
-      agree(`what token ${this.tokens.indexOf(session.token)} holds`, actual, expected)
+      const isLive = world.look(session) === 'live'
+      agree(`what ${name} holds`, actual, isLive ? objectOf(session.data) : undefined)
+      agree(`whose ${name} is`, await onlooker.userId(), isLive ? session.entry?.userId : undefined)
+      if (isLive && session.entry) {
+        agree(`E10: ${name} is listed`, world.marks.hasRunOut(session.entry), false)
+      }
+    }
+    for (const userId of USERS) this.#compareList(userId, await this.#onlooker.listSessions(userId))
+  }
+
+  #compareList(
+    userId: string,
+    actual: UserSession[],
+    current?: Entry,
+    secrets: readonly string[] = this.world.secrets,
+  ): void {
+    const { marks } = this.world
+    const expected = marks.shown(userId, secrets)
+    const shown = expected.map(({ label, signedInAt, lastSeenAt }) => ({ label, signedInAt, lastSeenAt }))
+    const listed = actual.map(({ label, signedInAt, lastSeenAt }) => ({ label, signedInAt, lastSeenAt }))
+    agree(`E10: the list of ${userId}`, listed, shown)
+    for (const [index, entry] of expected.entries()) {
+      const { id, isCurrent } = actual[index]!
+      if (entry.id === undefined) agree('E9: an id is new', this.#entries.has(id), false)
+      entry.id ??= id
+      this.#entries.set(id, entry)
+      agree('E9: an id stays', id, entry.id)
+      agree('isCurrent', isCurrent, entry === current)
     }
   }
 
@@ -136,7 +240,8 @@ export class Stage {
       (value) => ({ outcome: 'done', value }),
       (error: unknown) => ({ outcome: outcomeOf(error), value: undefined }),
     )
-    for (const { key, ttl } of this.store.attempts) if (ttl === MARK_TTL) this.#marks.add(key)
+    // What nobody waits for is done by then.
+    if (fault) await new Promise(setImmediate)
     return result
   }
 
@@ -152,29 +257,39 @@ export class Stage {
       () => session.exists(),
       () => model.exists(),
     )
-    return fault
+    const { end, entry } = model.session ?? {}
+    const [batch] = model.batches
+    const isOfUsers =
+      batch?.signIn || (entry && (batch?.regenerates || batch?.timeouts || model.isDestroying))
+    return isOfUsers || (model.isDestroying && end?.successor) ? ofWrites(fault) : fault
   }
 
   #facts({ model }: OpenRequest, fault: Fault | undefined, outcome: string): Facts {
     const { attempts } = this.store
     const failed = attempts.filter(({ isAnswered }) => !isAnswered)
-    const isCreation = ({ operation, ttl }: Attempt) => operation === 'add' && ttl !== MARK_TTL
+    const isCreation = ({ operation, key }: Attempt) => operation === 'add' && !MARK_KEYS.has(key)
     const isSwap = ({ operation, key }: Attempt) => operation === 'replace' && key === model.session?.key
-    const added = attempts.filter((attempt) => isCreation(attempt) && attempt.isDone)
+    const added = attempts.filter((attempt) => isCreation(attempt) && attempt.isDone && attempt.isAnswered)
     // B4, E4: one failure of a creation or a swap is made good.
     const isMadeGood =
       failed.length === 1 && failed.every((attempt) => isCreation(attempt) || isSwap(attempt))
+    // A session that nobody knows yet is written but once: what came between is not worth a second try.
+    const isRewrite = ({ operation, key }: Attempt) =>
+      operation === 'replace' && added.some((attempt) => attempt.key === key)
+    const mayBeTold = !isOfWrites(fault) || failed.every(isRewrite)
     return {
       isDown: fault === 'outage',
       hasFailed: failed.length > 0,
-      isUnsettled: outcome === 'outage' && failed.length > 0 && !isMadeGood,
+      isUnsettled: outcome === 'outage' && failed.length > 0 && !isMadeGood && mayBeTold,
       isRefused: outcome === 'refused',
+      isFirstWriteLost:
+        attempts.find(({ operation }) => operation !== 'get')?.isDone === false && failed.length > 0,
       isInDoubt: failed.some(isSwap),
       isWritten: (key) =>
         attempts.some(
           (attempt) => attempt.key === key && attempt.isDone && !['get', 'add'].includes(attempt.operation),
         ),
-      addedKey: () => (fault ? added.pop() : added.shift())?.key ?? 'none',
+      addedKey: () => added.shift()?.key ?? 'none',
     }
   }
 
@@ -208,13 +323,27 @@ export class Stage {
   #managerOn(store: RecordedStore['quiet']): SessionManager {
     return createSessionManager({
       store,
-      secret,
+      secret: this.world.secrets.map(secretOf),
+      maxSessionsPerUser: CAP,
       idleTimeout: IDLE,
       absoluteTimeout: ABSOLUTE,
       now: () => this.#clock.ms,
       onEvent: ({ type }) => this.#events.push(type),
     })
   }
+}
+
+function secretOf(name: string): string {
+  return `${name}: ${secret}`
+}
+
+/** One failure of a write, of which whoever signs in or out is to notice nothing (E4, E9). */
+function ofWrites(fault: Fault | undefined): Fault | undefined {
+  return typeof fault === 'object' ? { ...fault, times: 1, isOfWrites: true } : fault
+}
+
+function isOfWrites(fault: Fault | undefined): boolean {
+  return typeof fault === 'object' && fault.isOfWrites === true
 }
 
 function kindOf(cookie: ModelCookie): string {

@@ -1,3 +1,4 @@
+import { ModelMarks, type Entry } from './model-marks.ts'
 import type { Data } from './steps.ts'
 
 /** The manager's timeouts in these tests, in seconds. */
@@ -18,24 +19,35 @@ export interface ModelSession {
   deadline: number
   idle: number | false | undefined
   isPersistent: boolean
-  subject: Subject | undefined
-  end: { at: number; how: 'destroyed' | 'regenerated'; successor?: ModelSession } | undefined
+  /** In its user's list; none for an anonymous session. */
+  entry: Entry | undefined
+  end: ModelEnd | undefined
+  /** The secret that it was written with last. */
+  sealedBy: string
   /** How often it was written. */
   writes: number
   /** Until when the store has it: two bounds, since a failure may leave that open. */
   kept: { atLeast: number; atMost: number }
 }
 
-export interface Subject {
-  id: string
-  epoch: number
+export interface ModelEnd {
+  at: number
+  how: 'destroyed' | 'regenerated'
+  /** The session that goes on, and whose it is. */
+  successor?: ModelSession | undefined
+  userId?: string | undefined
 }
 
 /** All sessions there ever were, and the time. */
 export class World {
   now: number
   readonly sessions: ModelSession[] = []
-  readonly #epochs = new Map<string, number>()
+  /** What happened to users, of what seldom does. */
+  readonly reached = new Set<string>()
+  readonly marks = new ModelMarks(() => this.now)
+  /** Of the servers, the first one seals. */
+  secrets = ['secret 0']
+  #nextSecret = 1
 
   constructor(now: number) {
     this.now = now
@@ -57,9 +69,38 @@ export class World {
 
   /** What a fresh request finds: C1, C2, E6, E9. */
   look(session: ModelSession | undefined): 'live' | 'ended' | 'none' {
-    if (!session || !this.isKept(session)) return 'none'
+    if (!session || !this.isReadable(session)) return 'none'
     if (session.end) return this.now - session.end.at < ENDED_MS ? 'ended' : 'none'
-    return session.deadline > this.now && !this.isRevoked(session.subject) ? 'live' : 'none'
+    return session.deadline > this.now && this.isListed(session) ? 'live' : 'none'
+  }
+
+  /** E9, G3: anonymous, or in a list that its user can still be signed out of. */
+  isListed({ entry }: ModelSession): boolean {
+    return !entry || (this.secrets.includes(entry.secret) && this.marks.isListed(entry))
+  }
+
+  /** G3. */
+  isReadable(session: ModelSession): boolean {
+    return this.isKept(session) && this.secrets.includes(session.sealedBy)
+  }
+
+  /** The session that goes on, through later sign-ins of the same user (E7). */
+  lastOf(session: ModelSession | undefined, userId: string): ModelSession | undefined {
+    if (!session || !this.isReadable(session)) return undefined
+    if (!session.end) return session.deadline > this.now && session.entry ? session : undefined
+    return session.end.userId === userId ? this.lastOf(session.end.successor, userId) : undefined
+  }
+
+  /** What the next of a rotation's three deployments makes of the list of secrets. */
+  get isDropNext(): boolean {
+    return this.secrets.length === 2 && this.secrets[0] === `secret ${this.#nextSecret - 1}`
+  }
+
+  /** The new one last, then first, then alone (G3). */
+  rotate(): void {
+    const [first, second] = this.secrets as [string, string | undefined]
+    if (second === undefined) this.secrets = [first, `secret ${this.#nextSecret++}`]
+    else this.secrets = this.isDropNext ? [first] : [second, first]
   }
 
   isKept({ kept }: ModelSession): boolean {
@@ -89,18 +130,5 @@ export class World {
 
   secondsUntil(deadline: number): number {
     return Math.max(1, Math.ceil((deadline - this.now) / 1000))
-  }
-
-  tie(id: string): Subject {
-    return { id, epoch: this.#epochs.get(id) ?? 0 }
-  }
-
-  /** Losing the mark of a subject comes to the same. */
-  revokeAll(id: string): void {
-    this.#epochs.set(id, this.tie(id).epoch + 1)
-  }
-
-  isRevoked(subject: Subject | undefined): boolean {
-    return subject !== undefined && this.tie(subject.id).epoch !== subject.epoch
   }
 }

@@ -1,7 +1,7 @@
 import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.ts'
 import { startMemcached } from '../support/memcached.ts'
 import { ownRuntime, startServer } from '../support/process.ts'
-import type { Data, Entry, History, Outcome, Request } from './history.ts'
+import type { Answer, Entry, History, Outcome, Request } from './history.ts'
 
 /** Application servers in processes of their own on one memcached, and the history of what they were asked. */
 export interface Cluster {
@@ -57,9 +57,9 @@ export async function startCluster({
         const began = performance.now()
         const { status, body, setCookies } = await post(`${servers[server]!.url}/${adapter}`, token, request)
         const ended = performance.now()
-        const { read } = (status === 200 ? JSON.parse(body) : {}) as { read?: Data }
+        const answer = (status === 200 ? JSON.parse(body) : {}) as Answer
         const setCookie = tokenIn(setCookies)
-        const seen = { ...request, token, began, ended, status, setCookie, read }
+        const seen = { ...request, token, began, ended, status, setCookie, ...answer }
         const entry = { ...seen, events: [], taken: [] }
         entries.push(entry)
         return entry

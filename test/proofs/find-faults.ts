@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
+import { findUserFaults } from './find-user-faults.ts'
 import {
-  endsIn,
+  endsOf,
   firstTokenOf,
   isAcknowledged,
   isEnd,
@@ -32,6 +33,7 @@ export function findFaults(history: History): string[] {
     ...findSpentTwice(history),
     ...readersIn(history).flatMap((reader) => findWrong(reader, history)),
     ...findContradictions(history),
+    ...findUserFaults(history),
   ]
 }
 
@@ -43,13 +45,14 @@ function findStrayCookies(history: History): string[] {
 }
 
 function findLifeAfterEnd(history: History): string[] {
-  return endsIn(history).flatMap((end) => {
-    const late = history.filter(({ token, began }) => token === end.token && began > end.ended)
-    const writers = late.filter((entry) => isWrite(entry) && !isEnd(entry) && isAcknowledged(entry))
-    const readers = readersIn(late).filter(({ read }) => Object.keys(read).length > 0)
-    const tell = (does: string) => (entry: Entry) =>
-      `${entry.id} ${does}, though it began after ${end.id} had ended the session`
-    return writers.map(tell('wrote')).concat(readers.map(tell('read')))
+  return history.flatMap((entry) => {
+    const isRead = entry.status === 200 && Object.keys(entry.read ?? {}).length > 0
+    const hasWritten = isWrite(entry) && !isEnd(entry) && isAcknowledged(entry)
+    if (entry.token === '' || !(isRead || hasWritten)) return []
+    const does = isRead ? 'read' : 'wrote'
+    return endsOf(entry.token, entry.began, history).map(
+      ({ id }) => `${entry.id} ${does}, though it began after ${id} had ended the session`,
+    )
   })
 }
 

@@ -1,54 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { seeded } from '../support/seeded.ts'
 import { adapters, startCluster, type Cluster } from './cluster.ts'
-import { figuresOf } from './figures.ts'
-import { findFaults } from './find-faults.ts'
-import { isAcknowledged, isWrite, type Entry, type History } from './history.ts'
+import { isAcknowledged } from './history.ts'
+import { either, prove, RUNS, untilAllKept, type Commits } from './prove.ts'
 import { storm, stormWithEnd, stormWithStall, workloads } from './storms.ts'
 
-// PROOF_RUNS=20 npx vitest run test/proofs
-const RUNS = Number(process.env['PROOF_RUNS'] ?? 1)
-const MOST_TRIES = 3
-
-type Commits = (random: () => number) => () => boolean
 const commits: [string, Commits][] = [
   ['save()', () => () => true],
   ['the commit after the handler', () => () => false],
 ]
-const either: Commits = (random) => () => random() < 0.5
 
 const ends = ['destroy', 'regenerate'] as const
-
-/** Repeats a proof on other numbers, expects every history to be without fault and tells the figures. */
-async function prove(title: string, run: (random: () => number) => Promise<History[]>): Promise<Entry[]> {
-  const startedAt = performance.now()
-  const histories: History[] = []
-  for (let seed = 1; seed <= RUNS; seed++) {
-    const more = await run(seeded(seed))
-    for (const history of more) expect(findFaults(history).slice(0, 20), `run ${seed}`).toEqual([])
-    histories.push(...more)
-  }
-  console.log(figuresOf(title, histories, performance.now() - startedAt))
-  return histories.flat().filter((entry) => isWrite(entry))
-}
-
-/** On a busy machine a commit's time may run out: then nothing is wrong with the history, but not all is kept either. */
-async function untilAllKept(run: () => Promise<History>): Promise<History[]> {
-  const histories: History[] = []
-  for (let tries = 1; ; tries++) {
-    const history = await run()
-    histories.push(history)
-    const refused = history.filter((entry) => isWrite(entry) && !isAcknowledged(entry) && !mayBeSpent(entry))
-    if (refused.length === 0) return histories
-    if (tries < MOST_TRIES) continue
-    expect(refused.map(({ id, status, events }) => `${id}: ${status}, ${events.join(' ')}`)).toEqual([])
-  }
-}
-
-/** E1: a save() is refused that finds gone what its request took. */
-function mayBeSpent({ isExplicit, steps }: Entry): boolean {
-  return isExplicit && steps.some(({ type }) => type === 'take')
-}
 
 describe(
   'One session, four processes, one memcached, 200 parallel requests',

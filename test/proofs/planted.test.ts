@@ -4,6 +4,7 @@ import { seeded } from '../support/seeded.ts'
 import { startCluster } from './cluster.ts'
 import { findFaults } from './find-faults.ts'
 import { storm, stormWithEnd, stormWithStall, workloads, type Storm } from './storms.ts'
+import { stormOfClicks, stormOfOneUser } from './user-storms.ts'
 
 const MOST_RUNS = 5
 
@@ -25,9 +26,9 @@ const cases: [string, Case][] = [
     'E1: changes are not replayed on the newest record',
     {
       fault: {
-        file: 'src/core/session/commit.ts',
-        piece: 'const { record, changed } = next(journal, newest, mark',
-        replacement: 'const { record, changed } = next(journal, loaded.record, mark',
+        file: 'src/core/session/write.ts',
+        piece: 'next(commit, journal, newest, newest.signedIn)',
+        replacement: 'next(commit, journal, loaded.record, newest.signedIn)',
       },
       run: writes,
       found: /it is lost$/,
@@ -50,9 +51,9 @@ const cases: [string, Case][] = [
     'E4: a write that went unanswered and meets a tombstone is told that nothing was written',
     {
       fault: {
-        file: 'src/core/session/commit.ts',
-        piece: "if (!('session' in swapped) && journal.unanswered !== undefined)",
-        replacement: 'if (false)',
+        file: 'src/core/session/write.ts',
+        piece: '  if (unanswered === undefined) return\n  throw new StoreUnavailableError(',
+        replacement: '  if (true) return\n  throw new StoreUnavailableError(',
       },
       run: stormWithStall,
       isFaulty: true,
@@ -83,12 +84,37 @@ const cases: [string, Case][] = [
     'E7: what came between is not carried over to the new token',
     {
       fault: {
-        file: 'src/core/session/commit.ts',
+        file: 'src/core/session/regenerate.ts',
         piece: 'if (newest.version !== carried)',
         replacement: 'if (false)',
       },
       run: signIn,
       found: /it is lost$/,
+    },
+  ],
+  [
+    "E9: a user's list is set instead of swapped",
+    {
+      fault: {
+        file: 'src/core/record/mark-io.ts',
+        piece: "return io.ask('replace', () => store.replace(keys.storeKey, bytes, ttl, version))",
+        replacement: `await io.ask('set', () => store.set(keys.storeKey, bytes, ttl))
+    return { outcome: 'replaced', version }`,
+      },
+      run: stormOfOneUser,
+      found: / lists no .+, which nothing had ended$/,
+    },
+  ],
+  [
+    'E7: a repeated sign-in forks',
+    {
+      fault: {
+        file: 'src/core/session/regenerate.ts',
+        piece: 'if (!signIn || signIn.userId !== successor?.userId) return undefined',
+        replacement: 'return undefined',
+      },
+      run: stormOfClicks,
+      found: / was given another token than /,
     },
   ],
 ]

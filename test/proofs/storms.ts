@@ -141,18 +141,15 @@ export async function stormWithStall(
   return cluster.takeHistory()
 }
 
-async function begin(cluster: Cluster): Promise<string> {
-  const steps: Step[] = [
-    { type: 'set', key: 'user', value: 'u1' },
-    { type: 'append', key: ORDER },
-  ]
+export async function begin(cluster: Cluster, more: readonly Step[] = []): Promise<string> {
+  const steps: Step[] = [...more, { type: 'set', key: 'user', value: 'u1' }, { type: 'append', key: ORDER }]
   const { setCookie } = await untilAnswered((attempt) =>
     cluster.ask(0, '', { id: `begin.${attempt}`, steps, isExplicit: false }),
   )
   return setCookie!
 }
 
-async function readEverywhere(cluster: Cluster, token: string): Promise<void> {
+export async function readEverywhere(cluster: Cluster, token: string): Promise<void> {
   for (let server = 0; server < cluster.processes; server++) {
     await untilAnswered((attempt) => {
       const id = `${token.slice(0, 4)}.${server}.${attempt}`
@@ -162,7 +159,7 @@ async function readEverywhere(cluster: Cluster, token: string): Promise<void> {
 }
 
 /** What a visitor does who is told 503; when the faults are over, a breaker may stay open for another second. */
-async function untilAnswered(ask: (attempt: number) => Promise<Entry>): Promise<Entry> {
+export async function untilAnswered(ask: (attempt: number) => Promise<Entry>): Promise<Entry> {
   for (let attempt = 0; attempt < 300; attempt++) {
     const entry = await ask(attempt)
     if (entry.status === 200) return entry
@@ -171,13 +168,14 @@ async function untilAnswered(ask: (attempt: number) => Promise<Entry>): Promise<
   throw new Error('300 attempts, and none was answered')
 }
 
-async function amidFaults(
+export async function amidFaults(
   { proxies }: Cluster,
   random: () => number,
   work: () => Promise<void>,
+  longestMs = 150,
 ): Promise<void> {
   let isOver = false
-  const disturbances = proxies.map((proxy) => disturb(proxy, random, () => isOver))
+  const disturbances = proxies.map((proxy) => disturb(proxy, random, longestMs, () => isOver))
   try {
     await work()
   } finally {
@@ -186,9 +184,15 @@ async function amidFaults(
   }
 }
 
-async function disturb(proxy: FaultProxy, random: () => number, isOver: () => boolean): Promise<void> {
+/** Peace and a fault take turns, for at most so long each. */
+async function disturb(
+  proxy: FaultProxy,
+  random: () => number,
+  longestMs: number,
+  isOver: () => boolean,
+): Promise<void> {
   while (!isOver()) {
-    await sleep(random() * 150)
+    await sleep(random() * longestMs)
     proxy.fault = pick<Fault>(
       [
         { type: 'swallow' },
@@ -199,7 +203,7 @@ async function disturb(proxy: FaultProxy, random: () => number, isOver: () => bo
       ],
       random,
     )
-    await sleep(random() * 150)
+    await sleep(random() * longestMs)
     proxy.fault = { type: 'none' }
   }
 }

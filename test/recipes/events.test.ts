@@ -58,7 +58,7 @@ describe('onEvent', () => {
     remember(anonymous)
     const { cookie } = await visitOk(manager, anonymous, async (session) => {
       await session.get('cart')
-      session.regenerateId()
+      session.signIn('ursula')
       session.set('user', 'ursula')
     })
     remember(cookie)
@@ -112,7 +112,7 @@ describe('onEvent', () => {
   const STORY = [
     'created',
     'loaded',
-    'regenerated',
+    'signed-in',
     'saved',
     'conflict',
     'dropped',
@@ -148,7 +148,7 @@ describe('onEvent', () => {
   it('counts for Prometheus, with time and round trips of every load and save', async () => {
     const text = await registry.metrics()
     for (const type of STORY) expect(text).toContain(`holdfast_events_total{type="${type}"} ${countOf(type)}`)
-    for (const type of ['created', 'loaded', 'saved', 'regenerated', 'destroyed']) {
+    for (const type of ['created', 'loaded', 'saved', 'signed-in', 'destroyed']) {
       expect(text).toContain(`holdfast_duration_seconds_count{type="${type}"} ${countOf(type)}`)
       expect(text).toContain(`holdfast_round_trips_count{type="${type}"} ${countOf(type)}`)
     }

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import express from 'express'
 import expressWs from 'express-ws'
+import Fastify from 'fastify'
 import { createApp, createRouter, eventHandler, fromNodeMiddleware, toNodeListener, toWebHandler } from 'h3-1'
 import { toNodeHandler } from 'h3/node'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
@@ -15,7 +16,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
 import { createSessionManager, MemoryStore, type Session, type SessionManager } from 'holdfast'
 import { session, type SessionRequest } from 'holdfast/node'
-import { issueSession } from 'holdfast/testing'
+import { issueSession, readSession } from 'holdfast/testing'
 import { createMocks } from 'node-mocks-http'
 import { Server as SocketServer } from 'socket.io'
 import { io as connectSocket } from 'socket.io-client'
@@ -24,6 +25,7 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { makeAuthority, type Authority } from '../support/certificates.ts'
 import { secret } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
+import { addSessions } from './frameworks/fastify.ts'
 import { app as h3App } from './frameworks/h3.ts'
 import { startShop } from './frameworks/koa-vite.ts'
 import { startChat } from './frameworks/socket-io.ts'
@@ -50,7 +52,7 @@ async function begin() {
   const events: string[] = []
   const store = new TamperedStore(new MemoryStore())
   const manager = createSessionManager<Data>({ store, secret, onEvent: ({ type }) => events.push(type) })
-  const cookie = await issueSession(manager, { userId: 'u1' })
+  const cookie = await issueSession(manager, { userId: 'u1' }, { user: 'u1' })
   events.length = 0
   store.forget()
   return { manager, store, events, cookie, read: () => manager.open(cookie).entries() }
@@ -334,8 +336,7 @@ describe('h3 1, fromNodeMiddleware', () => {
       .post(
         '/login',
         eventHandler((event) => {
-          of(event).regenerateId()
-          of(event).set('userId', 'u1')
+          of(event).signIn('u1')
           return new Response(null, { status: 302, headers: { Location: '/' } })
         }),
       )
@@ -405,6 +406,24 @@ describe('supertest', () => {
     const first = await supertest(app).get('/').expect(200, 'message 1')
     const cookie = first.headers['set-cookie']![0]!.split(';')[0]!
     await supertest(app).get('/').set('Cookie', cookie).expect(200, 'message 2')
+  })
+
+  it("readSession takes supertest's response, and Fastify's", async () => {
+    const { manager, cookie } = await begin()
+    const app = express().use(session(manager))
+    app.post('/sign-in', (request, response) => {
+      sessionOf(request).signIn('u1')
+      response.sendStatus(204)
+    })
+    const signedIn = await supertest(app).post('/sign-in').set('Cookie', cookie)
+    expect(await readSession(manager, signedIn)).toEqual({ userId: 'u1' })
+    await expect(readSession(manager, await supertest(app).get('/'))).rejects.toThrow('hand in the Cookie')
+
+    const fastify = Fastify()
+    addSessions(fastify, manager as SessionManager<never>)
+    fastify.post('/cart', async (request) => request.session.set('views', 1))
+    const answered = await fastify.inject({ method: 'POST', url: '/cart' })
+    expect(await readSession(manager, answered)).toEqual({ views: 1 })
   })
 })
 

@@ -9,10 +9,10 @@ import Koa from 'koa'
 import koaSession from 'koa-session'
 import { Client } from 'memjs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createSessionManager, MemoryStore, type SessionManager } from 'holdfast'
+import { createSessionManager, MemoryStore, type Session, type SessionManager } from 'holdfast'
 import { session as holdfastForHono } from 'holdfast/hono'
 import { session as holdfastForKoa } from 'holdfast/koa'
-import type { Data } from './moving-in/carry-over.ts'
+import type { Data, OldData } from './moving-in/carry-over.ts'
 import { fromExpressSession } from './moving-in/from-express-session.ts'
 import { fromHonoSessions } from './moving-in/from-hono-sessions.ts'
 import { fromKoaSession } from './moving-in/from-koa-session.ts'
@@ -24,7 +24,7 @@ import { failing, TamperedStore } from '../support/tampered-store.ts'
 
 const OLD_SECRET = 'the secret of express-session'
 const OLD_KEY = 'the encryption key of hono-sessions'
-const DATA: Data = { userId: 'u1', cart: ['rope'] }
+const DATA: OldData = { userId: 'u1', cart: ['rope'] }
 
 const guide = readFileSync('docs/moving-in.md', 'utf8')
 
@@ -100,7 +100,7 @@ function koaBefore(options: object) {
   const app = new Koa()
   app.keys = ['the key of Koa']
   app.use(koaSession(options, app as never) as never).use((ctx) => {
-    Object.assign((ctx as unknown as { session: Data }).session, DATA)
+    Object.assign((ctx as unknown as { session: OldData }).session, DATA)
     ctx.body = 'welcome'
   })
   return listen(app.callback())
@@ -114,9 +114,15 @@ function koaAfter(manager: SessionManager<Data>, old?: Client) {
   app.use(fromKoaSession(old) as Koa.Middleware)
   app.use(async (ctx) => {
     if (ctx.path === '/leave') ctx['session'].destroy()
-    ctx.body = JSON.stringify(await ctx['session'].entries())
+    ctx.body = JSON.stringify(await holdingOf(ctx['session']))
   })
   return listen(app.callback())
+}
+
+/** Who is signed in, and the data. */
+async function holdingOf(session: Session<Data>): Promise<Partial<OldData>> {
+  const userId = await session.userId()
+  return { ...(userId !== undefined && { userId }), ...(await session.entries()) }
 }
 
 const moves: Move[] = [
@@ -142,7 +148,7 @@ const moves: Move[] = [
       const app = express().use(holdfastForExpress(manager), fromExpressSession(records, [OLD_SECRET]))
       app.use(async (request, response) => {
         if (request.path === '/leave') request.session.destroy()
-        response.send(await request.session.entries())
+        response.send(await holdingOf(request.session as never))
       })
       return listen(app)
     },
@@ -190,7 +196,7 @@ const moves: Move[] = [
         .get('*', async (c) => {
           const session = c.get('session' as never) as ReturnType<typeof manager.open>
           if (c.req.path === '/leave') session.destroy()
-          return c.json(await session.entries())
+          return c.json(await holdingOf(session))
         })
         .onError((error, c) => c.text('failed', 'status' in error ? (error.status as 503) : 500))
       return listen(getRequestListener(app.fetch))
@@ -226,7 +232,8 @@ describe.each(moves)('from $name', ({ before, after, hasRecords, oldCookies }) =
     expect(await count()).toBe(0)
     store.forget()
     expect(JSON.parse((await visitor.visit(url)).body)).toEqual(DATA)
-    expect(store.operations).toEqual(['get'])
+    expect(store.operations).toEqual(['get', 'get'])
+    expect(await manager.listSessions('u1')).toHaveLength(1)
   })
 
   it('takes no cookie that was tampered with', async () => {
@@ -243,7 +250,7 @@ describe.each(moves)('from $name', ({ before, after, hasRecords, oldCookies }) =
     const before = new Map(visitor.cookies)
     const url = await after(manager)
     visitor.cookies.clear()
-    visitor.cookies.set(...((await issueSession(manager, { userId: 'u2' })).split('=') as [string, string]))
+    visitor.cookies.set(...((await issueSession(manager, {}, { user: 'u2' })).split('=') as [string, string]))
     for (const [name, value] of before) visitor.cookies.set(name, value)
     expect(JSON.parse((await visitor.visit(url)).body)).toEqual({ userId: 'u2' })
     expect([...visitor.cookies.keys()]).toEqual(['__Host-session'])

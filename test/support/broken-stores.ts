@@ -51,6 +51,43 @@ export const brokenStores: BrokenStore[] = [
     ],
   },
   {
+    does: 'rejects a get without a time to live',
+    breaks: (sound) => ({
+      async get(key, ttl) {
+        if (ttl === undefined) throw new TypeError('ttl: expected a number')
+        return sound.get(key, ttl)
+      },
+    }),
+    messages: [
+      'get finds the same without a time to live: expected an answer, got a rejection: TypeError: ttl: expected a number',
+    ],
+  },
+  {
+    does: 'takes no time to live for one that has run out',
+    breaks: (sound) => ({
+      async get(key, ttl) {
+        const record = await sound.get(key, ttl)
+        if (ttl === undefined) await sound.delete(key)
+        return record
+      },
+    }),
+    messages: [
+      `get finds the same without a time to live: expected get without a time to live to find ${APPLES} the second time, too, got nothing`,
+    ],
+  },
+  {
+    does: 'gives no version where it is asked without a time to live',
+    breaks: (sound) => ({
+      async get(key, ttl) {
+        const record = await sound.get(key, ttl)
+        return record && (ttl === undefined ? { ...record, version: undefined } : record)
+      },
+    }),
+    messages: [
+      'get finds the same without a time to live: expected get without a time to live to give a version, got none',
+    ],
+  },
+  {
     does: 'adds where something is',
     breaks: (sound) => ({
       async add(key, bytes, ttl) {
@@ -264,7 +301,7 @@ export const brokenStores: BrokenStore[] = [
   {
     does: 'gives a new version with every get',
     breaks: (sound) => ({
-      async get(key, ttl) {
+      async get(key, ttl = 100) {
         const record = await sound.get(key, ttl)
         if (record) await sound.replace(key, record.bytes, ttl, record.version)
         return sound.get(key, ttl)
@@ -343,6 +380,55 @@ export const brokenStores: BrokenStore[] = [
     breaks: (sound, now) => timing(sound, now, (ttl, written) => written.at + ttl * 1000),
     messages: [
       `get restarts the time to live: expected get to find ${APPLES} right after a get for 2, which counts from that get, got nothing`,
+    ],
+  },
+  {
+    does: 'restarts the time to live at a get without one, with one of its own',
+    breaks: (sound) => ({ get: (key, ttl = 1000) => sound.get(key, ttl) }),
+    messages: [
+      `a get without a time to live leaves it alone: expected get without a time to live to find nothing 3 seconds after an add for 2, got ${APPLES}`,
+    ],
+  },
+  {
+    does: 'restarts the time to live at a get without one, with the last one',
+    breaks(sound) {
+      const last = new Map<string, number>()
+      return {
+        ...noting(sound, (key, ttl) => last.set(key, ttl)),
+        async get(key, ttl = last.get(key) ?? 100) {
+          last.set(key, ttl)
+          return sound.get(key, ttl)
+        },
+      }
+    },
+    messages: [
+      `a get without a time to live leaves it alone: expected get to find nothing 120 seconds after an add for 100 and 60 after a get without a time to live, got ${APPLES}`,
+    ],
+  },
+  {
+    does: 'goes back to the time to live of the write at a get without one',
+    breaks(sound, now) {
+      const ends = new Map<string, number>()
+      return {
+        ...noting(sound, (key, ttl) => ends.set(key, now() + ttl * 1000)),
+        get: (key, ttl = secondsUntil(ends.get(key), now)) => sound.get(key, ttl),
+      }
+    },
+    messages: [
+      `a get without a time to live leaves it alone: expected get to find nothing 3 seconds after a get for 2 and another one without a time to live, got ${APPLES}`,
+    ],
+  },
+  {
+    does: 'finds what ran out where it is asked without a time to live',
+    breaks(sound) {
+      const kept = new Map<string, StoredRecord>()
+      return {
+        ...noting(sound, (key, _, version, bytes) => kept.set(key, { bytes: bytes.slice(), version })),
+        get: async (key, ttl) => (ttl === undefined ? kept.get(key) : sound.get(key, ttl)),
+      }
+    },
+    messages: [
+      `a get without a time to live leaves it alone: expected get without a time to live to find nothing 3 seconds after an add for 2, got ${APPLES}`,
     ],
   },
   {
@@ -444,9 +530,33 @@ export const brokenStores: BrokenStore[] = [
     ],
   },
   {
-    does: 'restarts the time to live by writing back what it read',
+    does: 'reads the bytes and then the version where it is asked without a time to live',
     breaks: (sound) => ({
       async get(key, ttl) {
+        const record = await sound.get(key, ttl)
+        if (!record || ttl !== undefined) return record
+        return { ...record, version: (await sound.get(key, ttl))?.version }
+      },
+    }),
+    messages: [
+      'a counter that many raise at once, each until its replace succeeds, is exact: expected get to find 1 bytes (14) after 20 raised it by 1, got 1 bytes',
+    ],
+  },
+  {
+    does: 'leaves the time to live alone by writing back what it read',
+    breaks: (sound) => ({
+      async get(key, ttl) {
+        const record = await sound.get(key, ttl ?? 1000)
+        if (record && ttl === undefined) await sound.set(key, record.bytes, 100)
+        return record
+      },
+    }),
+    messages: ['a get undoes none of the writes that it meets: expected '],
+  },
+  {
+    does: 'restarts the time to live by writing back what it read',
+    breaks: (sound) => ({
+      async get(key, ttl = 100) {
         const record = await sound.get(key, ttl)
         if (record) await sound.set(key, record.bytes, ttl)
         return sound.get(key, ttl)
@@ -459,7 +569,7 @@ export const brokenStores: BrokenStore[] = [
   {
     does: 'adds again at a get what was deleted meanwhile',
     breaks: (sound) => ({
-      async get(key, ttl) {
+      async get(key, ttl = 100) {
         const record = await sound.get(key, ttl)
         if (record) await sound.add(key, record.bytes, ttl)
         return record

@@ -9,6 +9,7 @@ export async function expectEveryOperation(store: SessionStore, key: string): Pr
   const first = await store.add(key, apples, 100)
   expect(await store.add(key, pears, 100)).toBeUndefined()
   expect(await store.get(key, 100)).toEqual({ bytes: apples, version: first })
+  expect(await store.get(key, undefined)).toEqual({ bytes: apples, version: first })
   expect(await store.replace(key, pears, 100, first)).toMatchObject({ outcome: 'replaced' })
   expect(await store.replace(key, apples, 100, first)).toEqual({ outcome: 'conflict' })
   expect(await store.get(key, 100)).toMatchObject({ bytes: pears })
@@ -16,4 +17,5 @@ export async function expectEveryOperation(store: SessionStore, key: string): Pr
   expect(await store.get(key, 100)).toMatchObject({ bytes: apples })
   await store.delete(key)
   expect(await store.get(key, 100)).toBeUndefined()
+  expect(await store.get(key, undefined)).toBeUndefined()
 }

@@ -10,7 +10,7 @@ import { session as honoSession, type SessionVariables } from '../../src/adapter
 import { session as koaSession } from '../../src/adapters/koa.ts'
 import { createSessionManager, type Session } from '../../src/core/index.ts'
 import { MemcachedStore } from '../../src/core/stores/memcached/memcached-store.ts'
-import type { Outcome, Request } from '../proofs/history.ts'
+import type { Answer, Outcome, Request } from '../proofs/history.ts'
 
 const log = new Map<string, Outcome>()
 const current = new AsyncLocalStorage<Outcome>()
@@ -18,6 +18,7 @@ const current = new AsyncLocalStorage<Outcome>()
 const manager = createSessionManager({
   store: new MemcachedStore(process.env['SESSION_STORE']!),
   secret: 'a secret of the proofs, long enough for one',
+  maxSessionsPerUser: 100,
   onEvent: ({ type }) => void current.getStore()?.events.push(type),
 })
 
@@ -67,8 +68,8 @@ function logged<Result>({ id }: Request, next: () => Promise<Result>): Promise<R
   return current.run(outcome, next)
 }
 
-async function carryOut({ id, steps, isExplicit }: Request, session: Session): Promise<unknown> {
-  let read: unknown
+async function carryOut({ id, steps, isExplicit }: Request, session: Session): Promise<Answer> {
+  const answer: Answer = {}
   for (const step of steps) {
     switch (step.type) {
       case 'set':
@@ -87,17 +88,30 @@ async function carryOut({ id, steps, isExplicit }: Request, session: Session): P
         current.getStore()!.taken.push((await session.take(step.key)) ?? null)
         break
       case 'read':
-        read = await session.entries()
+        answer.read = await session.entries()
+        answer.user = await session.userId()
         break
       case 'destroy':
         session.destroy()
         break
       case 'regenerate':
         session.regenerateId()
+        break
+      case 'sign-in':
+        session.signIn(step.user, { label: id })
+        break
+      case 'list':
+        answer.listed = await manager.listSessions(step.user, { current: session })
+        break
+      case 'revoke':
+        await manager.revoke(step.user, step.entry)
+        break
+      case 'revoke-others':
+        await manager.revokeAll(step.user, { except: session })
     }
   }
   if (isExplicit) await session.save().catch(noteRefusal)
-  return { read }
+  return answer
 }
 
 function noteRefusal(error: unknown): never {

@@ -152,7 +152,7 @@ export const rules: Record<string, Rule> = {
     const { calls, events } = sighting
     const happened = events.map(({ type }) => type)
     if (calls.every((call) => READING.has(call))) return `the handler called ${calls.join() || 'nothing'}`
-    if (happened.includes('created') || happened.includes('regenerated')) return undefined
+    if (happened.some((type) => BEGINNING.has(type))) return undefined
     return calls.includes('setTimeouts') && happened.includes('saved')
       ? undefined
       : `after ${happened.join()}`
@@ -206,7 +206,8 @@ export const rules: Record<string, Rule> = {
   },
 }
 
-const READING: ReadonlySet<string> = new Set(['get', 'has', 'entries', 'exists', 'save'])
+const BEGINNING: ReadonlySet<string> = new Set(['created', 'regenerated', 'signed-in'])
+const READING: ReadonlySet<string> = new Set(['get', 'has', 'entries', 'exists', 'userId', 'save'])
 const TOKEN = /^[\w-]{43}$/
 /** Of tokens, too: both are 43 characters of base64url. */
 const KEY = /(?<![\w-])[\w-]{43}(?![\w-])/

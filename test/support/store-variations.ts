@@ -11,7 +11,7 @@ export function changing(
 ): Omit<SessionStore, 'maxUint8Array'> {
   const { key: ofKey = String, bytes: ofBytes = (bytes) => bytes, ttl: ofTtl = Number } = change
   return {
-    get: async (key, ttl) => sound.get(ofKey(key), ofTtl(ttl)),
+    get: async (key, ttl) => sound.get(ofKey(key), ttl === undefined ? ttl : ofTtl(ttl)),
     add: async (key, bytes, ttl) => sound.add(ofKey(key), ofBytes(bytes, key), ofTtl(ttl)),
     replace: async (key, bytes, ttl, version) =>
       sound.replace(ofKey(key), ofBytes(bytes, key), ofTtl(ttl), version),
@@ -54,7 +54,7 @@ export function timing(
     ...noting(sound, (key, ttl) => writes.set(key, { at: now(), ttl })),
     async get(key, ttl) {
       const written = writes.get(key)
-      if (!written) return sound.get(key, ttl)
+      if (!written || ttl === undefined) return sound.get(key, ttl)
       const end = endOf(ttl, written)
       const record = await sound.get(key, secondsUntil(end, now))
       if (end <= now()) await sound.delete(key)

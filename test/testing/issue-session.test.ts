@@ -48,9 +48,43 @@ describe('issueSession', () => {
   it.each([{}, { userId: undefined }])('refuses to begin a session without data: %o', async (data) => {
     const { manager, memory } = start()
     await expect(issueSession(manager, data as Partial<Data>)).rejects.toThrow(
-      new TypeError('data: expected at least one value to begin a session with'),
+      new TypeError('data: expected at least one value, or a user, to begin a session with'),
     )
     expect(memory.size).toBe(0)
+  })
+
+  it('signs a user in: the session is one of his, and can be revoked', async () => {
+    const { manager, read } = start()
+    const cookie = await issueSession(manager, {}, { user: 'u1' })
+    const other = await issueSession(manager, { cart: ['rope'] }, { user: 'u1' })
+    expect(await manager.open(other).userId()).toBe('u1')
+    expect(await manager.listSessions('u1')).toHaveLength(2)
+    await manager.revokeAll('u1', { except: manager.open(other) })
+    expect(await manager.open(cookie).exists()).toBe(false)
+    expect(await read(other)).toEqual({ cart: ['rope'] })
+  })
+
+  it.each([{ user: 'u1' }, {}])('C5: has timeouts of its own, with %o', async (who) => {
+    let now = Date.now()
+    const manager = createSessionManager<Data>({ secret, now: () => now, idleTimeout: 60 })
+    const timeouts = { idle: 600, absolute: 900 }
+    const cookie = await issueSession(manager, { cart: [] }, { ...who, timeouts })
+    const alive: boolean[] = []
+    for (const pause of [500, 390, 20]) {
+      now += pause * 1000
+      alive.push(await manager.open(cookie).exists())
+    }
+    expect(alive).toEqual([true, true, false])
+  })
+
+  it('refuses to begin a session of timeouts alone, and options that it does not know', async () => {
+    const { manager } = start()
+    await expect(issueSession(manager, {}, { timeouts: { idle: 86_400 } })).rejects.toThrow(TypeError)
+    await expect(issueSession(manager, { cart: [] }, { userId: 'u1' } as object)).rejects.toThrow(
+      'options: expected user, timeouts; got userId',
+    )
+    await expect(issueSession(manager, { cart: [] }, { user: '' })).rejects.toThrow(TypeError)
+    await expect(issueSession(manager, { cart: [] }, { timeouts: { idle: 1 } })).rejects.toThrow(RangeError)
   })
 
   it('rejects as a commit does', async () => {

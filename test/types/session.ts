@@ -26,6 +26,12 @@ export async function aSession(session: Session<Data>) {
 
   session.setTimeouts({ idle: 60, absolute: 600, persistent: false })
   session.setTimeouts({ idle: false })
+
+  expectTypeOf(session.signIn('u1')).toEqualTypeOf<void>()
+  session.signIn('u1', { label: 'Firefox on Linux', keep: ['cart', 'nickname'], persistent: false })
+  session.signIn('u1', { idle: 30 * 86_400, absolute: 90 * 86_400, keep: undefined })
+  session.signIn('u1', { keep: ['cart'] as const })
+  expectTypeOf(await session.userId()).toEqualTypeOf<string | undefined>()
 }
 
 export async function mistakes(session: Session<Data>) {
@@ -53,6 +59,16 @@ export async function mistakes(session: Session<Data>) {
   await session.update('views', async () => 1)
   // @ts-expect-error there is no switching the absolute timeout off
   session.setTimeouts({ absolute: false })
+  // @ts-expect-error the id of a user is a string
+  session.signIn(1)
+  // @ts-expect-error who signs in has an id
+  session.signIn()
+  // @ts-expect-error no such key
+  session.signIn('u1', { keep: ['basket'] })
+  // @ts-expect-error no such option
+  session.signIn('u1', { remember: true })
+  // @ts-expect-error written by signIn
+  session.userId = 'u1'
   // @ts-expect-error only reading gives values
   session.get('views').toFixed()
 }
@@ -60,4 +76,5 @@ export async function mistakes(session: Session<Data>) {
 export async function anySession(session: Session) {
   expectTypeOf(await session.get('whatever')).toBeAny()
   session.set('whatever', { any: ['value'] })
+  session.signIn('u1', { keep: ['whatever'] })
 }

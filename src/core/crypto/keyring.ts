@@ -37,6 +37,10 @@ interface Secret {
   hmac: (text: string) => Eventually<Uint8Array>
   /** Says which secret sealed a record, so that opening never has to try. */
   keyId: Uint8Array
+  /** In base64url, as marks are known by it. */
+  keyIdText: string
+  /** What each record that it seals begins with. */
+  prefix: Uint8Array
 }
 
 /**
@@ -77,7 +81,7 @@ export class Keyring {
     return after(this.#ready(), ([secret]) => {
       if (!secret) throw new TypeError('secret: expected at least one')
       return after(this.#recordKey(secret, keys), (key) =>
-        this.#encrypt(key, secret.keyId, keys.storeKey, plaintext),
+        this.#encrypt(key, secret.prefix, keys.storeKey, plaintext),
       )
     })
   }
@@ -95,24 +99,24 @@ export class Keyring {
    * Where a user's mark lives and what seals it, by each secret, the first one first. Keyed, since the ids of users
    * can be guessed; a session keeps both, so that its mark is found after the secrets have changed.
    */
-  async markKeys(user: string): Promise<MarkKeys[]> {
-    const label = `holdfast subject\0${user}`
+  async markKeys(userId: string): Promise<MarkKeys[]> {
+    const label = this.#labelled('holdfast user', userId)
     return Promise.all(
-      (await this.#ready()).map(async ({ bytes, keyId }) => {
+      (await this.#ready()).map(async ({ bytes, keyIdText: keyId }) => {
         const derived = await this.#primitives.hmac512(bytes, label)
         const [storeKey, sealKey] = [derived.subarray(0, 32), derived.subarray(32)].map(base64url)
-        return { keyId: base64url(keyId), storeKey: storeKey!, sealKey: sealKey! }
+        return { keyId, storeKey: storeKey!, sealKey: sealKey! }
       }),
     )
   }
 
   /** Whether a mark's secret is still listed. */
   async lists(keyId: string): Promise<boolean> {
-    return (await this.#ready()).some((secret) => base64url(secret.keyId) === keyId)
+    return (await this.#ready()).some((secret) => secret.keyIdText === keyId)
   }
 
   async sealMark({ keyId, storeKey, sealKey }: MarkKeys, plaintext: Uint8Array): Promise<Uint8Array> {
-    return this.#encrypt(fromBase64url(sealKey), fromBase64url(keyId), storeKey, plaintext)
+    return this.#encrypt(fromBase64url(sealKey), prefixOf(fromBase64url(keyId)), storeKey, plaintext)
   }
 
   /** The plaintext, or `undefined` for anything that was not sealed with these keys. */
@@ -122,11 +126,10 @@ export class Keyring {
 
   #encrypt(
     key: Uint8Array,
-    keyId: Uint8Array,
+    prefix: Uint8Array,
     storeKey: string,
     plaintext: Uint8Array,
   ): Eventually<Uint8Array> {
-    const prefix = Uint8Array.of(FORMAT, ...keyId)
     const nonce = randomBytes(NONCE_BYTES)
     return this.#primitives.encrypt(key, prefix, nonce, plaintext, associatedData(prefix, storeKey))
   }
@@ -145,24 +148,27 @@ export class Keyring {
   }
 
   /** The cookie name keeps two managers with one secret apart. */
-  #labelled(label: string, token: string): string {
-    return `${label}\0${this.#cookieName}\0${token}`
+  #labelled(label: string, text: string): string {
+    return `${label}\0${this.#cookieName}\0${text}`
   }
 
   #ready(): Eventually<readonly Secret[]> {
     if (this.#prepared) return this.#prepared
     const prepared = this.#secrets().map((bytes) => {
       const hmac = this.#primitives.hmac(bytes)
-      return after(hmac('holdfast key id'), (digest) => ({
-        bytes,
-        hmac,
-        keyId: digest.slice(0, KEY_ID_BYTES),
-      }))
+      return after(hmac('holdfast key id'), (digest) => {
+        const keyId = digest.slice(0, KEY_ID_BYTES)
+        return { bytes, hmac, keyId, keyIdText: base64url(keyId), prefix: prefixOf(keyId) }
+      })
     })
     const isWaiting = prepared.some((secret) => secret instanceof Promise)
     this.#prepared = isWaiting ? Promise.all(prepared) : (prepared as Secret[])
     return this.#prepared
   }
+}
+
+function prefixOf(keyId: Uint8Array): Uint8Array {
+  return Uint8Array.of(FORMAT, ...keyId)
 }
 
 function isSealed(bytes: Uint8Array): boolean {

@@ -1,13 +1,8 @@
 import { generateWriteId, type SessionTexts } from '../record/record.ts'
-import { applyStep, parse, runUpdate, textAfter } from './journal.ts'
-import type { Journal, Step, TakeStep, UpdateStep } from './journal.ts'
+import { isUnsaved, textOf, type HeldValue } from './held-value.ts'
+import { applyStep, parse, runUpdate, sets, signInOf, textAfter } from './journal.ts'
+import type { Journal, SignInStep, Step, TakeStep, UpdateStep } from './journal.ts'
 import { toJsonText } from './json.ts'
-
-/** A value the handler holds. `text` is what it was when last looked at; none for one that was set and not yet written. */
-interface HeldValue {
-  value: unknown
-  text: string | undefined
-}
 
 /** An update or take that waits for the session to be loaded. */
 export interface Begun {
@@ -35,6 +30,10 @@ export class Draft {
   #sent: Journal | undefined
   #open: Step[] = []
   readonly #held = new Map<string, HeldValue>()
+  /** Whose the base is, once that is known; `userId` is none of an anonymous session, and of none. */
+  #owner: { userId: string | undefined } | undefined
+  /** What was held at a sign-in before it was known whose session it is over. */
+  readonly #heldAtSignIn = new Map<SignInStep, ReadonlyMap<string, HeldValue>>()
 
   /** Whether there is something to write; call `settle` first. */
   get hasSteps(): boolean {
@@ -43,7 +42,17 @@ export class Draft {
 
   /** Whether `read` can answer before the session is loaded. */
   holds(key: string): boolean {
-    return this.#held.has(key)
+    return this.#held.has(key) && !this.isOwnerAwaited
+  }
+
+  /** Whether only the load can tell what a sign-in leaves. */
+  get isOwnerAwaited(): boolean {
+    return this.#heldAtSignIn.size > 0
+  }
+
+  /** Whose session it will be. */
+  get userId(): string | undefined {
+    return signInOf(this.#steps)?.userId ?? this.#owner?.userId
   }
 
   read(key: string): unknown {
@@ -74,6 +83,13 @@ export class Draft {
   clear(): void {
     this.#held.clear()
     this.add({ type: 'clear' })
+  }
+
+  /** Over another's session only what it keeps is left, as soon as it is known whose it is. */
+  signIn(step: SignInStep): void {
+    this.add(step)
+    this.#heldAtSignIn.set(step, new Map(this.#held))
+    if (this.#owner) this.#judgeSignIns(this.#owner.userId)
   }
 
   /** Records a step that no value of the handler's is about. */
@@ -131,9 +147,11 @@ export class Draft {
     for (const [key, held] of this.#held) this.#settleKey(key, held)
   }
 
-  /** Continues from what was loaded, or from nothing. */
-  rebase(texts: SessionTexts = NOTHING): void {
+  /** Continues from what was loaded, and whose it is, or from nothing. */
+  rebase(texts: SessionTexts = NOTHING, userId?: string): void {
     this.#base = texts
+    this.#owner = { userId }
+    this.#judgeSignIns(userId)
   }
 
   /** What is to be written now: what a lost reply left in doubt, else all steps until here. Later ones would miss it. */
@@ -153,10 +171,11 @@ export class Draft {
     this.#sent = undefined
   }
 
-  /** The journal is written, and the record now holds `texts`. */
-  applied(journal: Journal, texts: SessionTexts): void {
+  /** The journal is written, and the user's record now holds `texts`. */
+  applied(journal: Journal, texts: SessionTexts, userId: string | undefined): void {
     if (this.#sent !== journal) return
     this.#base = texts
+    this.#owner = { userId }
     this.#sent = undefined
     for (const step of journal.steps) {
       if (!('key' in step)) continue
@@ -168,6 +187,7 @@ export class Draft {
   /** The session is gone, and the journal with it; what was begun later is judged for itself. */
   lost(journal: Journal): void {
     this.#base = NOTHING
+    this.#owner = { userId: undefined }
     if (this.#sent === journal) this.#sent = undefined
     for (const [key, held] of this.#held) if (held.text !== undefined) this.#held.delete(key)
   }
@@ -178,6 +198,7 @@ export class Draft {
     this.#sent = undefined
     this.#open = []
     this.#held.clear()
+    this.#heldAtSignIn.clear()
     return hadChanges
   }
 
@@ -191,12 +212,10 @@ export class Draft {
     }
   }
 
-  /** Whether nothing was changed since. */
+  /** Whether nothing was changed since; what a load showed to be gone is no change. */
   isStill({ steps, values }: Unsaved): boolean {
     const now = this.unsaved()
     return (
-      now.steps.size === steps.size &&
-      now.values.size === values.size &&
       [...now.steps].every((step) => steps.has(step)) &&
       [...now.values].every(([held, text]) => values.has(held) && values.get(held) === text)
     )
@@ -216,12 +235,30 @@ export class Draft {
     return this.#sent ? [...this.#sent.steps, ...this.#open] : this.#open
   }
 
+  #judgeSignIns(baseUserId: string | undefined): void {
+    let owner = baseUserId
+    for (const step of this.#steps) {
+      if (step.type !== 'sign-in') continue
+      step.isOverAnother ??= owner !== undefined && owner !== step.userId
+      owner = step.userId
+      const held = step.isOverAnother ? this.#heldAtSignIn.get(step) : undefined
+      for (const [key, each] of held ?? []) {
+        if (!step.keep.has(key) && this.#held.get(key) === each) this.#held.delete(key)
+      }
+      this.#heldAtSignIn.delete(step)
+    }
+  }
+
   #settleKey(key: string, held: HeldValue): void {
     const isNew = held.text === undefined
     if (!isNew && typeof held.value !== 'object') return
     const text = toJsonText(key, held.value)
     if (!isNew && text === held.text) return
-    this.add({ type: 'set', key, text })
+    // What was set before a sign-in is before it in the journal, too: over another's session it is to go.
+    const after = this.#open.findIndex(
+      (step) => step.type === 'sign-in' && this.#heldAtSignIn.get(step)?.get(key) === held,
+    )
+    this.#open.splice(after < 0 ? this.#open.length : after, 0, { type: 'set', key, text })
     if (text === undefined) this.#held.delete(key)
     else held.text = text
   }
@@ -249,26 +286,12 @@ export class Draft {
   }
 
   #isLatest(step: UpdateStep): boolean {
-    const latest = this.#steps.findLast(
-      (each) => each.type === 'clear' || ('key' in each && each.key === step.key),
-    )
-    return latest === step && !this.#held.has(step.key)
+    const { key } = step
+    const latest = this.#steps.findLast((each) => sets(each, key) || ('key' in each && each.key === key))
+    return latest === step && !this.#held.has(key)
   }
 
   #textOf(key: string): string | undefined {
     return textAfter(this.#steps, key, this.#base.get(key))
-  }
-}
-
-function isUnsaved(key: string, held: HeldValue): boolean {
-  if (held.text === undefined) return true
-  return typeof held.value === 'object' && textOf(key, held) !== held.text
-}
-
-function textOf(key: string, { value }: HeldValue): string | undefined {
-  try {
-    return toJsonText(key, value)
-  } catch {
-    return undefined
   }
 }

@@ -1,5 +1,5 @@
 import { SessionDataError } from '../errors.ts'
-import type { EnvelopeChanges, SessionTexts } from '../record/record.ts'
+import type { LiveRecord, SessionTexts } from '../record/record.ts'
 import { toJsonText } from './json.ts'
 
 /**
@@ -10,8 +10,8 @@ export type Step =
   | KeyStep
   | { type: 'clear' }
   | { type: 'regenerate' }
-  | TimeoutStep
-  | { type: 'user'; id: string }
+  | { type: 'timeouts'; timeouts: Partial<Timeouts> }
+  | SignInStep
 
 type KeyStep = { type: 'set'; key: string; text: string | undefined } | UpdateStep | TakeStep
 
@@ -30,7 +30,17 @@ export interface TakeStep {
   first?: { text: string | undefined }
 }
 
-type TimeoutStep = { type: 'timeouts'; timeouts: Omit<EnvelopeChanges, 'mark'> }
+/** `isOverAnother`, once it is known whose session it was: then only what it keeps comes along (E11). */
+export interface SignInStep {
+  type: 'sign-in'
+  userId: string
+  label: string | undefined
+  keep: ReadonlySet<string>
+  timeouts: Timeouts
+  isOverAnother?: boolean
+}
+
+export type Timeouts = Pick<LiveRecord, 'deadline' | 'idleTimeout' | 'persistent'>
 
 /** What a request did between two saves, in order, on its way to the store. */
 export interface Journal {
@@ -48,7 +58,11 @@ export function replay(
   steps: readonly Step[],
   base: SessionTexts,
 ): { texts: SessionTexts; changed: boolean; spent: boolean } {
-  const texts = steps.some(({ type }) => type === 'clear') ? new Map<string, string>() : new Map(base)
+  const wipes = steps.filter(isOnEveryKey)
+  const texts = new Map(base)
+  for (const key of wipes.length === 0 ? [] : base.keys()) {
+    if (wipes.some((step) => sets(step, key))) texts.delete(key)
+  }
   let spent = false
   for (const [key, own] of stepsByKey(steps)) {
     spent ||= isSpent(own, key, base.get(key))
@@ -67,7 +81,7 @@ export function textAfter(steps: readonly Step[], key: string, text: string | un
 
 /** The key's text after one step. */
 export function applyStep(step: Step, key: string, text: string | undefined): string | undefined {
-  if (step.type === 'clear') return undefined
+  if (isOnEveryKey(step)) return sets(step, key) ? undefined : text
   if (!('key' in step) || step.key !== key) return text
   switch (step.type) {
     case 'set':
@@ -92,18 +106,38 @@ export function runUpdate({ key, fn }: UpdateStep, input: string | undefined): R
 
 /** Whether the session is to have a new token. */
 export function regenerates(steps: readonly Step[]): boolean {
-  return steps.some(({ type }) => type === 'regenerate')
+  return steps.some(({ type }) => type === 'regenerate' || type === 'sign-in')
 }
 
-/** The timeouts that the session was given, of each kind the last; `undefined` for none. */
-export function timeoutsOf(steps: readonly Step[]): EnvelopeChanges | undefined {
-  const given = steps.filter((step) => step.type === 'timeouts')
-  return given.length === 0 ? undefined : Object.assign({}, ...given.map(({ timeouts }) => timeouts))
+/** The last sign-in. */
+export function signInOf(steps: readonly Step[]): SignInStep | undefined {
+  return steps.findLast((step) => step.type === 'sign-in')
 }
 
-/** The user that the session was tied to last. */
-export function userOf(steps: readonly Step[]): string | undefined {
-  return steps.findLast((step) => step.type === 'user')?.id
+export function setsTimeouts(steps: readonly Step[]): boolean {
+  return steps.some(({ type }) => type === 'timeouts')
+}
+
+/** The timeouts after the steps: a sign-in begins with its own, `setTimeouts` changes what it names. */
+export function timeoutsAfter(steps: readonly Step[], before: Timeouts): Timeouts {
+  let { deadline, idleTimeout, persistent } = before
+  for (const step of steps) {
+    if (step.type === 'sign-in') ({ deadline, idleTimeout, persistent } = step.timeouts)
+    if (step.type === 'timeouts') {
+      ;({ deadline = deadline, idleTimeout = idleTimeout, persistent = persistent } = step.timeouts)
+    }
+  }
+  return { deadline, idleTimeout, persistent }
+}
+
+/** What is left to do where another request has signed the same user in (E7): what a sign-in does away with is behind it. */
+export function stepsBesideSignIn(steps: readonly Step[]): Step[] {
+  const start = steps.findLastIndex((step) => step.type === 'sign-in' && step.isOverAnother)
+  const last = steps.findLastIndex(({ type }) => type === 'sign-in')
+  return steps.filter(
+    ({ type }, index) =>
+      index > start && type !== 'sign-in' && type !== 'regenerate' && (type !== 'timeouts' || index > last),
+  )
 }
 
 /** The value of a JSON text, freshly made; `undefined` for no text. */
@@ -117,18 +151,18 @@ export function parse(text: string | undefined): unknown {
   }
 }
 
-/** A clear is a step on every key. */
+/** A clear is a step on every key, and so is a sign-in. */
 function stepsByKey(steps: readonly Step[]): Map<string, Step[]> {
   const byKey = new Map<string, Step[]>()
-  let clear: Step | undefined
+  const onEvery: Step[] = []
   for (const step of steps) {
-    if (step.type === 'clear') {
-      clear = step
+    if (isOnEveryKey(step)) {
+      onEvery.push(step)
       for (const own of byKey.values()) own.push(step)
     } else if ('key' in step) {
       const own = byKey.get(step.key)
       if (own) own.push(step)
-      else byKey.set(step.key, clear ? [clear, step] : [step])
+      else byKey.set(step.key, [...onEvery, step])
     }
   }
   return byKey
@@ -145,8 +179,22 @@ function isSpent(steps: readonly Step[], key: string, text: string | undefined):
   return false
 }
 
-function sets(step: Step, key: string): boolean {
-  return step.type === 'clear' || (step.type === 'set' && step.key === key)
+function isOnEveryKey({ type }: Step): boolean {
+  return type === 'clear' || type === 'sign-in'
+}
+
+/** Whether what the key was before is moot. */
+export function sets(step: Step, key: string): boolean {
+  switch (step.type) {
+    case 'clear':
+      return true
+    case 'sign-in':
+      return step.isOverAnother === true && !step.keep.has(key)
+    case 'set':
+      return step.key === key
+    default:
+      return false
+  }
 }
 
 function areEqual(left: SessionTexts, right: SessionTexts): boolean {

@@ -34,7 +34,7 @@ type Refusal<Value> = Value extends bigint | symbol
  */
 export function toJsonText(key: string, value: unknown): string | undefined {
   try {
-    refuseUnstorable(value, key, new Set())
+    refuseUnstorable(value, key)
     return JSON.stringify(value)
   } catch (error) {
     if (error instanceof RangeError) throw unstorable(key, 'a value nested too deeply')
@@ -42,7 +42,7 @@ export function toJsonText(key: string, value: unknown): string | undefined {
   }
 }
 
-function refuseUnstorable(value: unknown, path: string, ancestors: Set<object>): void {
+function refuseUnstorable(value: unknown, path: string, ancestors?: Set<object>): void {
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -57,6 +57,7 @@ function refuseUnstorable(value: unknown, path: string, ancestors: Set<object>):
       throw unstorable(path, `a ${typeof value}`)
   }
   if (value === null) return
+  ancestors ??= new Set()
   if (ancestors.has(value)) throw unstorable(path, 'a cycle')
   ancestors.add(value)
   if (Array.isArray(value)) {

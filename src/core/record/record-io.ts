@@ -1,10 +1,13 @@
 import { shownKey } from '../check.ts'
 import type { Keyring, Keys } from '../crypto/keyring.ts'
 import { SessionDataError, SessionError, StoreUnavailableError } from '../errors.ts'
-import type { SessionEvent, SessionEventType } from '../events.ts'
+import type { EndReason, SessionEvent, SessionEventType } from '../events.ts'
+import type { OpenedRecords } from './opened-records.ts'
 import { decodeRecord, encodeRecord, secondsUntil, type LiveRecord, type Tombstone } from './record.ts'
 import type { ReplaceOutcome, SessionStore, Version } from '../stores/store.ts'
 import { within } from '../stores/deadline.ts'
+import type { MarkChanges } from './mark-changes.ts'
+import type { Turns } from './turns.ts'
 
 /** A session whose record was read live. */
 export interface LiveSession {
@@ -13,19 +16,23 @@ export interface LiveSession {
   version: Version
 }
 
-/** What loading and committing share; one per manager. Timeouts in seconds. */
+/** What the sessions of one manager share. Timeouts in seconds. */
 export interface Services {
   readonly store: SessionStore
   readonly keyring: Keyring
+  readonly opened: OpenedRecords
   readonly cookieName: string
   readonly idleTimeout: number | false
   readonly absoluteTimeout: number
   /** What a read restarts, before the record can say otherwise. */
   readonly loadTtl: number
   readonly persistent: boolean
+  readonly maxSessionsPerUser: number
+  readonly turns: Turns<LiveSession>
+  readonly markChanges: MarkChanges
   /** Milliseconds since the epoch. */
   now(): number
-  emit(type: SessionEventType, details?: Pick<SessionEvent, 'durationMs' | 'roundTrips' | 'error'>): void
+  emit(type: SessionEventType, details?: Omit<SessionEvent, 'type' | 'at'>): void
 }
 
 /** How long a load, and a commit, may keep its request waiting for the store, in milliseconds. */
@@ -51,16 +58,27 @@ export class RecordIO {
   /** `undefined` for no record, and for one that cannot be opened or understood. */
   async read(
     keys: Keys,
-    ttl: number,
+    ttl: number | undefined,
   ): Promise<{ record: LiveRecord | Tombstone; version: Version } | undefined> {
-    const { keyring, emit } = this.services
-    const stored = await this.ask('get', () => this.services.store.get(keys.storeKey, ttl))
-    if (!stored) return undefined
-    const plaintext = await keyring.open(keys, stored.bytes)
+    const { keyring, opened, emit } = this.services
+    const { storeKey } = keys
+    const stored = await this.ask('get', () => this.services.store.get(storeKey, ttl))
+    if (!stored) {
+      opened.forget(storeKey)
+      return undefined
+    }
+    const known = opened.recall(storeKey, stored.bytes)
+    // A copy, made before anything is waited for: a store may hand out a view on what its socket reads into.
+    const bytes = known ? stored.bytes : new Uint8Array(stored.bytes)
+    const plaintext = known ?? (await keyring.open(keys, bytes))
     const record = plaintext && decodeRecord(plaintext)
-    if (record) return { record, version: stored.version }
-    emit('invalid')
-    return undefined
+    if (!record) {
+      emit('invalid')
+      return undefined
+    }
+    if ('ended' in record) opened.forget(storeKey)
+    else if (!known) opened.remember(storeKey, bytes, plaintext)
+    return { record, version: stored.version }
   }
 
   /** Restarts the time to live. */
@@ -76,22 +94,26 @@ export class RecordIO {
 
   async replace(keys: Keys, record: LiveRecord | Tombstone, version: Version): Promise<ReplaceOutcome> {
     const bytes = await this.#seal(keys, record)
-    return this.ask('replace', () =>
+    const asked = this.ask('replace', () =>
       this.services.store.replace(keys.storeKey, bytes, this.ttlOf(record), version),
     )
+    return await ('ended' in record ? asked.finally(() => this.services.opened.forget(keys.storeKey)) : asked)
   }
 
   async set(keys: Keys, record: Tombstone): Promise<void> {
     const bytes = await this.#seal(keys, record)
     await this.ask('set', () => this.services.store.set(keys.storeKey, bytes, this.ttlOf(record)))
+    this.services.opened.forget(keys.storeKey)
   }
 
   async delete(storeKey: string): Promise<void> {
     await this.ask('delete', () => this.services.store.delete(storeKey))
+    this.services.opened.forget(storeKey)
   }
 
   /** Not waited for: the record's token never left the process, so one that stays is known to nobody and runs out. */
   discard(storeKey: string): void {
+    this.services.opened.forget(storeKey)
     void this.services.store.delete(storeKey).catch(() => {})
   }
 
@@ -104,11 +126,9 @@ export class RecordIO {
     return idleTimeout === false ? left : Math.min(idleTimeout, left)
   }
 
-  report(type: SessionEventType): void {
-    this.services.emit(type, {
-      durationMs: BUDGET_MS - this.timeLeft(),
-      roundTrips: this.#roundTrips,
-    })
+  report(type: SessionEventType, reason?: EndReason): void {
+    const cost = { durationMs: BUDGET_MS - this.timeLeft(), roundTrips: this.#roundTrips }
+    this.services.emit(type, reason ? { reason, ...cost } : cost)
   }
 
   /** Counts an operation of the store, bounds its time, and tells of its failure. */
@@ -124,15 +144,25 @@ export class RecordIO {
   }
 
   async #seal(keys: Keys, record: LiveRecord | Tombstone): Promise<Uint8Array> {
-    const { keyring, store } = this.services
+    const { keyring, opened, store } = this.services
     const { maxBytes = Infinity } = store
-    const bytes = await keyring.seal(keys, encodeRecord(record))
-    if (bytes.length <= maxBytes) return bytes
-    throw new SessionDataError(
-      'ERR_SESSION_TOO_LARGE',
-      `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
-    )
+    const plaintext = encodeRecord(record)
+    const bytes = await keyring.seal(keys, plaintext)
+    if (bytes.length > maxBytes) {
+      throw new SessionDataError(
+        'ERR_SESSION_TOO_LARGE',
+        `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
+      )
+    }
+    if (!('ended' in record)) opened.remember(keys.storeKey, new Uint8Array(bytes), plaintext)
+    return bytes
   }
+}
+
+/** For a write whose failure is an outcome: it may have been made. */
+export function asUnanswered(error: unknown): { outcome: 'unanswered'; error: StoreUnavailableError } {
+  if (error instanceof StoreUnavailableError) return { outcome: 'unanswered', error }
+  throw error
 }
 
 /** A tombstone is believed for 30 s from its time stamp (E6); reads may keep it longer. */

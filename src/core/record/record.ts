@@ -1,5 +1,7 @@
 import { base64url, is32Bytes } from '../crypto/base64url.ts'
+import type { MarkKeys } from '../crypto/keyring.ts'
 import { randomBytes } from '../crypto/random.ts'
+import { isEntryId, isTime, isTimeout } from './mark.ts'
 
 /** Session data as the record holds it: each top-level key with its value as JSON text. */
 export type SessionTexts = ReadonlyMap<string, string>
@@ -12,26 +14,27 @@ export interface LiveRecord {
   idleTimeout?: number | false | undefined
   /** Where the session overrides the manager's. */
   persistent?: boolean | undefined
-  /** Of the user whose session it is, by `setSubject`. */
-  mark?: MarkReference | undefined
+  /** By `signIn`; none for an anonymous session. Never another's: a sign-in begins a record of its own. */
+  signedIn?: SignedIn | undefined
   /** How many times the record was written. */
   generation: number
-  writtenAt: number
   /**
    * The ids of the last writes, newest first, each with a space behind it; the first one made this generation. One text,
    * since a session that is written often keeps many, and parsing 100 of them as a list costs as much as all the rest.
    */
   writeIds: string
+  /** How many of them are new; the rest is older than `newSince`, and goes as a whole. */
+  newIds: number
+  newSince: number
   texts: SessionTexts
 }
 
-/** A user's mark as a session knows it: it lives as long as the mark holds the same epoch. */
-export interface MarkReference {
-  /** Of the secret that the mark's keys come from. */
-  keyId: string
-  storeKey: string
-  sealKey: string
-  epoch: string
+/** Who signed in, and where his sessions are listed. */
+export interface SignedIn {
+  userId: string
+  /** Of this session's entry in the mark. */
+  entryId: string
+  mark: MarkKeys
 }
 
 /** What stays, for a while, of a session that was ended. */
@@ -39,14 +42,15 @@ export interface Tombstone {
   ended: 'destroyed' | 'regenerated'
   endedAt: number
   writeId: string
-  /** The store key of the session that goes on after `regenerateId`. */
-  successor?: string | undefined
+  /** The session that goes on after `regenerateId` or `signIn`, and whose it is. For nobody but who is to end or join it (B5). */
+  successor?: { token: string; userId?: string | undefined } | undefined
 }
 
 const MAX_WRITE_IDS = 256
 /** In base64url, and a space. */
 const WRITE_ID_LENGTH = 12
-const QUIET_MS = 2_000
+/** Who waits for a reply waits 2 s for his turn and 0.6 s for the store at most. */
+const LONGEST_DOUBT_MS = 3_000
 const WRITE_ID_BYTES = 8
 
 /** Tells one write from all others, so that a write whose reply was lost is recognised. */
@@ -54,30 +58,33 @@ export function generateWriteId(): string {
   return base64url(randomBytes(WRITE_ID_BYTES))
 }
 
-/** What a write may change besides the data. */
-export type EnvelopeChanges = Partial<Pick<LiveRecord, 'deadline' | 'idleTimeout' | 'persistent' | 'mark'>>
+/** What a record says besides its data and its writes. */
+export type Terms = Pick<LiveRecord, 'deadline' | 'idleTimeout' | 'persistent' | 'signedIn'>
 
 /**
- * The record after one more write. It keeps at most 256 write ids, and only those since it was last quiet for two seconds:
- * nobody waits that long for a reply.
+ * The record after one more write. It keeps the ids of the last three seconds, and up to three seconds more, at most 256.
+ * A clock that is behind forgets nothing; one that is ahead forgets too early, which `lastForgotten` tells.
  */
 export function nextRecord(
   record: LiveRecord,
   writeId: string,
   now: number,
   texts: SessionTexts,
-  changes: EnvelopeChanges = {},
+  terms: Terms = record,
 ): LiveRecord {
-  const wasQuiet = now - record.writtenAt > QUIET_MS
-  const kept = wasQuiet ? '' : record.writeIds.slice(0, (MAX_WRITE_IDS - 1) * WRITE_ID_LENGTH)
+  const age = now - record.newSince
+  const startsAnew = age >= LONGEST_DOUBT_MS
+  const kept = !startsAnew ? MAX_WRITE_IDS : age < 2 * LONGEST_DOUBT_MS ? record.newIds : 0
+  const older = record.writeIds.slice(0, Math.min(kept, MAX_WRITE_IDS - 1) * WRITE_ID_LENGTH)
   return {
-    deadline: changes.deadline ?? record.deadline,
-    idleTimeout: changes.idleTimeout ?? record.idleTimeout,
-    persistent: changes.persistent ?? record.persistent,
-    mark: changes.mark ?? record.mark,
+    deadline: terms.deadline,
+    idleTimeout: terms.idleTimeout,
+    persistent: terms.persistent,
+    signedIn: terms.signedIn,
     generation: record.generation + 1,
-    writtenAt: now,
-    writeIds: `${writeId} ${kept}`,
+    writeIds: `${writeId} ${older}`,
+    newIds: startsAnew ? 1 : record.newIds + 1,
+    newSince: startsAnew ? now : record.newSince,
     texts,
   }
 }
@@ -107,10 +114,21 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
  */
 export function encodeRecord(record: LiveRecord | Tombstone): Uint8Array {
   if ('ended' in record) return utf8.encode(JSON.stringify(record))
-  const { deadline, idleTimeout, persistent, mark, generation, writtenAt, writeIds, texts } = record
+  const { deadline, idleTimeout, persistent, signedIn, generation, writeIds, newIds, newSince, texts } =
+    record
   const keys = [...texts.keys()]
   // Named one by one, here and below: an object that is spread and added to takes ten times as long.
-  const envelope = { deadline, idleTimeout, persistent, mark, generation, writtenAt, writeIds, keys }
+  const envelope = {
+    deadline,
+    idleTimeout,
+    persistent,
+    signedIn,
+    generation,
+    writeIds,
+    newIds,
+    newSince,
+    keys,
+  }
   return utf8.encode([JSON.stringify(envelope satisfies Envelope), ...texts.values()].join('\n'))
 }
 
@@ -124,10 +142,11 @@ export function decodeRecord(bytes: Uint8Array): LiveRecord | Tombstone | undefi
     const envelope = JSON.parse(lines[0]!) as Tombstone | Envelope
     if ('ended' in envelope) return isTombstone(envelope) ? envelope : undefined
     if (!isEnvelope(envelope) || envelope.keys.length !== lines.length - 1) return undefined
-    const { deadline, idleTimeout, persistent, mark, generation, writtenAt, writeIds, keys } = envelope
+    const { deadline, idleTimeout, persistent, signedIn, generation, writeIds, newIds, newSince, keys } =
+      envelope
     const texts = new Map<string, string>()
     for (let index = 0; index < keys.length; index++) texts.set(keys[index]!, lines[index + 1]!)
-    return { deadline, idleTimeout, persistent, mark, generation, writtenAt, writeIds, texts }
+    return { deadline, idleTimeout, persistent, signedIn, generation, writeIds, newIds, newSince, texts }
   } catch {
     return undefined
   }
@@ -140,34 +159,37 @@ interface Envelope extends Omit<LiveRecord, 'texts'> {
 
 function isTombstone({ ended, endedAt, successor }: Tombstone): boolean {
   const isEnd = ended === 'destroyed' || ended === 'regenerated'
-  return isEnd && isTime(endedAt) && (successor === undefined || isKey(successor))
+  if (!isEnd || !isTime(endedAt)) return false
+  if (successor === undefined) return true
+  return isKey(successor.token) && (successor.userId === undefined || isUserId(successor.userId))
 }
 
 function isEnvelope(envelope: Envelope): boolean {
-  const { deadline, idleTimeout, persistent, mark, generation, writtenAt, writeIds, keys } = envelope
+  const { deadline, idleTimeout, persistent, signedIn, generation, writeIds, newIds, newSince, keys } =
+    envelope
   return (
     isTime(deadline) &&
-    isTime(writtenAt) &&
     Number.isSafeInteger(generation) &&
     typeof writeIds === 'string' &&
+    Number.isSafeInteger(newIds) &&
+    isTime(newSince) &&
     (idleTimeout === undefined || idleTimeout === false || isTimeout(idleTimeout)) &&
     (persistent === undefined || typeof persistent === 'boolean') &&
-    (mark === undefined || isMarkReference(mark)) &&
+    (signedIn === undefined || isSignedIn(signedIn)) &&
     Array.isArray(keys) &&
     keys.every((key) => typeof key === 'string')
   )
 }
 
-function isMarkReference({ keyId, storeKey, sealKey, epoch }: MarkReference): boolean {
-  return typeof keyId === 'string' && typeof epoch === 'string' && isKey(storeKey) && isKey(sealKey)
+function isSignedIn({ userId, entryId, mark }: SignedIn): boolean {
+  const { keyId, storeKey, sealKey } = mark
+  return (
+    isUserId(userId) && isEntryId(entryId) && typeof keyId === 'string' && [storeKey, sealKey].every(isKey)
+  )
 }
 
-function isTime(value: unknown): boolean {
-  return typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER
-}
-
-function isTimeout(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 1
+function isUserId(value: unknown): boolean {
+  return typeof value === 'string' && value !== ''
 }
 
 function isKey(value: unknown): boolean {

@@ -3,6 +3,7 @@ import type { LiveSession, RecordIO } from '../record/record-io.ts'
 import { generateWriteId, type Tombstone } from '../record/record.ts'
 import type { SessionState } from './session-state.ts'
 import { swap } from './swap.ts'
+import { delist } from './entry.ts'
 
 /** Kept back from the conflicts of a sign-out, for the write that ends them. */
 const LAST_RESORT_MS = 250
@@ -17,25 +18,40 @@ export async function endLoaded({ loaded, services }: SessionState, io: RecordIO
   }
 }
 
-/** What is left of a session that ends now; `successor` is the store key of the one that goes on. */
-export function tombstone(io: RecordIO, ended: Tombstone['ended'], successor?: string): Tombstone {
+/** What is left of a session that ends now; `successor` is the one that goes on. */
+export function tombstone(
+  io: RecordIO,
+  ended: Tombstone['ended'],
+  successor?: Tombstone['successor'],
+): Tombstone {
   return { ended, endedAt: io.services.now(), writeId: generateWriteId(), successor }
 }
 
 /** Writers cannot starve a sign-out: after the last conflict the tombstone is written unconditionally. */
 async function end(session: LiveSession, io: RecordIO): Promise<void> {
   const last = tombstone(io, 'destroyed')
-  const swapped = await swap(io, session, { writeId: last.writeId }, async () => last, LAST_RESORT_MS)
+  const swapped = await swap(io, session, { writeId: last.writeId }, () => last, LAST_RESORT_MS)
   let found = swapped.outcome === 'ended' ? swapped.tombstone : undefined
   if (swapped.outcome === 'exhausted') {
     // What it lost to last may have been a regenerateId.
     const newest = await io.read(session.keys, io.ttlOf(session.record))
-    if (!newest) return
-    if (!('ended' in newest.record)) return setTwice(session, last, io)
-    found = newest.record
+    if (newest && 'ended' in newest.record) found = newest.record
+    else if (newest) await setTwice(session, last, io)
   }
+  // The tombstone decides; the list follows.
+  if (session.record.signedIn) await delist(io, session.record.signedIn)
   // This request held the session live, so the end it asked for is meant for what became of it too.
-  if (found?.successor !== undefined) await io.delete(found.successor)
+  if (found?.successor) await endSuccessor(found.successor.token, io)
+}
+
+/** And that one's, to the last. */
+async function endSuccessor(token: string, io: RecordIO): Promise<void> {
+  const keys = await io.services.keyring.keysOf(token)
+  const found = await io.read(keys, undefined)
+  if (!found) return
+  const { record, version } = found
+  if (!('ended' in record)) await end({ keys, record, version }, io)
+  else if (record.successor) await endSuccessor(record.successor.token, io)
 }
 
 /** A tombstone does no harm when it is written twice. */

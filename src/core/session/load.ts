@@ -1,6 +1,8 @@
 import { readSessionTokens } from '../http/cookie.ts'
-import { isCurrent } from '../record/marks.ts'
+import type { EndReason } from '../events.ts'
 import { RecordIO, type LiveSession, type Services } from '../record/record-io.ts'
+import type { Tombstone } from '../record/record.ts'
+import { whyUnlisted } from './entry.ts'
 
 /**
  * What stands behind a request's cookie.
@@ -13,20 +15,27 @@ import { RecordIO, type LiveSession, type Services } from '../record/record-io.t
 export type Loaded =
   | { state: 'none' }
   | { state: 'live'; session: LiveSession }
-  | { state: 'ended' }
+  | { state: 'ended'; tombstones: Tombstone[] }
   | { state: 'duplicate'; sessions: LiveSession[] }
 
 /** How long after a session's end its token still counts as ended rather than unknown. */
 const ENDED_MS = 30_000
 
-/** Reads the session that the Cookie header names; rejects when one of its tokens cannot be asked about. */
-export async function loadSession(services: Services, cookieHeader: string): Promise<Loaded> {
+/**
+ * Reads the session that the Cookie header names, and restarts its time to live if that `renews` it; rejects when one of
+ * its tokens cannot be asked about.
+ */
+export async function loadSession(
+  services: Services,
+  cookieHeader: string,
+  renews: boolean,
+): Promise<Loaded> {
   const [token, ...others] = readSessionTokens(cookieHeader, services.cookieName)
   if (token === undefined) return { state: 'none' }
   const io = new RecordIO(services)
-  const load = (each: string) => loadToken(io, each)
+  const load = (each: string) => loadToken(io, each, renews)
   const found = others.length === 0 ? [await load(token)] : await Promise.all([token, ...others].map(load))
-  const sessions = found.filter((session) => typeof session === 'object')
+  const sessions = found.filter((each) => each !== undefined && 'record' in each)
   const [session, another] = sessions
   if (another) {
     io.report('duplicate-cookie')
@@ -36,28 +45,37 @@ export async function loadSession(services: Services, cookieHeader: string): Pro
     io.report('loaded')
     return { state: 'live', session }
   }
-  if (!found.includes('ended')) return { state: 'none' }
-  io.report('ended')
-  return { state: 'ended' }
+  const tombstones = found.filter((each) => each !== undefined && 'ended' in each)
+  if (!tombstones[0]) return { state: 'none' }
+  io.report('ended', reasonOf(tombstones[0]))
+  return { state: 'ended', tombstones }
 }
 
-async function loadToken(io: RecordIO, token: string): Promise<LiveSession | 'ended' | undefined> {
+async function loadToken(
+  io: RecordIO,
+  token: string,
+  renews: boolean,
+): Promise<LiveSession | Tombstone | undefined> {
   const { keyring, loadTtl, now } = io.services
-  const keys = await keyring.keysOf(token)
-  const found = await io.read(keys, loadTtl)
+  const derived = keyring.keysOf(token)
+  const keys = derived instanceof Promise ? await derived : derived
+  const found = await io.read(keys, renews ? loadTtl : undefined)
   if (!found) return undefined
   const { record, version } = found
-  if ('ended' in record) return now() - record.endedAt < ENDED_MS ? 'ended' : undefined
+  if ('ended' in record) return now() - record.endedAt < ENDED_MS ? record : undefined
   if (record.deadline <= now()) {
     io.report('expired')
     return undefined
   }
   // The read restarted the manager's time to live; a session with timeouts of its own needs its own one.
   const ttl = io.ttlOf(record)
-  if (record.idleTimeout !== undefined || ttl > loadTtl) await io.touch(keys, ttl)
-  if (record.mark && !(await isCurrent(io, record.mark))) {
-    io.report('ended')
-    return undefined
-  }
-  return { keys, record, version }
+  if (renews && (record.idleTimeout !== undefined || ttl > loadTtl)) await io.touch(keys, ttl)
+  const reason = record.signedIn && (await whyUnlisted(io, record.signedIn, renews ? record : undefined))
+  if (!reason) return { keys, record, version }
+  io.report('ended', reason)
+  return undefined
+}
+
+function reasonOf({ ended }: Tombstone): EndReason {
+  return ended === 'destroyed' ? 'signed-out' : 'regenerated'
 }

@@ -3,15 +3,9 @@ import type { Journal } from '../draft/journal.ts'
 import { SessionDataError, StoreUnavailableError } from '../errors.ts'
 import { hasCookie } from '../http/cookie.ts'
 import type { CookieChange } from '../http/response-headers.ts'
-import type { LiveSession, Services } from '../record/record-io.ts'
+import type { Services } from '../record/record-io.ts'
 import { loadSession, type Loaded } from './load.ts'
 import { Save } from './save.ts'
-import type { Turns } from './turns.ts'
-
-/** What the sessions of one manager share. */
-export interface SessionServices extends Services {
-  readonly turns: Turns<LiveSession>
-}
 
 /** A Cookie header, or a function that returns it: asked for at the first touch, never on an untouched request. */
 export type CookieHeader = string | null | undefined | (() => string | null | undefined)
@@ -20,6 +14,8 @@ export type CookieHeader = string | null | undefined | (() => string | null | un
 export interface OpenOptions {
   /** Whether the response can still take a cookie. Default: it can. */
   canSetHeaders?: (() => boolean) | undefined
+  /** @internal Whether reading counts as use, and keeps the session from running idle. Default: it does. */
+  renews?: (() => boolean) | undefined
 }
 
 /** What a `save()` rejected with, and what was unsaved then. */
@@ -31,7 +27,7 @@ interface Refusal {
 
 /** One request's session between opening and commit: what handler and manager both work on. */
 export class SessionState {
-  readonly services: SessionServices
+  readonly services: Services
   isTouched = false
   isCommitted = false
   /** `destroy` was called: reads are empty, and what is written since begins a new session. */
@@ -46,15 +42,17 @@ export class SessionState {
   #draft: Draft | undefined
   #unfinished: Set<Promise<unknown>> | undefined
   readonly canSetHeaders: () => boolean
+  readonly #renews: (() => boolean) | undefined
 
   constructor(
-    services: SessionServices,
+    services: Services,
     cookieHeader: CookieHeader,
-    canSetHeaders: () => boolean = headersCanBeSet,
+    { canSetHeaders = headersCanBeSet, renews }: OpenOptions = {},
   ) {
     this.services = services
     this.#cookieHeader = cookieHeader
     this.canSetHeaders = canSetHeaders
+    this.#renews = renews
   }
 
   get draft(): Draft {
@@ -74,6 +72,13 @@ export class SessionState {
       this.#readError = { error, lostWrite: isWrite || (this.#readError?.lostWrite ?? false) }
       throw error
     })
+  }
+
+  /** Of the session in its user's list, as far as it is listed. */
+  async entryId(): Promise<string | undefined> {
+    this.isTouched = true
+    await this.load(false)
+    return this.loaded?.state === 'live' ? this.loaded.session.record.signedIn?.entryId : undefined
   }
 
   /** For the commit: what was written over a session that could not be read is not saved (A2). */
@@ -158,7 +163,7 @@ export class SessionState {
   /** The session was ended by somebody else: the journal is not written to it. */
   loseSession(journal: Journal): void {
     this.draft.lost(journal)
-    if (this.loaded?.state === 'live') this.loaded = { state: 'ended' }
+    if (this.loaded?.state === 'live') this.loaded = { state: 'ended', tombstones: [] }
     // Of an earlier save: it must not overwrite what a sign-in set meanwhile.
     if (this.cookie !== 'clear') this.cookie = undefined
   }
@@ -169,14 +174,14 @@ export class SessionState {
 
   async #load(cookieHeader: string): Promise<void> {
     try {
-      this.loaded = await loadSession(this.services, cookieHeader)
+      this.loaded = await loadSession(this.services, cookieHeader, this.#renews?.() ?? true)
     } finally {
       this.#loading = undefined
     }
     this.#readError = undefined
-    if (this.loaded.state === 'live' && !this.isDestroying) {
-      this.draft.rebase(this.loaded.session.record.texts)
-    }
+    if (this.isDestroying) return
+    const record = this.loaded.state === 'live' ? this.loaded.session.record : undefined
+    this.draft.rebase(record?.texts, record?.signedIn?.userId)
   }
 
   #header(): string {

@@ -1,16 +1,19 @@
 import {
   checkAbsoluteTimeout,
   checkBoolean,
-  checkIdleTimeout,
+  checkOwnIdleTimeout,
+  checkLabel,
   checkNames,
-  checkSubject,
+  checkUserId,
   kindOf,
   shownKey,
+  wrong,
 } from '../check.ts'
 import { SESSION } from '../brand.ts'
 import { SessionStateError } from '../errors.ts'
 import type { Json } from '../draft/json.ts'
 import { commitSession } from './commit.ts'
+import type { Timeouts } from '../draft/journal.ts'
 import type { SessionState } from './session-state.ts'
 import type { Begun } from '../draft/draft.ts'
 
@@ -25,6 +28,14 @@ export interface SessionTimeouts {
   absolute?: number | undefined
   /** Whether the browser keeps the cookie when it closes. */
   persistent?: boolean | undefined
+}
+
+/** What {@link Session.signIn} takes besides the user; timeouts as in {@link SessionTimeouts}, default the manager's. */
+export interface SignInOptions<Key extends string = any> extends SessionTimeouts {
+  /** For the list of the user's sessions: "Firefox on Linux". At most 64 characters. */
+  label?: string | undefined
+  /** Keys that come along when another user's session is signed in over. Default: none. */
+  keep?: readonly Key[] | undefined
 }
 
 /** @internal The manager's way into a session. */
@@ -42,6 +53,9 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
     stateOf = (session) => session.#state
     // Above the methods, which are found before it: a proxy around each session would cost every call ten times as much.
     Object.setPrototypeOf(this.prototype, new Proxy({}, { set: refuseProperty }))
+    // A method may be written over, as spies do; this one by whoever comes from express-session, to sign in.
+    const { userId } = this.prototype
+    Object.defineProperty(this.prototype, 'userId', { get: () => userId, set: refuseUserId })
   }
 
   readonly #state: SessionState
@@ -120,8 +134,40 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
   }
 
   /**
-   * Gives the session a new token and keeps its data; the old token is dead at once. Call it on sign-in and on any
-   * change of privilege (ASVS 7.2.4). Rejects the commit with `SessionEndedError` when the session ended meanwhile,
+   * All that a sign-in owes: a new token, the old one dead at once (ASVS 7.2.4); both timeouts counted anew, with none left
+   * over from an earlier sign-in; the session listed as one of the user's, so that it can be seen and ended (ASVS 7.5.2);
+   * and no data of another user's. An anonymous session and one of the same user keep their data, another user's only
+   * the keys in `keep`. Makes a session where there is none. The user id is stored sealed.
+   *
+   * Signing in is not checking who it is: call it once the credentials were. Throws `TypeError` for anything but a string
+   * that is not empty, `RangeError` for a label of more than 64 characters, and for timeouts as `setTimeouts` does. Rejects
+   * the commit with `SessionEndedError` when the session ended meanwhile; the same sign-in done twice at once gives one
+   * session to both.
+   */
+  signIn(userId: string, options: SignInOptions<keyof Data & string> = {}): void {
+    checkUserId(userId)
+    checkNames('signIn', options, ['label', 'keep', 'idle', 'absolute', 'persistent'])
+    const { label, keep = [] } = options
+    checkLabel(label)
+    if (!Array.isArray(keep) || keep.some((key) => typeof key !== 'string')) {
+      throw wrong('keep', 'a list of keys', keep)
+    }
+    const { draft, services } = this.#writable()
+    const deadline = services.now() + services.absoluteTimeout * 1000
+    const timeouts = { deadline, idleTimeout: undefined, persistent: undefined, ...this.#timeouts(options) }
+    draft.signIn({ type: 'sign-in', userId, label, keep: new Set(keep), timeouts })
+  }
+
+  /** Who signed in; `undefined` for an anonymous session, and for none. */
+  async userId(): Promise<string | undefined> {
+    const { draft } = this.#state
+    if (draft.userId === undefined) await this.#readable()
+    return draft.userId
+  }
+
+  /**
+   * Gives the session a new token and keeps its data; the old token is dead at once. Call it on any change of privilege
+   * that is no sign-in (ASVS 7.2.4). Rejects the commit with `SessionEndedError` when the session ended meanwhile,
    * and with `SessionConflictError` when another request regenerated it first.
    */
   regenerateId(): void {
@@ -138,35 +184,16 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
   }
 
   /**
-   * Timeouts of this session's own, kept in its record; the cookie is sent again.
+   * Timeouts of this session's own, kept in its record until the next `signIn`; the cookie is sent again.
    *
    * Throws `TypeError` or `RangeError` for anything but whole seconds from 1 to 34 560 000 (400 days), `false` for
-   * `idle`, and a boolean for `persistent`.
+   * `idle`, and a boolean for `persistent`; `RangeError` for an `idle` shorter than the manager's, which every load
+   * restarts: what is to be stricter takes a manager of its own.
    */
   setTimeouts(timeouts: SessionTimeouts): void {
     checkNames('setTimeouts', timeouts, ['idle', 'absolute', 'persistent'])
-    const { idle, absolute } = timeouts
-    const persistent = checkBoolean('persistent', timeouts.persistent, undefined)
-    if (idle !== undefined) checkIdleTimeout('idle', idle)
-    if (absolute !== undefined) checkAbsoluteTimeout('absolute', absolute)
-    const { draft, services } = this.#writable()
-    const own = {
-      ...(idle !== undefined && { idleTimeout: idle }),
-      ...(absolute !== undefined && { deadline: services.now() + absolute * 1000 }),
-      ...(persistent !== undefined && { persistent }),
-    }
-    draft.add({ type: 'timeouts', timeouts: own })
-  }
-
-  /**
-   * Ties the session to a user, so that `manager.revokeAll(id)` ends it with all others of that user (ASVS 7.4.2). Kept
-   * through `regenerateId`; costs one more round trip a load. It makes no session by itself: that takes data.
-   *
-   * Throws `TypeError` for anything but a string that is not empty.
-   */
-  setSubject(id: string): void {
-    checkSubject(id)
-    this.#writable().draft.add({ type: 'user', id })
+    const { draft } = this.#writable()
+    draft.add({ type: 'timeouts', timeouts: this.#timeouts(timeouts) })
   }
 
   /**
@@ -177,6 +204,18 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
   save(): Promise<void> {
     const state = this.#writable()
     return state.save(() => commitSession(state, true))
+  }
+
+  #timeouts({ idle, absolute, persistent }: SessionTimeouts): Partial<Timeouts> {
+    const { now, idleTimeout } = this.#state.services
+    if (idle !== undefined) checkOwnIdleTimeout(idle, idleTimeout)
+    if (absolute !== undefined) checkAbsoluteTimeout('absolute', absolute)
+    checkBoolean('persistent', persistent, undefined)
+    return {
+      ...(idle !== undefined && { idleTimeout: idle }),
+      ...(absolute !== undefined && { deadline: now() + absolute * 1000 }),
+      ...(persistent !== undefined && { persistent }),
+    }
   }
 
   #readable(key?: string): Promise<void> | undefined {
@@ -206,10 +245,12 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
   #afterLoad(begin: () => Begun): Promise<unknown> {
     const work = async () => {
       const begun = begin()
-      await this.#state.load(true)?.catch((error: unknown) => {
+      try {
+        await this.#state.load(true)
+      } catch (error) {
         begun.cancel()
         throw error
-      })
+      }
       return begun.finish()
     }
     return this.#state.track(work())
@@ -220,4 +261,8 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
 function refuseProperty(_: object, property: string | symbol): never {
   const key = shownKey(String(property))
   throw new TypeError(`a session has no property ${key}: write session.set('${key}', value)`)
+}
+
+function refuseUserId(): never {
+  throw new TypeError('a session has no property userId to write: write session.signIn(userId)')
 }

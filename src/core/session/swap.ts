@@ -1,12 +1,15 @@
-import { StoreUnavailableError } from '../errors.ts'
+import type { StoreUnavailableError } from '../errors.ts'
 import { remembers, type LiveRecord, type Tombstone } from '../record/record.ts'
-import type { LiveSession, RecordIO } from '../record/record-io.ts'
+import { pause } from '../record/pause.ts'
+import { asUnanswered, type LiveSession, type RecordIO } from '../record/record-io.ts'
 
 /** How a {@link swap} ended. `exhausted`: others kept writing for as long as a request may wait. */
 export type Swapped =
   | { outcome: 'unchanged' | 'written'; session: LiveSession }
   | { outcome: 'ended'; tombstone: Tombstone }
   | { outcome: 'missing' | 'exhausted' }
+
+type Next = LiveRecord | Tombstone | undefined
 
 /** One write, recognisable when its reply is lost. */
 export interface Write {
@@ -15,7 +18,6 @@ export interface Write {
   unanswered?: number | undefined
 }
 
-const LONGEST_PAUSE_MS = 64
 /** What another attempt needs to be answered. */
 const LEAST_TIME_MS = 100
 
@@ -28,7 +30,7 @@ export async function swap(
   io: RecordIO,
   loaded: LiveSession,
   write: Write,
-  next: (newest: LiveSession) => Promise<LiveRecord | Tombstone | undefined>,
+  next: (newest: LiveSession) => Next | Promise<Next>,
   reserveMs: number = LEAST_TIME_MS,
 ): Promise<Swapped> {
   let session = loaded
@@ -74,19 +76,6 @@ export async function swap(
   }
 }
 
-function asUnanswered(error: unknown): { outcome: 'unanswered'; error: StoreUnavailableError } {
-  if (error instanceof StoreUnavailableError) return { outcome: 'unanswered', error }
-  throw error
-}
-
 function withRecord(session: LiveSession, record: LiveRecord | Tombstone, version: unknown): LiveSession {
   return { keys: session.keys, record: 'ended' in record ? session.record : record, version }
-}
-
-/** Full jitter, doubling: two writers that collided must not collide again. */
-function pause(attempt: number): Promise<void> {
-  const longest = Math.min(LONGEST_PAUSE_MS, 2 ** attempt)
-  return new Promise((resolve) => {
-    setTimeout(resolve, Math.random() * longest)
-  })
 }

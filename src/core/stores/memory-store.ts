@@ -49,12 +49,13 @@ export class MemoryStore implements SessionStore {
     return this.#entries.size
   }
 
-  async get(key: string, ttl: number): Promise<StoredRecord | undefined> {
-    const expiresAt = this.#expiry(ttl)
+  async get(key: string, ttl: number | undefined): Promise<StoredRecord | undefined> {
+    const expiresAt = ttl === undefined ? undefined : this.#expiry(ttl)
     const entry = this.#live(key)
     if (!entry) return undefined
     this.#entries.delete(key)
-    this.#entries.set(key, { ...entry, expiresAt })
+    this.#entries.set(key, entry)
+    if (expiresAt !== undefined) entry.expiresAt = expiresAt
     return { bytes: new Uint8Array(entry.bytes), version: entry.version }
   }
 

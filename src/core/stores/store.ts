@@ -26,8 +26,11 @@ export type ReplaceOutcome =
  * cannot implement this interface, by design.
  */
 export interface SessionStore {
-  /** Reads a record and restarts its time to live in the same step; `undefined` when there is none. */
-  get(key: string, ttl: number): Promise<StoredRecord | undefined>
+  /**
+   * Reads a record and restarts its time to live in the same step, or without a `ttl` leaves that alone; `undefined`
+   * when there is none.
+   */
+  get(key: string, ttl: number | undefined): Promise<StoredRecord | undefined>
 
   /** Writes a new record and returns its version; `undefined` when the key is taken, and then changes nothing. */
   add(key: string, bytes: Uint8Array, ttl: number): Promise<Version | undefined>

@@ -223,6 +223,7 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
     const other = keyring([SECRET], using, '__Host-admin')
     const keys = await other.keysOf(TOKEN)
     expect(keys.storeKey).not.toBe(storeKey)
+    expect(await other.markKeys('u1')).not.toEqual(await ring.markKeys('u1'))
     expect(await other.open({ token: TOKEN, storeKey }, bytes)).toBeUndefined()
     expect(await other.open(keys, bytes)).toBeUndefined()
   })
@@ -234,7 +235,7 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
 
   it('G1: the keys of a mark are the halves of HMAC-SHA-512, by each secret in turn', async () => {
     const expected = [SECRET, OTHER_SECRET].map((secret) => {
-      const derived = createHmac('sha512', secret).update('holdfast subject\0u1').digest()
+      const derived = createHmac('sha512', secret).update(`holdfast user\0${NAME}\0u1`).digest()
       return {
         keyId: keyIdOf(secret).toString('base64url'),
         storeKey: derived.subarray(0, 32).toString('base64url'),

@@ -3,8 +3,8 @@ import { SessionDataError } from '../../../src/core/errors.ts'
 import { createSessionManager } from '../../../src/core/manager.ts'
 import { MemoryStore } from '../../../src/core/stores/memory-store.ts'
 import type { SessionTexts } from '../../../src/core/record/record.ts'
-import { Draft } from '../../../src/core/draft/draft.ts'
-import { replay } from '../../../src/core/draft/journal.ts'
+import { Draft, type Begun } from '../../../src/core/draft/draft.ts'
+import { replay, type SignInStep } from '../../../src/core/draft/journal.ts'
 import { seeded } from '../../support/seeded.ts'
 
 type Data = Record<string, unknown>
@@ -23,12 +23,16 @@ function loaded(data: Data): Draft {
 }
 
 /** As the commit does: replays the journal on the newest record; `undefined` when there are no changes. */
-function commit(draft: Draft, newest: Data): { data: Data; changed: boolean; spent: boolean } | undefined {
+function commit(
+  draft: Draft,
+  newest: Data,
+  userId?: string,
+): { data: Data; changed: boolean; spent: boolean } | undefined {
   draft.settle()
   if (!draft.hasSteps) return undefined
   const journal = draft.send()
   const { texts, ...rest } = replay(journal.steps, textsOf(newest))
-  draft.applied(journal, texts)
+  draft.applied(journal, texts, userId)
   return { data: dataOf(texts), ...rest }
 }
 
@@ -355,7 +359,7 @@ describe('changes made while a journal is sent', () => {
     draft.settle()
     expect(draft.send()).toBe(journal)
     expect(dataOf(replay(journal.steps, textsOf({ list: [1] })).texts)).toEqual({ list: [1], n: 1 })
-    draft.applied(journal, textsOf({ list: [1], n: 1 }))
+    draft.applied(journal, textsOf({ list: [1], n: 1 }), undefined)
     expect([draft.read('n'), draft.read('m'), draft.read('list')]).toEqual([2, 2, [1, 2]])
     expect(commit(draft, { list: [1], n: 1 })?.data).toEqual({ list: [1, 2], n: 2, m: 2 })
     expect(commit(draft, {})).toBeUndefined()
@@ -365,7 +369,7 @@ describe('changes made while a journal is sent', () => {
     const { draft, journal } = sending()
     draft.write('n', 2)
     draft.settle()
-    draft.applied(journal, textsOf({ n: 1 }))
+    draft.applied(journal, textsOf({ n: 1 }), undefined)
     expect(draft.send().writeId).not.toBe(journal.writeId)
   })
 
@@ -381,14 +385,14 @@ describe('changes made while a journal is sent', () => {
     const { draft, journal } = sending()
     draft.clear()
     expect(draft.keys()).toEqual([])
-    draft.applied(journal, textsOf({ list: [1], n: 1 }))
+    draft.applied(journal, textsOf({ list: [1], n: 1 }), undefined)
     expect(commit(draft, { list: [1], n: 1 })?.data).toEqual({})
   })
 
   it('E1: a take meanwhile takes what the journal wrote', () => {
     const { draft, journal } = sending()
     expect(draft.take('n').finish()).toBe(1)
-    draft.applied(journal, textsOf({ list: [1], n: 1 }))
+    draft.applied(journal, textsOf({ list: [1], n: 1 }), undefined)
     expect(draft.read('n')).toBeUndefined()
     expect(commit(draft, { list: [1], n: 1 })).toMatchObject({ data: { list: [1] }, spent: false })
   })
@@ -408,7 +412,7 @@ describe('changes made while a journal is sent', () => {
     draft.write('m', 2)
     draft.discard()
     draft.rebase()
-    draft.applied(journal, textsOf({ n: 1 }))
+    draft.applied(journal, textsOf({ n: 1 }), undefined)
     expect(draft.keys()).toEqual([])
     expect(commit(draft, {})).toBeUndefined()
   })
@@ -420,6 +424,296 @@ describe('changes made while a journal is sent', () => {
     expect(commit(draft, { n: 5, m: 5 })?.data).toEqual({ n: 6, m: 5 })
     expect(draft.read('n')).toBe(6)
     expect(draft.update('m', increment).finish()).toBe(6)
+  })
+})
+
+describe('signing in over a session', () => {
+  const signIn = (userId: string, ...keep: string[]): SignInStep => ({
+    type: 'sign-in',
+    userId,
+    label: undefined,
+    keep: new Set(keep),
+    timeouts: { deadline: 1, idleTimeout: undefined, persistent: undefined },
+  })
+
+  /** Each tells of the draft that what was done before the load, and after it, comes to the same. */
+  const moments: [string, (data: Data, userId: string | undefined, act: (draft: Draft) => void) => Draft][] =
+    [
+      [
+        'known before',
+        (data, userId, act) => {
+          const draft = new Draft()
+          draft.rebase(textsOf(data), userId)
+          act(draft)
+          return draft
+        },
+      ],
+      [
+        'known only after the load',
+        (data, userId, act) => {
+          const draft = new Draft()
+          act(draft)
+          draft.rebase(textsOf(data), userId)
+          return draft
+        },
+      ],
+    ]
+
+  describe.each(moments)('whose it is, is %s', (_, visited) => {
+    it.each([undefined, 'alice'])('E11: over %s, alice keeps what was there and what she set', (owner) => {
+      const draft = visited({ cart: ['rope'], n: 1 }, owner, (each) => {
+        each.write('a', 1)
+        each.update('n', increment)
+        each.signIn(signIn('alice'))
+        each.write('b', 2)
+      })
+      expect(draft.keys().toSorted()).toEqual(['a', 'b', 'cart', 'n'])
+      const data = { cart: ['rope'], n: 2, a: 1, b: 2 }
+      expect(commit(draft, { cart: ['rope'], n: 1 })?.data).toEqual(data)
+    })
+
+    it('E11: over another’s, what was there, set, updated or deleted before is gone, what is set since stays', () => {
+      const draft = visited({ cart: ['rope'], n: 1 }, 'alice', (each) => {
+        each.write('a', 1)
+        each.write('o', { deep: 1 })
+        each.update('n', increment)
+        each.write('cart', undefined)
+        each.signIn(signIn('bob'))
+        each.write('b', 2)
+      })
+      expect(draft.keys()).toEqual(['b'])
+      expect(['cart', 'n', 'a', 'o', 'b'].map((key) => draft.read(key))).toEqual([
+        undefined,
+        undefined,
+        undefined,
+        undefined,
+        2,
+      ])
+      expect(commit(draft, { cart: ['rope', 'hook'], n: 7, more: 1 })?.data).toEqual({ b: 2 })
+    })
+
+    it('E11: over another’s, what it keeps comes along, as it was set, updated or changed inside before', () => {
+      const draft = visited({ cart: ['rope'], n: 1, gone: 1, lang: 'en' }, 'alice', (each) => {
+        each.write('a', { deep: 1 })
+        each.update('n', increment)
+        each.write('gone', undefined)
+        each.signIn(signIn('bob', 'a', 'n', 'gone', 'lang'))
+      })
+      expect(draft.keys().toSorted()).toEqual(['a', 'lang', 'n'])
+      ;(draft.read('a') as Data)['deep'] = 2
+      expect(commit(draft, { cart: [], n: 5, gone: 2, lang: 'fr' })?.data).toEqual({
+        a: { deep: 2 },
+        n: 6,
+        lang: 'fr',
+      })
+    })
+
+    it('E11: a key that was set before and after is as it was set after', () => {
+      const draft = visited({}, 'alice', (each) => {
+        each.write('cart', ['hers'])
+        each.signIn(signIn('bob'))
+        each.write('cart', ['his'])
+      })
+      expect(draft.read('cart')).toEqual(['his'])
+      expect(commit(draft, { cart: ['hers, newer'] })?.data).toEqual({ cart: ['his'] })
+    })
+
+    it('E11: an update after it starts from nothing, and a take finds nothing', () => {
+      const seen: unknown[] = []
+      const begun: Begun[] = []
+      const draft = visited({ n: 7, flash: 'hello' }, 'alice', (each) => {
+        each.signIn(signIn('bob'))
+        begun.push(
+          each.update('n', (n?: number) => (seen.push(n), increment(n))),
+          each.take('flash'),
+        )
+      })
+      expect(begun.map((each) => each.finish())).toEqual([1, undefined])
+      expect(commit(draft, { n: 7, flash: 'hello' })).toMatchObject({ data: { n: 1 }, spent: false })
+      expect(seen).toEqual([undefined])
+    })
+
+    it('E11: an update and a take before it still return what they met', () => {
+      const begun: Begun[] = []
+      const draft = visited({ n: 7, flash: 'hello' }, 'alice', (each) => {
+        begun.push(each.update('n', increment), each.take('flash'))
+        each.signIn(signIn('bob'))
+      })
+      expect(begun.map((each) => each.finish())).toEqual([8, 'hello'])
+      expect([draft.keys(), draft.read('n')]).toEqual([[], undefined])
+      expect(commit(draft, { n: 7, flash: 'hello' })).toMatchObject({ data: {}, spent: false })
+    })
+
+    it('E11: what an update before it returned is gone too, whatever is changed inside; and so is what was set before that', () => {
+      const begun: Begun[] = []
+      const fail = () => {
+        throw new Error('no such thing')
+      }
+      const draft = visited({ cart: { items: ['hers'] } }, 'alice', (each) => {
+        each.write('bad', { of: 'hers' })
+        begun.push(
+          each.update('cart', (cart: object) => cart),
+          each.update('bad', fail),
+        )
+        each.signIn(signIn('bob'))
+      })
+      const cart = begun[0]!.finish() as Data
+      expect(begun[1]!.finish).toThrow('no such thing')
+      cart['items'] = ['changed']
+      expect(draft.keys()).toEqual([])
+      expect(commit(draft, { cart: { items: ['hers'] } })?.data).toEqual({})
+    })
+
+    it('E11: the second of two goes over the first one’s', () => {
+      const draft = visited({ n: 1 }, undefined, (each) => {
+        each.signIn(signIn('alice'))
+        each.write('hers', 1)
+        each.write('both', 2)
+        each.signIn(signIn('bob', 'both'))
+        each.write('his', 3)
+      })
+      expect(draft.keys().toSorted()).toEqual(['both', 'his'])
+      expect(draft.userId).toBe('bob')
+      expect(commit(draft, { n: 1 })?.data).toEqual({ both: 2, his: 3 })
+    })
+
+    it('E11: and back again: what was the first one’s is gone all the same', () => {
+      const draft = visited({ n: 1 }, 'alice', (each) => {
+        each.signIn(signIn('bob'))
+        each.signIn(signIn('alice'))
+      })
+      expect(draft.keys()).toEqual([])
+      expect(commit(draft, { n: 1 })?.data).toEqual({})
+    })
+
+    it('E11: with no session behind it there is nobody else', () => {
+      const draft = visited({}, undefined, (each) => {
+        each.write('a', 1)
+        each.signIn(signIn('alice'))
+      })
+      expect(commit(draft, {})?.data).toEqual({ a: 1 })
+    })
+
+    it('D3: discarded, it leaves nothing behind', () => {
+      const draft = visited({ n: 1 }, 'alice', (each) => {
+        each.write('a', 1)
+        each.signIn(signIn('bob'))
+        expect(each.discard()).toBe(true)
+      })
+      expect([draft.userId, draft.isOwnerAwaited, draft.hasSteps]).toEqual(['alice', false, false])
+      expect(draft.read('n')).toBe(1)
+      expect(commit(draft, { n: 1 })).toBeUndefined()
+    })
+  })
+
+  it('E11: values handed out before are gone too: neither read again nor saved, whatever is changed inside', () => {
+    const draft = new Draft()
+    draft.rebase(textsOf({ cart: { items: [1] }, lang: { is: 'en' } }), 'alice')
+    const [hers, lang] = [draft.read('cart') as Data, draft.read('lang') as Data]
+    draft.signIn(signIn('bob', 'lang'))
+    hers['items'] = ['hers']
+    lang['is'] = 'fr'
+    expect(draft.has('cart')).toBe(false)
+    expect(draft.read('lang')).toBe(lang)
+    expect(commit(draft, { cart: { items: [1] }, lang: { is: 'en' } })?.data).toEqual({ lang: { is: 'fr' } })
+  })
+
+  it('E11: a value handed out before, of nobody else’s, still counts', () => {
+    const draft = new Draft()
+    draft.rebase(textsOf({ cart: { items: [1] } }), undefined)
+    const cart = draft.read('cart') as Data
+    draft.signIn(signIn('alice'))
+    cart['items'] = [2]
+    expect(draft.read('cart')).toBe(cart)
+    expect(commit(draft, { cart: { items: [1] } })?.data).toEqual({ cart: { items: [2] } })
+  })
+
+  it('A2, E11: until it is known whose it is, no key is answered without the load', () => {
+    const draft = new Draft()
+    draft.write('a', 1)
+    draft.signIn(signIn('bob'))
+    draft.write('b', 2)
+    expect([draft.isOwnerAwaited, draft.holds('a'), draft.holds('b')]).toEqual([true, false, false])
+    draft.rebase(textsOf({ n: 1 }), 'alice')
+    expect([draft.isOwnerAwaited, draft.holds('a'), draft.holds('b')]).toEqual([false, false, true])
+    draft.signIn(signIn('carol', 'b'))
+    expect([draft.isOwnerAwaited, draft.holds('b')]).toEqual([false, true])
+  })
+
+  it('E9: says whose it will be: who signed in last, else whose was loaded', () => {
+    const draft = new Draft()
+    expect(draft.userId).toBeUndefined()
+    draft.rebase(textsOf({ n: 1 }), 'alice')
+    expect(draft.userId).toBe('alice')
+    draft.signIn(signIn('bob'))
+    expect(draft.userId).toBe('bob')
+    const journal = draft.send()
+    expect(draft.userId).toBe('bob')
+    draft.lost(journal)
+    expect(draft.userId).toBeUndefined()
+  })
+
+  it('E11: once it is written, the session is his: a second one of his keeps all', () => {
+    const draft = new Draft()
+    draft.rebase(textsOf({ n: 1 }), 'alice')
+    draft.signIn(signIn('bob'))
+    draft.write('his', 1)
+    draft.settle()
+    draft.applied(draft.send(), textsOf({ his: 1 }), 'bob')
+    draft.signIn(signIn('bob'))
+    expect(commit(draft, { his: 1 }, 'bob')?.data).toEqual({ his: 1 })
+    draft.signIn(signIn('carol'))
+    expect(commit(draft, { his: 1 })?.data).toEqual({})
+  })
+
+  it('E4, E11: one that is begun while another is sent goes over that one’s', () => {
+    const draft = new Draft()
+    draft.rebase(textsOf({ n: 1 }), undefined)
+    draft.signIn(signIn('alice'))
+    draft.write('hers', 1)
+    draft.settle()
+    const journal = draft.send()
+    draft.signIn(signIn('bob'))
+    draft.write('his', 2)
+    expect(draft.keys()).toEqual(['his'])
+    draft.applied(journal, textsOf({ n: 1, hers: 1 }), 'alice')
+    expect([draft.keys(), draft.userId]).toEqual([['his'], 'bob'])
+    expect(commit(draft, { n: 1, hers: 1 })?.data).toEqual({ his: 2 })
+  })
+
+  it('E11: what was judged at the first attempt is not judged anew by whose it is at the second', () => {
+    const draft = new Draft()
+    draft.rebase(textsOf({ n: 1 }), 'alice')
+    draft.signIn(signIn('bob'))
+    const journal = draft.send()
+    draft.takeBack(journal)
+    draft.rebase(textsOf({ n: 1 }), 'bob')
+    expect(commit(draft, { n: 1 })?.data).toEqual({})
+  })
+
+  it('D9: what a refused save was to write is dropped whole, the sign-in included', () => {
+    const draft = new Draft()
+    draft.rebase(textsOf({ n: 1 }), 'alice')
+    draft.signIn(signIn('bob'))
+    draft.write('bad', () => {})
+    expect(() => draft.settle()).toThrow(SessionDataError)
+    const unsaved = draft.unsaved()
+    expect(draft.isStill(unsaved)).toBe(true)
+    draft.drop(unsaved)
+    expect([draft.userId, draft.hasSteps, draft.read('n')]).toEqual(['alice', false, 1])
+    expect(commit(draft, { n: 1 })).toBeUndefined()
+  })
+
+  it('D9: a sign-in since is a change, and is not dropped with it', () => {
+    const draft = new Draft()
+    draft.rebase(textsOf({ n: 1 }), 'alice')
+    draft.write('bad', () => {})
+    const unsaved = draft.unsaved()
+    draft.signIn(signIn('bob'))
+    expect(draft.isStill(unsaved)).toBe(false)
+    draft.drop(unsaved)
+    expect(draft.userId).toBe('bob')
+    expect(commit(draft, { n: 1 })?.data).toEqual({})
   })
 })
 
@@ -452,7 +746,7 @@ describe('a draft against a plain model', () => {
           const { texts, spent } = replay(journal.steps, stored)
           expect(spent, history.join(', ')).toBe(false)
           if (chance(0.5)) for (let steps = 0; steps < 3; steps++) step()
-          draft.applied(journal, texts)
+          draft.applied(journal, texts, undefined)
           history.push('applied')
           stored = texts
         }

@@ -2,9 +2,12 @@ import { describe, expect, it } from 'vitest'
 import {
   regenerates,
   replay,
-  userOf,
+  setsTimeouts,
+  signInOf,
+  stepsBesideSignIn,
   textAfter,
-  timeoutsOf,
+  timeoutsAfter,
+  type SignInStep,
   type Step,
 } from '../../../src/core/draft/journal.ts'
 import { SessionDataError } from '../../../src/core/errors.ts'
@@ -17,6 +20,16 @@ const take = (key: string, text?: string): Step =>
   text === undefined ? { type: 'take', key } : { type: 'take', key, first: { text } }
 const update = (key: string, fn: (current: any) => unknown): Step => ({ type: 'update', key, fn })
 const increment = (n = 0) => n + 1
+const signIn = (userId: string, more: Partial<SignInStep> = {}): SignInStep => ({
+  type: 'sign-in',
+  userId,
+  label: undefined,
+  keep: new Set(),
+  timeouts: { deadline: 1, idleTimeout: undefined, persistent: undefined },
+  ...more,
+})
+/** Over another user's session. */
+const signInOver = (...keep: string[]) => signIn('bob', { keep: new Set(keep), isOverAnother: true })
 
 function apply(steps: Step[], base: Texts) {
   const { texts, ...rest } = replay(steps, new Map(Object.entries(base)))
@@ -216,31 +229,200 @@ describe('what steps come to', () => {
   })
 
   const idle: Step = { type: 'timeouts', timeouts: { idleTimeout: 60, persistent: true } }
+  const regenerate: Step = { type: 'regenerate' }
 
-  it('S7, C5, E9: folds a new token, timeouts and the user out of them, each as it was said last', () => {
-    const steps = [set('a', '5'), idle, clear, { type: 'user', id: 'u1' } as const]
-    expect([regenerates(steps), timeoutsOf(steps), userOf(steps)]).toEqual([
-      false,
-      { idleTimeout: 60, persistent: true },
-      'u1',
-    ])
-    const more: Step[] = [
-      ...steps,
-      { type: 'regenerate' },
-      { type: 'user', id: 'u2' },
-      { type: 'timeouts', timeouts: { idleTimeout: false, deadline: 5 } },
-    ]
-    expect([regenerates(more), timeoutsOf(more), userOf(more)]).toEqual([
-      true,
-      { idleTimeout: false, persistent: true, deadline: 5 },
-      'u2',
-    ])
-    expect([regenerates([]), timeoutsOf([]), userOf([])]).toEqual([false, undefined, undefined])
+  it('S7, E9: folds a new token, timeouts and who signed in last out of them', () => {
+    const folded = (steps: Step[]) => [regenerates(steps), setsTimeouts(steps), signInOf(steps)?.userId]
+    expect(folded([])).toEqual([false, false, undefined])
+    expect(folded([set('a', '5'), clear])).toEqual([false, false, undefined])
+    expect(folded([set('a', '5'), idle, clear])).toEqual([false, true, undefined])
+    expect(folded([regenerate, set('a', '5')])).toEqual([true, false, undefined])
+    expect(folded([signIn('alice'), set('a', '5')])).toEqual([true, false, 'alice'])
+    expect(folded([signIn('alice'), idle, signIn('bob'), clear])).toEqual([true, true, 'bob'])
+  })
+
+  const timeouts = { deadline: 7, idleTimeout: undefined, persistent: undefined }
+  const timed = (own: Partial<typeof timeouts> | object) =>
+    signIn('alice', { timeouts: { ...timeouts, ...own } })
+  const lasting: Step = { type: 'timeouts', timeouts: { idleTimeout: false, deadline: 5 } }
+
+  it.each<[string, Step[], object]>([
+    ['nothing leaves them', [set('a', '5'), clear, regenerate], {}],
+    ['setTimeouts changes what it names, and nothing else', [idle], { idleTimeout: 60, persistent: true }],
+    ['each is as it was said last', [idle, lasting], { idleTimeout: false, persistent: true, deadline: 5 }],
+    ['a sign-in leaves nothing over', [timed({})], timeouts],
+    ['a sign-in has its own', [timed({ idleTimeout: 90 })], { ...timeouts, idleTimeout: 90 }],
+    ['setTimeouts before a sign-in is behind it', [idle, timed({})], timeouts],
+    ['setTimeouts after it counts', [timed({}), idle], { ...timeouts, idleTimeout: 60, persistent: true }],
+    [
+      'so does the last of two sign-ins',
+      [timed({ persistent: true }), timed({ deadline: 8 })],
+      { ...timeouts, deadline: 8 },
+    ],
+    [
+      'between two sign-ins all is moot',
+      [timed({}), idle, lasting, timed({ persistent: false })],
+      { ...timeouts, persistent: false },
+    ],
+  ])('C2, C5: the timeouts after them: %s', (_, steps, expected) => {
+    const before = { deadline: 9, idleTimeout: 30, persistent: false }
+    expect(timeoutsAfter(steps, before)).toEqual({ ...before, ...expected })
+    expect(timeoutsAfter(steps, { ...before, signedIn: 'not a timeout' } as never)).not.toHaveProperty(
+      'signedIn',
+    )
   })
 
   it('D2: none of these changes the data', () => {
-    const steps: Step[] = [idle, { type: 'regenerate' }, { type: 'user', id: 'u1' }]
+    const steps: Step[] = [idle, regenerate, signIn('alice')]
     expect(apply(steps, { a: '1' })).toEqual({ texts: { a: '1' }, changed: false, spent: false })
+  })
+})
+
+describe('a sign-in among the steps', () => {
+  it.each<[string, Step[], Texts, Texts]>([
+    ['over nobody keeps all', [signIn('alice')], { a: '1', b: '2' }, { a: '1', b: '2' }],
+    ['over his own keeps all', [signIn('alice', { isOverAnother: false })], { a: '1' }, { a: '1' }],
+    ['over another leaves nothing', [signInOver()], { a: '1', b: '2' }, {}],
+    ['over another leaves what it keeps', [signInOver('a', 'c')], { a: '1', b: '2' }, { a: '1' }],
+    ['a set before it is gone', [set('a', '5'), signInOver()], { a: '1' }, {}],
+    [
+      'a set before it, of a key that it keeps, stays',
+      [set('a', '5'), signInOver('a')],
+      { a: '1' },
+      { a: '5' },
+    ],
+    ['a set after it stays', [signInOver(), set('a', '5')], { a: '1', b: '2' }, { a: '5' }],
+    ['an update before it is gone', [update('a', increment), signInOver()], { a: '1' }, {}],
+    [
+      'an update before it, of a key that it keeps, stays',
+      [update('a', increment), signInOver('a')],
+      { a: '1' },
+      { a: '2' },
+    ],
+    [
+      'an update after it starts from nothing',
+      [signInOver(), update('a', increment)],
+      { a: '7' },
+      { a: '1' },
+    ],
+    [
+      'an update after it, of a key that it keeps, counts on',
+      [signInOver('a'), update('a', increment)],
+      { a: '7' },
+      { a: '8' },
+    ],
+    ['a clear before it leaves nothing to keep', [clear, signInOver('a')], { a: '1' }, {}],
+    ['a clear after it empties what it kept', [signInOver('a'), clear], { a: '1' }, {}],
+    [
+      'a clear between',
+      [set('a', '5'), clear, set('b', '6'), signInOver('a', 'b')],
+      { a: '1', b: '2' },
+      { b: '6' },
+    ],
+    [
+      'two: only what both keep is left',
+      [signInOver('a', 'b'), signInOver('b', 'c')],
+      { a: '1', b: '2', c: '3' },
+      { b: '2' },
+    ],
+    ['two: what was set between is gone', [signInOver(), set('a', '5'), signInOver()], { a: '1' }, {}],
+    [
+      'two: what was set between and is kept stays',
+      [signInOver(), set('a', '5'), signInOver('a')],
+      { a: '1' },
+      { a: '5' },
+    ],
+    [
+      'two of one user: what was set between stays',
+      [signInOver(), set('a', '5'), signIn('bob')],
+      { b: '1' },
+      { a: '5' },
+    ],
+    [
+      '__proto__ is kept like any other',
+      [signInOver('__proto__')],
+      JSON.parse('{"__proto__":"1","a":"2"}'),
+      JSON.parse('{"__proto__":"1"}'),
+    ],
+  ])('E11: %s', (_, steps, base, expected) => {
+    const before = new Map(Object.entries(base))
+    const { texts, spent } = replay(steps, before)
+    expect(new Map(texts)).toEqual(new Map(Object.entries(expected)))
+    expect(before).toEqual(new Map(Object.entries(base)))
+    expect(spent).toBe(false)
+    for (const key of ['a', 'b', 'c']) expect(textAfter(steps, key, base[key])).toBe(expected[key])
+  })
+
+  it.each<[string, Step[], Texts, Texts, boolean]>([
+    [
+      'a take before it, whose value is there, is not spent',
+      [take('a', '1'), signInOver()],
+      { a: '1' },
+      {},
+      false,
+    ],
+    ['a take before it, whose value is gone, is spent', [take('a', '1'), signInOver()], {}, {}, true],
+    [
+      'a take before it, whose value is a newer one, is spent',
+      [take('a', '1'), signInOver('a')],
+      { a: '2' },
+      { a: '2' },
+      true,
+    ],
+    ['a take after it claims nothing of another’s', [signInOver(), take('a')], { a: '2' }, {}, false],
+    [
+      'a take after it, of a key that it keeps, claims its value',
+      [signInOver('a'), take('a', '1')],
+      { a: '2' },
+      { a: '2' },
+      true,
+    ],
+    [
+      'a take after it, of a value that is there, takes it',
+      [signInOver('a'), take('a', '1')],
+      { a: '1' },
+      {},
+      false,
+    ],
+  ])('E1, E11: %s', (_, steps, base, texts, spent) => {
+    expect(apply(steps, base)).toMatchObject({ texts, spent })
+  })
+
+  it('D2: over another is a change where it leaves less than there was, and only there', () => {
+    expect(apply([signInOver()], { a: '1' }).changed).toBe(true)
+    expect(apply([signInOver('a')], { a: '1' }).changed).toBe(false)
+    expect(apply([signInOver()], {}).changed).toBe(false)
+    expect(apply([signInOver(), set('a', '1')], { a: '1' }).changed).toBe(false)
+  })
+
+  it('E11: makes what came before it moot: no update is run again, but on a key that it keeps', () => {
+    const never = update('a', () => expect.unreachable())
+    expect(() => apply([never, signInOver()], { a: '7' })).not.toThrow()
+    expect(() => apply([never, signInOver('a')], { a: '7' })).toThrow()
+    expect(() => apply([never, signIn('alice')], { a: '7' })).toThrow()
+  })
+
+  it('E7: what is left to do where another request signed the same user in first is all but the sign-in', () => {
+    const [before, after, idle] = [
+      set('a', '1'),
+      update('b', increment),
+      { type: 'timeouts', timeouts: {} } as Step,
+    ]
+    expect(stepsBesideSignIn([before, signIn('alice'), after])).toEqual([before, after])
+    expect(stepsBesideSignIn([before, { type: 'regenerate' }, signIn('alice'), idle, clear])).toEqual([
+      before,
+      idle,
+      clear,
+    ])
+    expect(stepsBesideSignIn([before, after])).toEqual([before, after])
+  })
+
+  it('E7, E11: and nothing of what was done to another’s session', () => {
+    const [before, between, after] = [set('a', '1'), set('b', '2'), set('c', '3')]
+    expect(stepsBesideSignIn([before, signInOver('a'), after])).toEqual([after])
+    expect(stepsBesideSignIn([before, signInOver(), between, signInOver(), after])).toEqual([after])
+    expect(stepsBesideSignIn([before, signInOver(), between, signIn('bob'), after])).toEqual([between, after])
+    expect(stepsBesideSignIn([before, signIn('alice'), between, signInOver(), after])).toEqual([after])
   })
 })
 

@@ -53,7 +53,7 @@ describe('generateToken', () => {
       files.filter((file) => pattern.test(readFileSync(new URL(file, SOURCES), 'utf8')))
     expect(using(/getRandomValues/)).toContain('core/http/token.ts')
     expect(using(/randomUUID/)).toEqual([])
-    const jittering = ['core/session/swap.ts', 'core/stores/breaker.ts']
+    const jittering = ['core/record/pause.ts', 'core/stores/breaker.ts']
     expect(using(/Math\s*\.\s*random|Math\[/).toSorted()).toEqual(jittering)
     for (const file of jittering) {
       const text = readFileSync(new URL(file, SOURCES), 'utf8')

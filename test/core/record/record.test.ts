@@ -8,6 +8,7 @@ import {
   nextRecord,
   remembers,
   type LiveRecord,
+  type SignedIn,
   type Tombstone,
 } from '../../../src/core/record/record.ts'
 
@@ -21,14 +22,25 @@ function live(data: Iterable<[string, unknown]> = [], envelope: Partial<LiveReco
   return {
     deadline: NOW + 1000,
     generation: 3,
-    writtenAt: NOW,
     writeIds: ids(3, 2, 1),
+    newIds: 1,
+    newSince: NOW,
     texts: new Map([...data].map(([key, value]) => [key, toJsonText(key, value)!])),
     ...envelope,
   }
 }
 
-const tombstone: Tombstone = { ended: 'regenerated', endedAt: NOW, writeId: 'id', successor: 'k'.repeat(43) }
+const tombstone: Tombstone = {
+  ended: 'regenerated',
+  endedAt: NOW,
+  writeId: 'id',
+  successor: { token: 'k'.repeat(43), userId: 'u1' },
+}
+const signedIn: SignedIn = {
+  userId: 'u1',
+  entryId: 'e'.repeat(22),
+  mark: { keyId: 'AAAAAA', storeKey: 's'.repeat(43), sealKey: 'k'.repeat(43) },
+}
 const textsOf = (record: LiveRecord | Tombstone | undefined) =>
   record && 'texts' in record ? [...record.texts] : undefined
 const roundTrip = (record: LiveRecord | Tombstone) => decodeRecord(encodeRecord(record))
@@ -46,7 +58,10 @@ describe('encoding a record', () => {
     ['timeouts of its own', live([], { idleTimeout: 60, persistent: false })],
     ['no idle timeout', live([], { idleTimeout: false, persistent: true })],
     ['a fractional time', live([], { deadline: NOW + 0.5 })],
-    ['a tombstone', tombstone],
+    ['who signed in', live([], { signedIn })],
+    ['who signed in, in words of any script', live([], { signedIn: { ...signedIn, userId: 'Zoë\n😀' } })],
+    ['a tombstone of a sign-in', tombstone],
+    ['a tombstone of a new token', { ...tombstone, successor: { token: 'k'.repeat(43) } }],
     ['a tombstone without successor', { ended: 'destroyed', endedAt: NOW, writeId: 'id' }],
   ])('G4: keeps %s', (_, record) => {
     expect(roundTrip(record)).toEqual(record)
@@ -107,7 +122,7 @@ describe('decoding bytes', () => {
     ['', [1, 2]],
     ['z', { a: '\n' }],
   ])
-  const genuine = [encodeRecord(record), encodeRecord(tombstone), encodeRecord(live())]
+  const genuine = [record, tombstone, live(), live([], { signedIn })].map(encodeRecord)
 
   /** `undefined`, or something that the rest of the code can work with. */
   function expectSound(bytes: Uint8Array) {
@@ -159,8 +174,19 @@ describe('decoding bytes', () => {
   })
 
   const withKeys = (keys: string) =>
-    `{"deadline":2,"generation":3,"writtenAt":4,"writeIds":"","keys":${keys}}`
+    `{"deadline":2,"generation":3,"writeIds":"","newIds":4,"newSince":5,"keys":${keys}}`
   const envelope = withKeys('[]')
+  const withSignIn = (value: unknown) => envelope.replace('{', `{"signedIn":${JSON.stringify(value)},`)
+  const withMark = (mark: unknown) => withSignIn({ ...signedIn, mark })
+  const withSuccessor = (successor: unknown) =>
+    JSON.stringify({ ended: 'regenerated', endedAt: 1, successor })
+
+  it('S45: what the cases below change is understood without their changes', () => {
+    expect(decodeRecord(Buffer.from(withSignIn(signedIn)))).toMatchObject({ signedIn })
+    const successor = { token: 'k'.repeat(43), userId: 'u1' }
+    expect(decodeRecord(Buffer.from(withSuccessor(successor)))).toMatchObject({ successor })
+  })
+
   it.each([
     ['nothing', ''],
     ['white space', '  \n \n '],
@@ -174,19 +200,53 @@ describe('decoding bytes', () => {
     ['an envelope with a deadline of null', envelope.replace('2', 'null')],
     ['an envelope with a deadline beyond all dates', envelope.replace('2', '1e300')],
     ['an envelope with half a generation', envelope.replace('3', '3.5')],
-    ['an envelope without the time of its last write', envelope.replace('"writtenAt":4,', '')],
+    ['an envelope with half a write id', envelope.replace('4', '4.5')],
+    ['an envelope without the age of its write ids', envelope.replace('"newSince":5,', '')],
     ['an envelope with an idle timeout of another type', envelope.replace('{', '{"idleTimeout":"60",')],
     ['an envelope with an idle timeout of 0', envelope.replace('{', '{"idleTimeout":0,')],
     ['an envelope with a persistence of another type', envelope.replace('{', '{"persistent":1,')],
-    ['an envelope with a mark of another type', envelope.replace('{', '{"mark":"u1",')],
-    ['an envelope with a mark of null', envelope.replace('{', '{"mark":null,')],
-    ['an envelope with a mark without keys', envelope.replace('{', '{"mark":{"keyId":"a","epoch":"b"},')],
+    ['an envelope with a sign-in of another type', withSignIn('u1')],
+    ['an envelope with a sign-in of null', withSignIn(null)],
+    ['an envelope with a sign-in of nobody', withSignIn({ ...signedIn, userId: undefined })],
+    ['an envelope with a sign-in of an empty user id', withSignIn({ ...signedIn, userId: '' })],
+    ['an envelope with a sign-in of a user id of another type', withSignIn({ ...signedIn, userId: 1 })],
+    ['an envelope with a sign-in without entry', withSignIn({ ...signedIn, entryId: undefined })],
+    ['an envelope with a sign-in of half an entry', withSignIn({ ...signedIn, entryId: 'e'.repeat(21) })],
+    [
+      'an envelope with a sign-in of an entry of another alphabet',
+      withSignIn({ ...signedIn, entryId: ' '.repeat(22) }),
+    ],
+    ['an envelope with a sign-in without mark', withSignIn({ ...signedIn, mark: undefined })],
+    ['an envelope with a mark of another type', withMark('s')],
+    ['an envelope with a mark without secret', withMark({ ...signedIn.mark, keyId: undefined })],
+    ['an envelope with a mark of a secret of another type', withMark({ ...signedIn.mark, keyId: 1 })],
+    ['an envelope with a mark without store key', withMark({ ...signedIn.mark, storeKey: undefined })],
+    [
+      'an envelope with a mark of a store key of another shape',
+      withMark({ ...signedIn.mark, storeKey: 's' }),
+    ],
+    ['an envelope with a mark without a key to seal it', withMark({ ...signedIn.mark, sealKey: undefined })],
+    [
+      'an envelope with a mark of a seal key of another shape',
+      withMark({ ...signedIn.mark, sealKey: 'k'.repeat(44) }),
+    ],
     ['an envelope under __proto__', `{"__proto__":${envelope}}`],
     ['a tombstone without time', '{"ended":"destroyed"}'],
     ['a tombstone with a time of another type', '{"ended":"destroyed","endedAt":"1"}'],
     ['a tombstone with a time beyond all dates', '{"ended":"destroyed","endedAt":1e300}'],
     ['a tombstone of another kind', '{"ended":true,"endedAt":1}'],
-    ['a tombstone with a successor that is no key', '{"ended":"regenerated","endedAt":1,"successor":"a b"}'],
+    ['a tombstone with a successor of another type', withSuccessor('k'.repeat(43))],
+    ['a tombstone with a successor of null', withSuccessor(null)],
+    ['a tombstone with a successor without token', withSuccessor({ userId: 'u1' })],
+    ['a tombstone with a successor that is no token', withSuccessor({ token: 'a b' })],
+    [
+      'a tombstone with a successor of an empty user id',
+      withSuccessor({ token: 'k'.repeat(43), userId: '' }),
+    ],
+    [
+      'a tombstone with a successor of a user id of another type',
+      withSuccessor({ token: 'k'.repeat(43), userId: 1 }),
+    ],
     ['a tombstone under __proto__', `{"__proto__":${JSON.stringify(tombstone)}}`],
     ['an envelope without keys', envelope.replace(',"keys":[]', '')],
     ['keys of another type', `${withKeys('"a"')}\n1`],
@@ -209,21 +269,34 @@ describe('decoding bytes', () => {
 describe('nextRecord', () => {
   const texts = new Map([['views', '2']])
 
-  it('E4: raises the generation, notes time and write id, takes the new texts and keeps the rest', () => {
-    const record = live([['views', 1]], { idleTimeout: 60, persistent: false })
+  it('E4: raises the generation, notes the write id, takes the new texts and keeps the rest', () => {
+    const record = live([['views', 1]], { idleTimeout: 60, persistent: false, signedIn })
     const before = structuredClone(record)
     expect(nextRecord(record, id(4), NOW + 1, texts)).toEqual({
       ...record,
       generation: 4,
-      writtenAt: NOW + 1,
       writeIds: ids(4, 3, 2, 1),
+      newIds: 2,
       texts,
     })
     expect(record).toEqual(before)
   })
 
+  it('C2, C5, E9: takes all of the terms that are given, those that are not there too', () => {
+    const record = live([['views', 1]], { idleTimeout: 60, persistent: false, signedIn })
+    const terms = { deadline: NOW + 5000, idleTimeout: undefined, persistent: undefined, signedIn: undefined }
+    expect(nextRecord(record, id(4), NOW + 1, texts, terms)).toEqual({
+      ...record,
+      ...terms,
+      generation: 4,
+      newIds: 2,
+      writeIds: ids(4, 3, 2, 1),
+      texts,
+    })
+  })
+
   it('E4: keeps the last 256 write ids, newest first', () => {
-    let record = live([], { generation: 0, writeIds: '' })
+    let record = live([], { generation: 0, writeIds: '', newIds: 0 })
     for (let write = 1; write <= 300; write++) record = nextRecord(record, id(write), NOW, texts)
     expect(record.generation).toBe(300)
     expect(record.writeIds).toBe(ids(...Array.from({ length: 256 }, (_, index) => 300 - index)))
@@ -231,30 +304,62 @@ describe('nextRecord', () => {
 
   it.each([
     [0, ids('new', 3, 2, 1)],
-    [2000, ids('new', 3, 2, 1)],
-    [2001, ids('new')],
+    [2_999, ids('new', 3, 2, 1)],
+    [3_000, ids('new', 3)],
+    [5_999, ids('new', 3)],
+    [6_000, ids('new')],
     [86_400_000, ids('new')],
-    [-5000, ids('new', 3, 2, 1)],
-  ])('E4: forgets write ids only after more than 2 s of quiet: %i ms', (elapsed, writeIds) => {
+    [-5_000, ids('new', 3, 2, 1)],
+    [-86_400_000, ids('new', 3, 2, 1)],
+  ])('E4: forgets write ids that are older than 3 s, at the latest after 6: %i ms', (elapsed, writeIds) => {
     expect(nextRecord(live(), id('new'), NOW + elapsed, texts)).toMatchObject({ generation: 4, writeIds })
   })
 
-  it('E4: counts the quiet from the last write, not from the first', () => {
-    let record = live([], { writeIds: ids(0) })
-    for (let write = 1; write <= 10; write++)
-      record = nextRecord(record, id(write), NOW + write * 1900, texts)
-    expect(record.writeIds).toBe(ids(10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0))
+  /** Writes at these times, and says of each record how old its ids are, the newest first. */
+  const agesAfter = (times: readonly number[]) => {
+    let record = live([], { generation: 0, writeIds: '', newIds: 0, newSince: NOW })
+    return times.map((time, index) => {
+      record = nextRecord(record, id(index), NOW + time, texts)
+      expect(lastForgotten(record)).toBe(index + 1 - record.writeIds.length / 12)
+      return record.writeIds.split(' ').slice(0, -1).map((name) => time - times[Number.parseInt(name, 10)]!) // prettier-ignore
+    })
+  }
+
+  it('E4: written 8 times a second for a minute, keeps all ids of the last 3 s and none of 6 s ago', () => {
+    const times = Array.from({ length: 480 }, (_, index) => index * 125)
+    for (const [index, ages] of agesAfter(times).entries()) {
+      expect(ages.length).toBeLessThanOrEqual(48)
+      expect(Math.max(...ages)).toBeLessThan(6_000)
+      expect(ages).toEqual(Array.from(ages, (_, older) => older * 125))
+      expect(ages.length).toBeGreaterThanOrEqual(Math.min(index + 1, 24))
+    }
   })
 
-  it('E4: the generation minus the ids kept is the last write that is forgotten', () => {
-    let record = live([], { generation: 0, writeIds: '' })
-    const times = [0, 1, 2, 3000, 3001, 9000]
-    const forgotten = times.map((time, index) => {
-      record = nextRecord(record, id(index + 1), NOW + time, texts)
-      return lastForgotten(record)
-    })
-    expect(forgotten).toEqual([0, 0, 0, 3, 3, 5])
+  it('E4: keeps every id for 3 s at whatever pace, and cuts none but from the old end', () => {
+    for (let round = 0; round < 200; round++) {
+      let time = 0
+      const times = Array.from({ length: 60 }, () => (time += Math.floor(Math.random() ** 4 * 5_000)))
+      for (const [index, ages] of agesAfter(times).entries()) {
+        const all = times.slice(0, index + 1).map((each) => times[index]! - each)
+        expect(ages).toEqual(all.toReversed().slice(0, ages.length))
+        expect(ages.length).toBeGreaterThanOrEqual(all.filter((age) => age < 3_000).length)
+      }
+    }
   })
+
+  it.each([-3_600_000, -3_000, -10, 10, 3_000, 3_600_000])(
+    'E4: two servers whose clocks are %i ms apart keep at most 256 ids, and the last forgotten is the truth',
+    (apart) => {
+      let record = live([], { generation: 0, writeIds: '', newIds: 0, newSince: NOW })
+      for (let write = 1; write <= 1_000; write++) {
+        record = nextRecord(record, id(write), NOW + write * 20 + (write % 2) * apart, texts)
+        const kept = record.writeIds.length / 12
+        expect(kept).toBeLessThanOrEqual(256)
+        expect(record.writeIds).toBe(ids(...Array.from({ length: kept }, (_, index) => write - index)))
+        expect(lastForgotten(record)).toBe(write - kept)
+      }
+    },
+  )
 })
 
 describe('remembers', () => {

@@ -40,7 +40,7 @@ describe.each(stores)('sealing on $name', ({ open }) => {
     const altered = genuine.slice()
     altered[20] = (altered[20] as number) ^ 1
     const strangers = new Keyring('__Host-session', () => [new TextEncoder().encode(newSecret)])
-    const envelope = '{"deadline":9e15,"generation":1,"writtenAt":0,"writeIds":"","keys":["user"]}'
+    const envelope = '{"deadline":9e15,"generation":1,"writeIds":"","newIds":0,"newSince":0,"keys":["user"]}'
     const plaintext = new TextEncoder().encode(`${envelope}\n"root"`)
     const forgeries = [
       await bytesOf(others.key),

@@ -1,25 +1,39 @@
-import { describe, expect, it } from 'vitest'
-import { createSessionManager } from '../../../src/core/index.ts'
+import { describe, expect, it, vi } from 'vitest'
+import { createSessionManager, type Session } from '../../../src/core/index.ts'
 
 const open = () => createSessionManager().open(undefined) as any
 
 describe('a property written on a session', () => {
+  const writes = (name: string): [string, (session: any) => unknown][] => [
+    ['in sloppy code', new Function('session', `session.${name} = 'u1'`) as never],
+    ['in strict code', (session) => (session[name] = 'u1')],
+    ['counted up', (session) => session[name]++],
+    ['by Object.assign', (session) => Object.assign(session, { [name]: 'u1' })],
+    ['by Reflect.set', (session) => Reflect.set(session, name, 'u1')],
+    ['on an object that inherits from it', (session) => (Object.create(session)[name] = 'u1')],
+  ]
+
   it.each<[string, (session: any) => unknown]>([
-    ['in sloppy code', new Function('session', "session.userId = 'u1'") as never],
-    ['in strict code', (session) => (session.userId = 'u1')],
-    ['counted up', (session) => session['userId']++],
-    ['by Object.assign', (session) => Object.assign(session, { userId: 'u1' })],
-    ['by Reflect.set', (session) => Reflect.set(session, 'userId', 'u1')],
-    ['by ??=', (session) => (session.userId ??= 'u1')],
-    ['on an object that inherits from it', (session) => (Object.create(session).userId = 'u1')],
+    ...writes('user'),
+    ['by ??=', (session) => (session.user ??= 'u1')],
   ])('L2: throws and says what to write: %s', async (_, write) => {
     const session = open()
     expect(() => write(session)).toThrow(
-      new TypeError("a session has no property userId: write session.set('userId', value)"),
+      new TypeError("a session has no property user: write session.set('user', value)"),
     )
     expect(Object.keys(session)).toEqual([])
-    session.set('userId', 'u1')
-    expect(await session.get('userId')).toBe('u1')
+    session.set('user', 'u1')
+    expect(await session.get('user')).toBe('u1')
+  })
+
+  it.each(writes('userId'))('L2: a user id written says how to sign in: %s', async (_, write) => {
+    const session = open()
+    expect(() => write(session)).toThrow(
+      new TypeError('a session has no property userId to write: write session.signIn(userId)'),
+    )
+    expect(Object.keys(session)).toEqual([])
+    session.signIn('u1')
+    expect(await session.userId()).toBe('u1')
   })
 
   it('L2: whatever it is called', () => {
@@ -36,11 +50,15 @@ describe('a property written on a session', () => {
     expect(await session.get('userId')).toBe('spied')
     delete session.get
     expect(await session.get('userId')).toBeUndefined()
+    const spied = vi.spyOn(session as Session, 'userId').mockResolvedValue('spied')
+    expect(await session.userId()).toBe('spied')
+    spied.mockRestore()
+    expect(await session.userId()).toBeUndefined()
   })
 
   it('L2: reading is harmless', () => {
     const session = open()
-    expect([JSON.stringify(session), { ...session }, session.userId, 'userId' in session]).toEqual([
+    expect([JSON.stringify(session), { ...session }, session.user, 'user' in session]).toEqual([
       '{}',
       {},
       undefined,

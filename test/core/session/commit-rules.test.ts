@@ -269,8 +269,8 @@ describe.each(stores)('the commit on $name', ({ open }) => {
       (late) => late.take('user'),
       (late) => late.regenerateId(),
       (late) => late.destroy(),
-      (late) => late.setTimeouts({ idle: 5 }),
-      (late) => late.setSubject('u1'),
+      (late) => late.setTimeouts({ idle: false }),
+      (late) => late.signIn('u1'),
       (late) => late.save(),
     ]
     const committed = expect.objectContaining({ code: 'ERR_SESSION_COMMITTED' })

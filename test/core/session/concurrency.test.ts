@@ -310,9 +310,9 @@ describe.each(stores)('concurrency on $name', ({ open }) => {
         },
       ],
       [
-        'the record was quiet for 2 s and then written',
+        'the record was quiet for 6 s and then written',
         async (cookie: string) => {
-          bench.clock.ms += 2_001
+          bench.clock.ms += 6_000
           await write(cookie, (s) => s.update('n', plusOne))
           return 2
         },

@@ -28,7 +28,7 @@ describe.each(stores)('expiry on $name', ({ open }) => {
   })
 
   it('C1: a session with an idle timeout of its own is touched once more with that one', async () => {
-    for (const idle of [60, 2 * HOUR]) {
+    for (const idle of [HOUR, 2 * HOUR]) {
       const cookie = await begin()
       await visitOk(bench.manager, cookie, (session) => session.setTimeouts({ idle }))
       bench.forget()
@@ -146,6 +146,11 @@ describe.each(stores)('expiry on $name', ({ open }) => {
         expect(() => session.setTimeouts({ absolute: wrong })).toThrow(RangeError)
         expect(() => session.setTimeouts({ idle: wrong })).toThrow(RangeError)
       }
+      expect(() => session.setTimeouts({ idle: HOUR - 1 })).toThrow(
+        new RangeError(
+          "idle: expected at least the manager's 3600 seconds, got 3599; for a stricter area make a manager of its own",
+        ),
+      )
       expect(() => session.setTimeouts({ idle: '1' as never })).toThrow(TypeError)
       expect(() => session.setTimeouts({ persistent: 'no' as never })).toThrow(TypeError)
       expect(() => session.setTimeouts({ idleTimeout: 5 } as never)).toThrow(TypeError)
@@ -161,6 +166,22 @@ describe.each(stores)('expiry on $name', ({ open }) => {
       session.set('user', 'u1')
     })
     expect(bench.events()).toEqual(['created'])
+  })
+
+  it('C5: where the manager has no idle timeout, no session can have one: a load would not hold it to that', async () => {
+    const manager = bench.another({ idleTimeout: false })
+    const { cookie } = await visitOk(manager, undefined, (session) => {
+      for (const idle of [1, HOUR, 34_560_000]) {
+        expect(() => session.setTimeouts({ idle })).toThrow(
+          /^idle: expected false, as the manager has it, got/,
+        )
+      }
+      session.setTimeouts({ idle: false })
+      session.set('user', 'u1')
+    })
+    bench.forget()
+    expect((await visitOk(manager, cookie, (session) => session.exists())).result).toBe(true)
+    expect(new Set(bench.store.ttls)).toEqual(new Set([DAY]))
   })
 })
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { SessionEndedError, StoreUnavailableError } from '../../../src/core/index.ts'
+import { SessionConflictError, SessionEndedError, StoreUnavailableError } from '../../../src/core/index.ts'
 import { useBench } from '../../support/managers.ts'
 import { stores } from '../../support/stores.ts'
-import { failing } from '../../support/tampered-store.ts'
+import { failing, TamperedStore } from '../../support/tampered-store.ts'
 import { visit, visitOk } from '../../support/visit.ts'
 
 const BUDGET_MS = 600
@@ -50,13 +50,16 @@ describe.each(stores)('found by the model on $name', ({ open }) => {
     })
   })
 
-  it.each([3_600, 604_800])(
-    'C1, E4: an idle timeout of %i s of its own holds though the reply to its save was lost',
-    async (idle) => {
+  it.each<[number | false, number]>([
+    [604_800, 604_800],
+    [false, 1_209_600],
+  ])(
+    'C1, E4: an idle timeout of its own, %s, holds though the reply to its save was lost',
+    async (idle, ttl) => {
       const cookie = await bench.begin({ n: 1 })
       bench.store.after = failing('replace')
       await visitOk(bench.manager, cookie, (session) => session.setTimeouts({ idle }))
-      expect(bench.store.ttls.at(-1)).toBe(idle)
+      expect(bench.store.ttls.at(-1)).toBe(ttl)
     },
   )
 
@@ -67,10 +70,10 @@ describe.each(stores)('found by the model on $name', ({ open }) => {
       await session.exists()
       await elsewhere(cookie, (other) => {
         other.delete('flash')
-        other.setTimeouts({ idle: 3_600 })
+        other.setTimeouts({ idle: 604_800 })
       })
     })
-    expect(bench.store.ttls.at(-1)).toBe(3_600)
+    expect(bench.store.ttls.at(-1)).toBe(604_800)
   })
 
   it('E5: what save handed out is not sent when the session turns out to have ended', async () => {
@@ -116,22 +119,27 @@ describe.each(stores)('found by the model on $name', ({ open }) => {
 
   const newUser = (what: string) => `a user ${what}, on ${store.current.constructor.name}`
 
-  it('E9: setSubject does not revive a session that another request tied to that user, who was revoked since', async () => {
+  it('E7, E9: a sign-in does not revive a session that another request signed the same user in to, who was revoked since', async () => {
     const user = newUser('revoked')
     const cookie = await bench.begin({ user })
-    await visit(bench.manager, cookie, async (session) => {
+    let successor = ''
+    const { error, setCookie } = await visit(bench.manager, cookie, async (session) => {
       await session.exists()
-      await elsewhere(cookie, (other) => other.setSubject(user))
+      successor = (await elsewhere(cookie, (other) => other.signIn(user))).cookie
       await bench.another().revokeAll(user)
-      session.setSubject(user)
+      session.signIn(user)
     })
-    expect(await read(cookie)).toEqual({})
+    expect(error).toBeInstanceOf(SessionEndedError)
+    expect(setCookie).toBeUndefined()
+    expect(successor).not.toBe(cookie)
+    expect([await read(cookie), await read(successor)]).toEqual([{}, {}])
+    expect(await bench.manager.listSessions(user)).toEqual([])
   })
 
-  it('E9: a sign-in that is saved anew after a failure is tied to the mark as it stands by then', async () => {
+  it('E9: a sign-in that is saved anew after a failure is listed in the mark as it stands by then', async () => {
     const user = newUser('signed in at the second try')
     const { cookie } = await visitOk(bench.manager, undefined, async (session) => {
-      session.setSubject(user)
+      session.signIn(user)
       session.set('user', user)
       bench.store.before = (operation, key) => {
         if (key !== bench.store.keys[0]) failing('add')(operation)
@@ -142,5 +150,178 @@ describe.each(stores)('found by the model on $name', ({ open }) => {
       await session.save()
     })
     expect(await read(cookie)).toEqual({ user })
+    expect(await bench.manager.listSessions(user)).toHaveLength(1)
+  })
+
+  describe('users', () => {
+    const user = (what: string) => `one whose ${what}, on ${store.current.constructor.name}`
+    const signedIn = async (userId: string, options = {}) => {
+      const { cookie } = await visitOk(bench.manager, undefined, (session) => session.signIn(userId, options))
+      return cookie
+    }
+    const owner = async (cookie: string) =>
+      (await visitOk(bench.manager, cookie, (session) => session.userId())).result
+
+    it('E6: an ordinary write to a session that ended moments ago asks nothing more of the store', async () => {
+      const cookie = await bench.begin({ n: 1 })
+      await elsewhere(cookie, (session) => session.regenerateId())
+      await visitOk(bench.manager, cookie, async (session) => {
+        await session.exists()
+        bench.forget()
+        session.set('n', 2)
+      })
+      expect(bench.store.operations).toEqual([])
+      expect(bench.events()).toContain('dropped')
+    })
+
+    it('C2, E7: timeouts that were set before a sign-in are no part of what it is answered with', async () => {
+      const cookie = await bench.begin({ n: 1 })
+      await elsewhere(cookie, (session) => session.signIn(user('sign-in is repeated')))
+      const { setCookie } = await visitOk(bench.manager, cookie, (session) => {
+        session.setTimeouts({ absolute: 45 })
+        session.signIn(user('sign-in is repeated'))
+      })
+      expect(setCookie).toContain('Max-Age=1209600')
+    })
+
+    it("E11: a value that was set before a sign-in over another's session is gone for an update and a take, too", async () => {
+      const cookie = await signedIn(user('value must not be seen'))
+      const { result } = await visitOk(bench.manager, cookie, async (session) => {
+        session.set('n', 1)
+        session.set('ticket', 'T1')
+        session.signIn(user('session begins with nothing'))
+        return [await session.update('n', (n: number = 0) => n + 1), await session.take('ticket')]
+      })
+      expect(result).toEqual([1, undefined])
+    })
+
+    it("E7: a double click over another's session is one session", async () => {
+      const cookie = await signedIn(user('session is signed in over'))
+      const bob = user('click is doubled')
+      let first = ''
+      const { cookie: second, error } = await visit(bench.manager, cookie, async (session) => {
+        await session.exists()
+        session.signIn(bob)
+        first = (await elsewhere(cookie, (other) => other.signIn(bob))).cookie
+      })
+      expect(error).toBeUndefined()
+      expect(second).toBe(first)
+      expect(await bench.manager.listSessions(bob)).toHaveLength(1)
+    })
+
+    it('E7: who signs in again over his session, over which somebody else has signed in, starts afresh', async () => {
+      const [ann, bob] = [user('session is taken over'), user('session took over')]
+      const cookie = await signedIn(ann)
+      const { cookie: second, error } = await visit(bench.manager, cookie, async (session) => {
+        await session.exists()
+        session.signIn(ann)
+        await elsewhere(cookie, (other) => other.signIn(bob))
+      })
+      expect(error).toBeUndefined()
+      expect(await owner(second)).toBe(ann)
+    })
+
+    it('E10: a session stays listed when timeouts were set that did not come to be', async () => {
+      const ann = user('timeouts were lost')
+      const cookie = await signedIn(ann)
+      let successor = ''
+      await visit(bench.manager, cookie, async (session) => {
+        await session.exists()
+        session.setTimeouts({ absolute: 45 })
+        successor = (await elsewhere(cookie, (other) => other.regenerateId())).cookie
+      })
+      bench.clock.ms += 46_000
+      expect(await owner(successor)).toBe(ann)
+      expect(await bench.manager.listSessions(ann)).toHaveLength(1)
+    })
+
+    it('E10: a session is listed as long as its record says, though two set timeouts at once', async () => {
+      const ann = user('timeouts met')
+      const cookie = await signedIn(ann)
+      await visitOk(bench.manager, cookie, async (session) => {
+        await session.exists()
+        await elsewhere(cookie, (other) => other.setTimeouts({ idle: false }))
+        session.setTimeouts({ persistent: true })
+      })
+      bench.clock.ms += 100_000_000
+      expect(await bench.manager.listSessions(ann)).toHaveLength(1)
+    })
+
+    it('E9: two sign-ins at once, where one session is allowed, do not end each other', async () => {
+      const ann = user('sign-ins meet')
+      await signedIn(ann)
+      // Each is held when its record and its entry are written: the first before it looks whom to end, the second after.
+      const signIn = (isHeld: (operation: string) => boolean) => {
+        const own = new TamperedStore(store.current)
+        const [held, released] = [gate(), gate()]
+        own.before = (operation) => {
+          const written = own.operations.slice(0, -1).filter((each) => each !== 'get').length
+          if (written < 2 || !isHeld(operation)) return undefined
+          held.open()
+          return released.isOpen
+        }
+        const manager = bench.another({ store: own, maxSessionsPerUser: 1 })
+        const done = visitOk(manager, undefined, (session) => session.signIn(ann))
+        return { held: held.isOpen, release: released.open, done }
+      }
+      const first = signIn((operation) => operation === 'get')
+      await first.held
+      const second = signIn((operation) => operation !== 'get')
+      await second.held
+      first.release()
+      const cookies = [(await first.done).cookie]
+      second.release()
+      cookies.push((await second.done).cookie)
+      const owners = [await owner(cookies[0]!), await owner(cookies[1]!)]
+      expect(owners.filter((userId) => userId === ann)).toHaveLength(1)
+    })
+
+    it('D9: an outage that was answered stays answered when a read shows whose session it is', async () => {
+      const [ann, bob] = [user('store was down'), user('sign-in met an outage')]
+      const cookie = await signedIn(ann)
+      const { setCookie } = await visitOk(bench.manager, cookie, async (session) => {
+        session.set('n', 1)
+        session.signIn(bob)
+        bench.store.before = failing('get')
+        await expect(session.save()).rejects.toThrow(StoreUnavailableError)
+        await session.exists()
+      })
+      expect(setCookie).toBeUndefined()
+      expect(await owner(cookie)).toBe(ann)
+    })
+
+    it('E10: a sign-in that is rejected for a value that was spent is not listed, though a reply was lost', async () => {
+      const cookie = await bench.begin({ ticket: 'T1' })
+      const ann = user('ticket was spent')
+      await visit(
+        bench.manager,
+        cookie,
+        async (session) => {
+          await session.take('ticket')
+          session.signIn(ann)
+          await elsewhere(cookie, async (other) => {
+            await other.take('ticket')
+          })
+          bench.store.before = failing('replace')
+          await expect(session.save()).rejects.toThrow(SessionConflictError)
+        },
+        { status: 500 },
+      )
+      await expect.poll(() => bench.manager.listSessions(ann)).toEqual([])
+    })
+
+    it('E10: timeouts that are set shorter are told to the list', async () => {
+      const ann = user('session is to end soon')
+      const cookie = await signedIn(ann)
+      await visitOk(bench.manager, cookie, (session) => session.setTimeouts({ absolute: 45 }))
+      bench.clock.ms += 46_000
+      expect(await bench.manager.listSessions(ann)).toEqual([])
+    })
   })
 })
+
+function gate(): { isOpen: Promise<void>; open: () => void } {
+  let open!: () => void
+  const isOpen = new Promise<void>((resolve) => (open = resolve))
+  return { isOpen, open }
+}

@@ -13,11 +13,11 @@ describe('MemoryStore', () => {
     expect(found.map(Boolean)).toEqual([false, false, true, true, true])
   })
 
-  it('counts reading as use', async () => {
+  it.each([100, undefined])('counts reading as use, with a time to live of %s', async (ttl) => {
     const store = new MemoryStore({ maxRecords: 2 })
     await store.add('read', bytes, 100)
     await store.add('unread', bytes, 100)
-    await store.get('read', 100)
+    await store.get('read', ttl)
     await store.add('new', bytes, 100)
     expect(await store.get('read', 100)).toBeDefined()
     expect(await store.get('unread', 100)).toBeUndefined()
@@ -56,6 +56,17 @@ describe('MemoryStore', () => {
     expect(await store.get('key', 10)).toBeDefined()
     now += 10_000
     expect(await store.get('key', 10)).toBeUndefined()
+    expect(store.size).toBe(0)
+  })
+
+  it('lets a record that is read without a time to live run out when it would have, to the millisecond', async () => {
+    let now = 1_000_000
+    const store = new MemoryStore({ now: () => now })
+    await store.add('key', bytes, 10)
+    now += 9_999
+    expect(await store.get('key', undefined)).toBeDefined()
+    now += 1
+    expect(await store.get('key', undefined)).toBeUndefined()
     expect(store.size).toBe(0)
   })
 

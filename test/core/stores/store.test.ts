@@ -56,6 +56,16 @@ describe('MemcachedStore', () => {
     expect(await remaining(shortened)).toBeCloseTo(100, -1)
   })
 
+  it('leaves the time to live alone where a read comes without one', async () => {
+    const [written, shortened] = [newKey(), newKey()]
+    await store.add(written, apples, 1000)
+    await store.add(shortened, apples, 1000)
+    await store.get(shortened, 100)
+    for (const key of [written, shortened]) expect(await store.get(key, undefined)).toBeDefined()
+    expect(await remaining(written)).toBeCloseTo(1000, -1)
+    expect(await remaining(shortened)).toBeCloseTo(100, -1)
+  })
+
   it('C3: every write brings its own time to live', async () => {
     const [set, replaced] = [newKey(), newKey()]
     const version = await store.add(replaced, apples, 1000)
@@ -80,22 +90,40 @@ describe('MemcachedStore', () => {
 describe.each(stores)('$name', ({ open }) => {
   const store = open()
 
-  it.each([0, -1, NaN, 1.5, Infinity, '60'])('says what is wrong with a time to live of %s', async (ttl) => {
+  it.each([0, -1, NaN, 1.5, Infinity, '60', null])(
+    'says what is wrong with a time to live of %s',
+    async (ttl) => {
+      const { current } = store
+      const key = newKey()
+      const version = await current.add(key, apples, 100)
+      const kind = typeof ttl === 'number' ? RangeError : TypeError
+      const refused = ttl as number
+      const outcomes = await Promise.allSettled([
+        current.get(key, refused),
+        current.set(key, apples, refused),
+        current.replace(key, apples, refused, version),
+        current.add(newKey(), apples, refused),
+      ])
+      for (const outcome of outcomes) {
+        expect(outcome).toEqual({ status: 'rejected', reason: expect.any(kind) })
+        const { message } = (outcome as PromiseRejectedResult).reason as Error
+        expect(message).toContain('ttl: expected whole seconds of 1 or more, got ')
+      }
+    },
+  )
+
+  it('takes no write without a time to live', async () => {
     const { current } = store
     const key = newKey()
     const version = await current.add(key, apples, 100)
-    const kind = typeof ttl === 'number' ? RangeError : TypeError
-    const refused = ttl as number
+    const none = undefined as unknown as number
     const outcomes = await Promise.allSettled([
-      current.get(key, refused),
-      current.set(key, apples, refused),
-      current.replace(key, apples, refused, version),
-      current.add(newKey(), apples, refused),
+      current.set(key, apples, none),
+      current.replace(key, apples, none, version),
+      current.add(newKey(), apples, none),
     ])
-    for (const outcome of outcomes) {
-      expect(outcome).toEqual({ status: 'rejected', reason: expect.any(kind) })
-      const { message } = (outcome as PromiseRejectedResult).reason as Error
-      expect(message).toContain('ttl: expected whole seconds of 1 or more, got ')
-    }
+    for (const outcome of outcomes)
+      expect(outcome).toEqual({ status: 'rejected', reason: expect.any(TypeError) })
+    expect(await current.get(key, undefined)).toMatchObject({ version })
   })
 })

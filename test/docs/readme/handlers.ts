@@ -1,12 +1,10 @@
 import { type Session, type SessionManager, StoreUnavailableError } from 'holdfast'
 
-type Data = { userId: string; cart: string[]; flash: string; coupon: string; lines: number }
+type Data = { cart: string[]; flash: string; coupon: string; lines: number }
 
-/** "Remember me": timeouts of this session's own. */
+/** Once the password was right; "remember me" is timeouts of this session's own. */
 export async function signIn(session: Session<Data>, userId: string, remember: boolean) {
-  session.regenerateId() // on every change of privilege
-  session.set('userId', userId)
-  if (remember) session.setTimeouts({ idle: 30 * 86_400, absolute: 90 * 86_400 })
+  session.signIn(userId, remember ? { idle: 30 * 86_400, absolute: 90 * 86_400 } : {})
 }
 
 /** Of parallel requests each adds its item. With `get`, `push` and `set` the last one would overwrite the others' cart. */
@@ -30,7 +28,7 @@ export async function redeem(session: Session<Data>) {
 /** A page that can do without its session renders in an outage. */
 export async function greeting(session: Session<Data>) {
   try {
-    return `Hello, ${(await session.get('userId')) ?? 'stranger'}`
+    return `Hello, ${(await session.userId()) ?? 'stranger'}`
   } catch (error) {
     if (error instanceof StoreUnavailableError) return 'Hello'
     throw error

@@ -2,18 +2,17 @@ import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { session } from 'holdfast/hono'
 
-type Data = { userId: string; cart: string[]; views: number }
+type Data = { cart: string[]; views: number }
 
 const app = new Hono().use(session<Data>())
 
 app.get('/', async (c) => {
   const { session } = c.var
   const views = await session.update('views', (n = 0) => n + 1)
-  return c.text(`view ${views} of ${(await session.get('userId')) ?? 'nobody'}`)
+  return c.text(`view ${views} of ${(await session.userId()) ?? 'nobody'}`)
 })
 app.post('/login', (c) => {
-  c.var.session.regenerateId()
-  c.var.session.set('userId', 'u1')
+  c.var.session.signIn('u1')
   return c.redirect('/')
 })
 app.post('/logout', (c) => {

@@ -2,7 +2,7 @@
 import { createSessionManager, MemoryStore, StoreUnavailableError, type Session } from 'holdfast'
 import { withSession } from 'holdfast/fetch'
 import { MemcachedStore, type MemcachedStoreOptions } from 'holdfast/memcached'
-import { issueSession, sessionStoreContract } from 'holdfast/testing'
+import { issueSession, readSession, sessionStoreContract } from 'holdfast/testing'
 
 type Data = { userId: string; views: number }
 
@@ -25,5 +25,6 @@ export const serve: (request: Request) => Promise<Response> = withSession(
 // @ts-expect-error a Date
 createSessionManager<{ at: Date }>()
 export const cookie: Promise<string> = issueSession(manager, { userId: 'u1' })
+export const held: Promise<{ userId?: string } | undefined> = readSession(manager, new Response())
 export const names: string[] = sessionStoreContract(() => new MemoryStore()).map(({ name }) => name)
 export const answer: Response = new StoreUnavailableError('get', 'no answer').getResponse()

@@ -1,7 +1,7 @@
 import { createSessionManager } from 'holdfast'
 import { withSession } from 'holdfast/fetch'
 
-const manager = createSessionManager<{ userId: string; views: number }>()
+const manager = createSessionManager<{ views: number }>()
 
 export default {
   port: Number(process.env['PORT'] ?? 3000),
@@ -11,8 +11,7 @@ export default {
     }),
     '/login': {
       POST: withSession(manager, (_request, session) => {
-        session.regenerateId()
-        session.set('userId', 'u1')
+        session.signIn('u1')
         return goHome()
       }),
     },

@@ -2,7 +2,7 @@ import { Elysia } from 'elysia'
 import type { Session } from 'holdfast'
 import { withSession } from 'holdfast/fetch'
 
-type Data = { userId: string; views: number }
+type Data = { views: number }
 
 const sessions = new WeakMap<Request, Session<Data>>()
 
@@ -11,8 +11,7 @@ const app = new Elysia()
   .onError(({ error }) => ('getResponse' in error ? (error.getResponse as () => Response)() : undefined))
   .get('/', async ({ session }) => `view ${await session.update('views', (n = 0) => n + 1)}`)
   .post('/login', ({ session, redirect }) => {
-    session.regenerateId()
-    session.set('userId', 'u1')
+    session.signIn('u1')
     return redirect('/')
   })
   .post('/logout', ({ session, redirect }) => {

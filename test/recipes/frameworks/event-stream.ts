@@ -1,11 +1,11 @@
 import type { SessionManager } from 'holdfast'
 import { withSession } from 'holdfast/fetch'
 
-type Data = { userId: string; seen: number }
+type Data = { seen: number }
 
 export function streamNews(manager: SessionManager<Data>, news: () => AsyncIterator<string>) {
   return withSession(manager, async (request, session) => {
-    if ((await session.get('userId')) === undefined) return new Response(null, { status: 401 })
+    if ((await session.userId()) === undefined) return new Response(null, { status: 401 })
     const cookie = request.headers.get('cookie')
     const items = news()
     const body = new ReadableStream<string>({

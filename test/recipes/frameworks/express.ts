@@ -2,7 +2,7 @@ import express from 'express'
 import type { Session } from 'holdfast'
 import { session } from 'holdfast/node'
 
-type Data = { userId: string; views: number }
+type Data = { views: number }
 
 declare global {
   namespace Express {
@@ -18,8 +18,7 @@ app.get('/', async (request, response) => {
   response.send(`view ${await request.session.update('views', (n = 0) => n + 1)}`)
 })
 app.post('/login', (request, response) => {
-  request.session.regenerateId()
-  request.session.set('userId', 'u1')
+  request.session.signIn('u1')
   response.redirect('/')
 })
 app.post('/logout', (request, response) => {

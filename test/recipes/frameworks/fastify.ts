@@ -1,7 +1,7 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import { createSessionManager, type Session, type SessionManager } from 'holdfast'
 
-type Data = { userId: string; views: number }
+type Data = { views: number }
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -32,8 +32,7 @@ addSessions(app, createSessionManager<Data>())
 
 app.get('/', async (request) => `view ${await request.session.update('views', (n = 0) => n + 1)}`)
 app.post('/login', async (request, reply) => {
-  request.session.regenerateId()
-  request.session.set('userId', 'u1')
+  request.session.signIn('u1')
   return reply.redirect('/')
 })
 app.post('/logout', async (request, reply) => {

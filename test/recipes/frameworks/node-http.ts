@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { SessionError } from 'holdfast'
 import { session, type SessionRequest } from 'holdfast/node'
 
-type Data = { userId: string; views: number }
+type Data = { views: number }
 
 const sessions = session<Data>()
 
@@ -17,8 +17,7 @@ export const server = createServer((request, response) => {
 
 async function handle({ url, session }: IncomingMessage & SessionRequest<Data>, response: ServerResponse) {
   if (url === '/login') {
-    session.regenerateId()
-    session.set('userId', 'u1')
+    session.signIn('u1')
   } else if (url === '/logout') {
     session.destroy()
   } else {

@@ -1,7 +1,7 @@
 import { createSessionManager, type Session } from 'holdfast'
 import { withSession } from 'holdfast/fetch'
 
-type Data = { userId: string; cart: string[] }
+type Data = { cart: string[] }
 type Pending = { state: string; userId: string }
 
 /** What your OAuth library does. */
@@ -51,15 +51,14 @@ async function route(
       await oauth.save()
       if (userId === undefined) return startAgain()
       oauth.destroy()
-      session.regenerateId()
-      session.set('userId', userId)
+      session.signIn(userId)
       return goTo('/')
     }
     case '/cart':
       await session.update('cart', (cart = []) => [...cart, 'rope'])
       return goTo('/')
     default:
-      return Response.json(await session.entries())
+      return Response.json({ userId: await session.userId(), ...(await session.entries()) })
   }
 }
 

@@ -21,7 +21,7 @@ export const app = new Hono()
   })
   .use('/admin/*', session(admin, { as: 'admin' }))
   .post('/admin/login', (c) => {
-    c.var.admin.regenerateId()
+    c.var.admin.signIn('u1')
     c.var.admin.set('role', 'editor')
     return c.redirect('/admin/')
   })

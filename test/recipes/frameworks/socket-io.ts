@@ -3,7 +3,7 @@ import type { SessionManager } from 'holdfast'
 import { session, type SessionRequest } from 'holdfast/node'
 import { Server } from 'socket.io'
 
-type Data = { userId: string; messages: number }
+type Data = { messages: number }
 
 export function startChat(server: HttpServer, manager: SessionManager<Data>) {
   const io = new Server(server)
@@ -11,7 +11,7 @@ export function startChat(server: HttpServer, manager: SessionManager<Data>) {
   io.use(async (socket, next) => {
     const { session } = socket.request as typeof socket.request & SessionRequest<Data>
     try {
-      next((await session.has('userId')) ? undefined : new Error('signed out'))
+      next((await session.userId()) === undefined ? new Error('signed out') : undefined)
     } catch {
       next(new Error('try again'))
     }

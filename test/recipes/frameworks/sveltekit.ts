@@ -1,7 +1,7 @@
 import { createSessionManager, type Session } from 'holdfast'
 import { withSession } from 'holdfast/fetch'
 
-type Data = { userId: string; views: number }
+type Data = { views: number }
 /** Of SvelteKit's `RequestEvent` what is needed here; `App.Locals` has the session in your `app.d.ts`. */
 type Event = { request: Request; locals: { session?: Session<Data> } }
 type Resolve = (event: Event) => Promise<Response>

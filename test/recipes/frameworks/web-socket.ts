@@ -2,7 +2,7 @@ import type { Server } from 'node:http'
 import type { SessionManager } from 'holdfast'
 import { WebSocketServer, type WebSocket } from 'ws'
 
-type Data = { userId: string; messages: number }
+type Data = { messages: number }
 
 export function acceptSockets(server: Server, manager: SessionManager<Data>, origin: string) {
   const sockets = new WebSocketServer({ noServer: true })
@@ -12,7 +12,7 @@ export function acceptSockets(server: Server, manager: SessionManager<Data>, ori
     const { cookie } = request.headers
     try {
       if (request.headers.origin !== origin) return refuse('403 Forbidden')
-      const userId = await manager.open(cookie).get('userId')
+      const userId = await manager.open(cookie).userId()
       if (userId === undefined) return refuse('401 Unauthorized')
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
         webSocket.on('error', () => {})

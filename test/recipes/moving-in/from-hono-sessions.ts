@@ -2,10 +2,10 @@ import { deleteCookie, getCookie } from 'hono/cookie'
 import { createMiddleware } from 'hono/factory'
 import { decrypt } from 'hono-sessions'
 import type { SessionVariables } from 'holdfast/hono'
-import { carryOver, type Data } from './carry-over.ts'
+import { carryOver, type Data, type OldData } from './carry-over.ts'
 
 /** What is in the cookie of hono-sessions with a CookieStore. */
-type OldSession = { _data: { [Key in keyof Data]?: { value: Data[Key] } }; _expire: string | null }
+type OldSession = { _data: { [Key in keyof OldData]?: { value: OldData[Key] } }; _expire: string | null }
 
 /** After `session(manager)`. */
 export function fromHonoSessions(encryptionKey: string, name = 'session') {
@@ -16,7 +16,7 @@ export function fromHonoSessions(encryptionKey: string, name = 'session') {
       const isLive = old && (old._expire === null || Date.parse(old._expire) > Date.now())
       if (isLive) {
         const { userId, cart } = old._data
-        await carryOver(c.var.session, { userId: userId?.value, cart: cart?.value } as Partial<Data>)
+        await carryOver(c.var.session, { userId: userId?.value, cart: cart?.value } as Partial<OldData>)
       }
       deleteCookie(c, name)
     }

@@ -20,7 +20,7 @@ const routes = {
     }
   },
   async '/who'(session) {
-    return Response.json((await session.get('userId')) ?? 'nobody')
+    return Response.json((await session.userId()) ?? 'nobody')
   },
   async '/count'(session) {
     await session.exists()
@@ -29,14 +29,16 @@ const routes = {
     return Response.json(await session.update('count', (n = 0) => n + 1))
   },
   '/sign-in'(session, userId) {
-    session.regenerateId()
-    session.set('userId', userId)
-    session.setSubject(userId)
+    session.signIn(userId)
     return Response.redirect('http://localhost/who', 303)
   },
   '/sign-out'(session) {
     session.destroy()
     return new Response(null, { status: 204 })
+  },
+  async '/devices'(session, userId) {
+    const list = await manager.listSessions(userId, { current: session })
+    return Response.json(list.map(({ isCurrent }) => isCurrent))
   },
   async '/sign-out-everywhere'(_session, userId) {
     await manager.revokeAll(userId)

@@ -57,9 +57,10 @@ describe('workerd without Node', () => {
     }
   })
 
-  it('E9: revokeAll ends every session of a user', async () => {
+  it('E9: listSessions lists, and revokeAll ends, every session of a user', async () => {
     const browsers = [browser(), browser()]
     for (const { get } of browsers) await get('/sign-in', 'u2')
+    expect((await browsers[0]!.get('/devices', 'u2')).body).toMatch(/^\[(true,false|false,true)\]$/)
     await browser().get('/sign-out-everywhere', 'u2')
     for (const { get } of browsers) expect((await get('/who')).body).toBe('"nobody"')
   })

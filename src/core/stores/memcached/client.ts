@@ -34,11 +34,12 @@ export class MemcachedClient {
 
   /** Reads, and sets the time to live of whatever it finds, leaving the version alone (M15). */
   getAndTouch(key: string, ttl: number): Promise<StoredRecord | undefined> {
-    return this.#ask({ opcode: Opcode.getAndTouch, key, expiry: expiry(ttl) }, MISSING, (reply) => {
-      if (reply.status === Status.missing) return undefined
-      // Copied: the value is a window on what the socket read, up to 64 KiB that belong to other sessions too.
-      return { bytes: new Uint8Array(reply.value), version: versionIn(reply) }
-    })
+    return this.#ask({ opcode: Opcode.getAndTouch, key, expiry: expiry(ttl) }, MISSING, recordIn)
+  }
+
+  /** Reads, and leaves the time to live alone. */
+  get(key: string): Promise<StoredRecord | undefined> {
+    return this.#ask({ opcode: Opcode.get, key }, MISSING, recordIn)
   }
 
   /** Stores only where nothing is; `undefined` when the key is taken. */
@@ -146,7 +147,13 @@ export function expiry(ttl: number, nowSeconds: number = Math.ceil(Date.now() / 
  * What does no harm when it happens twice, and late. A swap is recognised by its write id instead, an addition begins
  * anew, and a SET might undo another one.
  */
-const REPEATABLE: ReadonlySet<number> = new Set([Opcode.getAndTouch, Opcode.delete])
+const REPEATABLE: ReadonlySet<number> = new Set([Opcode.get, Opcode.getAndTouch, Opcode.delete])
+
+function recordIn(reply: Reply): StoredRecord | undefined {
+  if (reply.status === Status.missing) return undefined
+  // Copied: the value is a window on what the socket read, up to 64 KiB that belong to other sessions too.
+  return { bytes: new Uint8Array(reply.value), version: versionIn(reply) }
+}
 
 /** A swap with version 0 is unconditional and would bring a session that was signed out back to life (M13). */
 function versionIn({ version }: Reply): Uint8Array {

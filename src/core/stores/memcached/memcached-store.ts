@@ -32,7 +32,8 @@ export class MemcachedStore implements SessionStore {
     this.#client = new MemcachedClient(servers, connection)
   }
 
-  async get(key: string, ttl: number): Promise<StoredRecord | undefined> {
+  async get(key: string, ttl: number | undefined): Promise<StoredRecord | undefined> {
+    if (ttl === undefined) return orUnavailable('get', this.#client.get(this.#keyPrefix + key))
     checkTtl(ttl)
     return orUnavailable('get', this.#client.getAndTouch(this.#keyPrefix + key, ttl))
   }

@@ -5,6 +5,7 @@ import { MemcachedError } from './memcached-error.ts'
  * https://docs.memcached.org/protocols/binary/
  */
 export const Opcode = {
+  get: 0x00,
   set: 0x01,
   add: 0x02,
   replace: 0x03,
@@ -122,9 +123,8 @@ export class Reply {
     if (this.end - this.#start > LARGEST_ITEM + REPLY_OVERHEAD_BYTES) return 'too long'
     // What stands before a value must be its flags: otherwise a part of them, or all, would be given out with it.
     const before = this.status === Status.ok ? FLAGS_BYTES : 0
-    if (this.opcode === Opcode.getAndTouch && this.#valueStart !== this.#start + HEADER_BYTES + before) {
-      return 'extras or key'
-    }
+    const isRead = this.opcode === Opcode.get || this.opcode === Opcode.getAndTouch
+    if (isRead && this.#valueStart !== this.#start + HEADER_BYTES + before) return 'extras or key'
     return undefined
   }
 

@@ -36,6 +36,7 @@ const pears = Buffer.from('pears')
 
 /** Every operation that asks the server. */
 const operations: [string, (client: MemcachedClient) => Promise<unknown>][] = [
+  ['get', (client) => client.get('key')],
   ['getAndTouch', (client) => client.getAndTouch('key', 100)],
   ['add', (client) => client.add('key', apples, 100)],
   ['replace', (client) => client.replace('key', apples, 100, new Uint8Array(8).fill(1))],
@@ -124,7 +125,7 @@ describe('MemcachedClient', () => {
       const client = open(server.port)
       // memjs sends again, 200 ms later, before it gives up.
       await fails(operate(client))
-      expect(server.requests).toHaveLength(['getAndTouch', 'delete'].includes(name) ? 2 : 1)
+      expect(server.requests).toHaveLength(['get', 'getAndTouch', 'delete'].includes(name) ? 2 : 1)
     },
   )
 
@@ -153,8 +154,16 @@ describe('MemcachedClient', () => {
       if (request.connection === 1) request.socket.destroy()
       else request.socket.write(foundReply(request, apples))
     })
-    const found = await open(server.port).getAndTouch('key', 100)
-    expect(Buffer.from(found!.bytes).toString()).toBe('apples')
+    const read = [
+      (client: MemcachedClient) => client.getAndTouch('key', 100),
+      (client: MemcachedClient) => client.get('key'),
+    ]
+    for (const get of read) {
+      server.connections = 0
+      const found = await get(open(server.port))
+      expect(Buffer.from(found!.bytes).toString()).toBe('apples')
+      expect(server.connections).toBe(2)
+    }
   })
 
   it('reads what the server says of itself, in as many replies as it takes', async () => {
@@ -230,7 +239,9 @@ describe('MemcachedClient', () => {
     expect(await fails(client.add('key', apples, 100))).toContain('start it without -C')
     await server.text('set other 0 100 6\r\napples')
     expect(await fails(client.getAndTouch('other', 100))).toContain('start it without -C')
+    expect(await fails(client.get('other'))).toContain('start it without -C')
     expect(await client.getAndTouch('missing', 100)).toBeUndefined()
+    expect(await client.get('missing')).toBeUndefined()
   })
 
   it('M13: never swaps with version 0, which would be unconditional', async () => {
@@ -267,6 +278,18 @@ describe('MemcachedClient', () => {
     expect(await client.replace('key', pears, 100, version)).toMatchObject({ outcome: 'replaced' })
   })
 
+  it('M15: get leaves both the time to live and the version alone', async () => {
+    const server = await memcached()
+    const client = open(server.port)
+    const version = (await client.add('key', apples, 1000))!
+    await client.getAndTouch('key', 100)
+    expect(await client.get('key')).toEqual({ bytes: new Uint8Array(apples), version })
+    const remaining = Number(/^HD t(-?\d+)/.exec(await server.text('mg key t'))?.[1])
+    expect(100 - remaining).toBeGreaterThanOrEqual(0)
+    expect(100 - remaining).toBeLessThan(5)
+    expect(await client.replace('key', pears, 100, version)).toMatchObject({ outcome: 'replaced' })
+  })
+
   it('sends a version back exactly as it came, all 8 bytes of it', async () => {
     const version = Buffer.from('fedcba9876543211', 'hex')
     const server = await fake((request) => {
@@ -285,7 +308,11 @@ describe('MemcachedClient', () => {
     const server = await memcached()
     const client = open(server.port)
     await client.add('key', apples, 100)
-    const replies = await Promise.all(Array.from({ length: 20 }, () => client.getAndTouch('key', 100)))
+    const replies = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        index % 2 ? client.get('key') : client.getAndTouch('key', 100),
+      ),
+    )
     for (const reply of replies) {
       expect(reply!.bytes.buffer.byteLength).toBe(apples.length)
       expect((reply!.version as Uint8Array).buffer.byteLength).toBe(8)

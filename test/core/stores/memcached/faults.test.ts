@@ -38,9 +38,9 @@ async function openBehindProxy(
   return { proxy, store: open(proxy, operationTimeoutMs) }
 }
 
-type Operation = 'get' | 'get of nothing' | 'add' | 'replace'
+type Operation = 'get' | 'peek' | 'get of nothing' | 'peek of nothing' | 'add' | 'replace'
 
-const mixed: Operation[] = ['get', 'add', 'get of nothing', 'replace', 'get']
+const mixed: Operation[] = ['get', 'add', 'get of nothing', 'replace', 'peek']
 
 /** The record that is there, as the store says, or why it cannot say. */
 type Answer = { record: StoredRecord | undefined } | { error: unknown }
@@ -57,12 +57,12 @@ interface Question {
 async function prepare(store: MemcachedStore, operation: Operation): Promise<Question> {
   const key = newKey()
   const name = key.slice(-6)
-  const isThere = operation === 'get' || operation === 'replace'
+  const isThere = ['get', 'peek', 'replace'].includes(operation)
   const before = isThere ? await add(store, key, `${name} as it was`) : undefined
 
   async function carryOut(): Promise<StoredRecord | undefined> {
     if (operation === 'add') return add(store, key, `${name} as written`)
-    if (operation !== 'replace') return store.get(key, 100)
+    if (operation !== 'replace') return store.get(key, operation.startsWith('peek') ? undefined : 100)
     const bytes = Buffer.from(`${name} as written`)
     const answer = await store.replace(key, bytes, 100, before!.version)
     return answer.outcome === 'replaced' ? { bytes, version: answer.version } : undefined
@@ -205,7 +205,15 @@ describe('replies that are cut short', () => {
     return verdicts
   }
 
-  const operations: Operation[][] = [['get'], ['get of nothing'], ['add'], ['replace'], mixed]
+  const operations: Operation[][] = [
+    ['get'],
+    ['peek'],
+    ['get of nothing'],
+    ['peek of nothing'],
+    ['add'],
+    ['replace'],
+    mixed,
+  ]
   const ends = ['close', 'reset', 'stall'] as const
   it.each(
     operations.flatMap((operations) => ends.map((by) => [by, operations.join(', '), operations] as const)),
@@ -222,13 +230,16 @@ describe('replies that are cut short', () => {
     60_000,
   )
 
-  it('F3: a read whose repetition is cut at the same byte rejects', async () => {
-    const server = await memcached()
-    const length = await lengthOfReplies(server, ['get'])
-    const cut = (after: number, next: Fault) => ({ type: 'cut', after, by: 'close', next }) as const
-    const cuts = upTo(length).map((after) => cut(after, cut(after, { type: 'none' })))
-    expect(await cutEach(server, ['get'], cuts)).toEqual(cuts.map(() => 'error'))
-  })
+  it.each(['get', 'peek'] as const)(
+    'F3: a %s whose repetition is cut at the same byte rejects',
+    async (read) => {
+      const server = await memcached()
+      const length = await lengthOfReplies(server, [read])
+      const cut = (after: number, next: Fault) => ({ type: 'cut', after, by: 'close', next }) as const
+      const cuts = upTo(length).map((after) => cut(after, cut(after, { type: 'none' })))
+      expect(await cutEach(server, [read], cuts)).toEqual(cuts.map(() => 'error'))
+    },
+  )
 
   function upTo(count: number): number[] {
     return [...Array(count).keys()]

@@ -23,6 +23,7 @@ const version = new Uint8Array(8).fill(1)
 
 const operations: [string, (store: MemcachedStore) => Promise<unknown>][] = [
   ['get', (store) => store.get(key, 100)],
+  ['get', (store) => store.get(key, undefined)],
   ['add', (store) => store.add(key, bytes, 100)],
   ['replace', (store) => store.replace(key, bytes, 100, version)],
   ['set', (store) => store.set(key, bytes, 100)],
@@ -167,7 +168,7 @@ describe('MemcachedStore', () => {
     const server = await fake((request) => void request.socket.write(replyTo(request, { status: 1 })))
     const store = open(options(server.port))
     await Promise.allSettled(operations.map(([, operate]) => operate(store)))
-    expect(server.requests.map(({ key }) => key)).toEqual(Array(5).fill(prefix + key))
+    expect(server.requests.map(({ key }) => key)).toEqual(Array(operations.length).fill(prefix + key))
   })
 
   it.each<[string, unknown, typeof TypeError, string]>([

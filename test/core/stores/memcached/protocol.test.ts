@@ -8,6 +8,7 @@ const value = Buffer.from([0, 1, 254, 255])
 describe('encodeRequest', () => {
   it.each<[string, Request, string]>([
     ['reads', { opcode: Opcode.getAndTouch, key: 'key', expiry: 0x01020304 }, '01020304'],
+    ['reads alone', { opcode: Opcode.get, key: 'key' }, ''],
     ['stores', { opcode: Opcode.set, key: 'key', expiry: 2 ** 32 - 1, value }, '00000000ffffffff'],
     [
       'stores nothing',
@@ -69,5 +70,30 @@ describe('Reply', () => {
     expect(new Reply(bytes, 0).mismatchWith(request)).toBeUndefined()
     spoil(bytes)
     expect(new Reply(bytes, 0).mismatchWith(request)).toBe(mismatch)
+  })
+
+  it.each([
+    ['four bytes of flags alone stand before what a get finds', 0, 4, 0, undefined],
+    ['five do not', 0, 5, 0, 'extras or key'],
+    ['nor a key', 0, 4, 1, 'extras or key'],
+    ['none do before the text of a miss', 1, 0, 0, undefined],
+    ['and four do not', 1, 4, 0, 'extras or key'],
+  ])('M3: %s', (_, status, extrasLength, keyLength, mismatch) => {
+    const bodyLength = extrasLength + keyLength + 2
+    const reply = Buffer.alloc(24 + bodyLength)
+    reply.writeUInt32BE(42, 12)
+    reply[0] = 0x81
+    reply.writeUInt16BE(keyLength, 2)
+    reply[4] = extrasLength
+    reply.writeUInt16BE(status, 6)
+    reply.writeUInt32BE(bodyLength, 8)
+    const reads: Request[] = [
+      { opcode: Opcode.get, key: 'key' },
+      { opcode: Opcode.getAndTouch, key: 'key', expiry: 100 },
+    ]
+    for (const read of reads) {
+      reply[1] = read.opcode
+      expect(new Reply(reply, 0).mismatchWith(encodeRequest(read, 42))).toBe(mismatch)
+    }
   })
 })

@@ -8,7 +8,6 @@ const LONGEST_STANDSTILL_MS = 700
 const LONGEST_WAIT_MS = 2_000
 
 interface Turn {
-  joinedAt: number
   /** While it waits. */
   begin?: (() => void) | undefined
 }
@@ -39,7 +38,7 @@ export class Turns<Baton> {
     const none = { turns: [], movedAt: 0, baton: undefined, isOutage: false }
     const queue: Queue<Baton> = this.#queues.get(key) ?? none
     this.#queues.set(key, queue)
-    const turn: Turn = { joinedAt: performance.now() }
+    const turn: Turn = {}
     queue.turns.push(turn)
     if (queue.turns.length > 1 && !queue.isOutage) await untilBegun(turn, queue)
     try {
@@ -52,14 +51,15 @@ export class Turns<Baton> {
       queue.isOutage ||= error instanceof StoreUnavailableError
       throw error
     } finally {
-      leave(turn, queue)
-      if (queue.turns.length === 0) this.#queues.delete(key)
+      if (queue.turns.length > 1) leave(turn, queue)
+      else this.#queues.delete(key)
     }
   }
 }
 
 /** Until it is the first in the queue, the queue has stood still for too long or moved too slowly, or met an outage. */
 function untilBegun(turn: Turn, queue: Pick<Queue<unknown>, 'movedAt'>): Promise<void> {
+  const joinedAt = performance.now()
   return new Promise((resolve) => {
     let timer: ReturnType<typeof setTimeout> | undefined
     turn.begin = () => {
@@ -69,8 +69,8 @@ function untilBegun(turn: Turn, queue: Pick<Queue<unknown>, 'movedAt'>): Promise
     }
     const watch = () => {
       const patience = Math.min(
-        Math.max(queue.movedAt, turn.joinedAt) + LONGEST_STANDSTILL_MS,
-        turn.joinedAt + LONGEST_WAIT_MS,
+        Math.max(queue.movedAt, joinedAt) + LONGEST_STANDSTILL_MS,
+        joinedAt + LONGEST_WAIT_MS,
       )
       const left = patience - performance.now()
       if (left > 0) timer = setTimeout(watch, left)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { StoreUnavailableError } from '../../../src/core/index.ts'
-import { Turns } from '../../../src/core/session/turns.ts'
+import { Turns } from '../../../src/core/record/turns.ts'
 
 describe('Turns', () => {
   it('E2: commits to one record run one after the other, each handing the newest record on', async () => {

@@ -1,0 +1,92 @@
+import { LONGEST_LABEL } from '../check.ts'
+
+/** A user's record: the list of his sessions. One is live only while its entry is listed (E9). */
+export interface Mark {
+  /** The latest `until` that it ever listed: so long it is kept, since a mark that is lost signs its user out. */
+  until: number
+  entries: readonly MarkEntry[]
+}
+
+/** One session of a user. Times are milliseconds since the epoch. */
+export interface MarkEntry {
+  id: string
+  label: string | undefined
+  signedInAt: number
+  /** To ten minutes. */
+  lastSeenAt: number
+  /** Seconds of its idle timeout; `false` for none. */
+  idle: number | false
+  /** Its absolute timeout's end. */
+  until: number
+  /** Until it is seen again: what it was signed in over, since another sign-in over the same is taken back. */
+  over?: string | undefined
+}
+
+/** What a load may leave `lastSeenAt` behind, so that not every one writes. */
+export const SEEN_STEP_MS = 600_000
+/** Servers' clocks differ: none of them ends a session that the store still has. */
+const GRACE_MS = 86_400_000
+const ENTRY_ID = /^[\w-]{22}$/
+
+const utf8 = new TextEncoder()
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
+
+export function encodeMark(mark: Mark): Uint8Array {
+  return utf8.encode(JSON.stringify(mark))
+}
+
+/** `undefined` for bytes that are no mark; every field is what it should be, as in a session's record. */
+export function decodeMark(bytes: Uint8Array): Mark | undefined {
+  try {
+    const mark = JSON.parse(strictUtf8.decode(bytes)) as Mark
+    return isTime(mark.until) && mark.entries.every(isEntry) ? mark : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** With these entries; what ran out a day ago is no longer listed (E10). */
+export function markWith(entries: readonly MarkEntry[], before: Mark | undefined, now: number): Mark {
+  return {
+    until: Math.max(before?.until ?? 0, ...entries.map(({ until }) => until)),
+    entries: entries.filter(({ until }) => now < until + GRACE_MS),
+  }
+}
+
+/** Milliseconds since the epoch until which the store is to keep it. */
+export function keptUntil({ until }: Mark): number {
+  return until + GRACE_MS
+}
+
+/** Whether its session has run out, as far as the mark knows. */
+export function hasRunOut({ until, idle, lastSeenAt }: MarkEntry, now: number): boolean {
+  return until <= now || (idle !== false && lastSeenAt + idle * 1000 + SEEN_STEP_MS <= now)
+}
+
+/** The first is the first to make room: what has run out, then what was not seen longest. */
+export function byLastUse(now: number): (left: MarkEntry, right: MarkEntry) => number {
+  return (left, right) =>
+    Number(hasRunOut(right, now)) - Number(hasRunOut(left, now)) || left.lastSeenAt - right.lastSeenAt
+}
+
+function isEntry({ id, label, signedInAt, lastSeenAt, idle, until, over }: MarkEntry): boolean {
+  return (
+    isEntryId(id) &&
+    (label === undefined || (typeof label === 'string' && [...label].length <= LONGEST_LABEL)) &&
+    [signedInAt, lastSeenAt, until].every(isTime) &&
+    (idle === false || isTimeout(idle)) &&
+    (over === undefined || typeof over === 'string')
+  )
+}
+
+export function isEntryId(value: unknown): boolean {
+  return typeof value === 'string' && ENTRY_ID.test(value)
+}
+
+export function isTime(value: unknown): boolean {
+  return typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER
+}
+
+export function isTimeout(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 1
+}

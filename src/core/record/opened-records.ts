@@ -1,0 +1,86 @@
+/** Over both generations. */
+const MOST_RECORDS = 10_000
+const MOST_BYTES = 16_777_216
+const KEPT_MS = 60_000
+
+interface Opened {
+  sealed: Uint8Array
+  plaintext: Uint8Array
+  /** By a clock that only goes forward. */
+  openedAt: number
+}
+
+/**
+ * What was sealed or opened lately, so that the same bytes are not opened again: opening is half of a read. Nothing is
+ * trusted: the store is asked each time, and only bytes that are equal to the last one mean what they meant. One per
+ * manager, since another may not have the secret.
+ *
+ * Two generations, of which the older one goes as a whole: the least recently used go first, nothing is looked through
+ * for it, and no timer is needed.
+ */
+export class OpenedRecords {
+  readonly #now: () => number
+  #recent = new Map<string, Opened>()
+  #before = new Map<string, Opened>()
+  #recentBytes = 0
+  #recentSince = 0
+
+  /** `now` in milliseconds, never going back. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now
+  }
+
+  /** What these very bytes held when they were opened for the store key, less than a minute ago. Not to be changed. */
+  recall(storeKey: string, sealed: Uint8Array): Uint8Array | undefined {
+    const now = this.#now()
+    if (now - this.#recentSince >= KEPT_MS) this.#turn(now)
+    const recent = this.#recent.get(storeKey)
+    const opened = recent ?? this.#before.get(storeKey)
+    if (!opened || now - opened.openedAt >= KEPT_MS || !areEqual(opened.sealed, sealed)) return undefined
+    if (!recent) this.#put(storeKey, opened)
+    return opened.plaintext
+  }
+
+  /** Both are nobody else's from here on: copies, never views on what a socket reads into or a store was given. */
+  remember(storeKey: string, sealed: Uint8Array, plaintext: Uint8Array): void {
+    this.#put(storeKey, { sealed, plaintext, openedAt: this.#now() })
+  }
+
+  forget(storeKey: string): void {
+    const recent = this.#recent.get(storeKey)
+    if (recent) this.#recentBytes -= sizeOf(recent)
+    this.#recent.delete(storeKey)
+    this.#before.delete(storeKey)
+  }
+
+  #put(storeKey: string, opened: Opened): void {
+    const size = sizeOf(opened)
+    if (size > MOST_BYTES / 2) return this.forget(storeKey)
+    // Not deleted: a Map makes itself anew after a few keys that were deleted and set again.
+    const replaced = this.#recent.get(storeKey)
+    if (replaced) this.#recentBytes -= sizeOf(replaced)
+    this.#before.delete(storeKey)
+    if (this.#recent.size >= MOST_RECORDS / 2 || this.#recentBytes + size > MOST_BYTES / 2) {
+      this.#turn(this.#now())
+    }
+    this.#recent.set(storeKey, opened)
+    this.#recentBytes += size
+  }
+
+  #turn(now: number): void {
+    this.#before = this.#recent
+    this.#recent = new Map()
+    this.#recentBytes = 0
+    this.#recentSince = now
+  }
+}
+
+function sizeOf({ sealed, plaintext }: Opened): number {
+  return sealed.length + plaintext.length
+}
+
+function areEqual(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.length !== right.length) return false
+  for (let index = 0; index < left.length; index++) if (left[index] !== right[index]) return false
+  return true
+}

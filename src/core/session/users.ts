@@ -1,0 +1,77 @@
+import type { MarkKeys } from '../crypto/keyring.ts'
+import { byLastUse, hasRunOut, type MarkEntry } from '../record/mark.ts'
+import { readMark } from '../record/mark-io.ts'
+import type { RecordIO } from '../record/record-io.ts'
+import type { SignedIn } from '../record/record.ts'
+import { aside, removeFrom } from './entry.ts'
+
+/** One of a user's sessions, for a list of his devices. Times are milliseconds since the epoch. */
+export interface UserSession {
+  /** Good for nothing but `manager.revoke`. */
+  id: string
+  /** As it was given to `signIn`. */
+  label: string | undefined
+  signedInAt: number
+  /** To ten minutes. */
+  lastSeenAt: number
+  /** Whether it is the session that `current` named. */
+  isCurrent: boolean
+}
+
+export async function listSessions(
+  io: RecordIO,
+  userId: string,
+  current: string | undefined,
+): Promise<UserSession[]> {
+  const now = io.services.now()
+  const entries = await entriesUnder(io, await io.services.keyring.markKeys(userId))
+  return entries
+    .filter((entry) => !hasRunOut(entry, now))
+    .toSorted((left, right) => right.lastSeenAt - left.lastSeenAt || right.signedInAt - left.signedInAt)
+    .map(({ id, label, signedInAt, lastSeenAt }) => ({
+      id, label, signedInAt, lastSeenAt, isCurrent: id === current,
+    })) // prettier-ignore
+}
+
+/** Ends those of the user's sessions that `isMeant`, under every listed secret. */
+export async function revoke(io: RecordIO, userId: string, isMeant: (id: string) => boolean): Promise<void> {
+  await removeFrom(io, await io.services.keyring.markKeys(userId), isMeant)
+  io.report('revoked')
+}
+
+/**
+ * Ends the sessions that were not seen longest while more are listed than may be, never the one that just began.
+ * `listed` is how many its own mark held then.
+ */
+export function makeRoom(io: RecordIO, { userId, entryId, mark }: SignedIn, listed: number): Promise<void> {
+  const { keyring, markChanges, maxSessionsPerUser, now } = io.services
+  return aside(io, async (own) => {
+    const [, ...olderMarks] = await keyring.markKeys(userId)
+    if (olderMarks.length === 0 && listed <= maxSessionsPerUser) return
+    const older = await entriesUnder(own, olderMarks)
+    let ids = new Set<string>()
+    await markChanges.make(own, mark, (entries) => {
+      const others = [...listedBefore(entries, entryId), ...older]
+      const surplus = Math.max(0, others.length + 1 - maxSessionsPerUser)
+      const oldest = others.toSorted(byLastUse(now())).slice(0, surplus)
+      ids = new Set(oldest.map(({ id }) => id))
+      return surplus > 0 ? entries.filter(({ id }) => !ids.has(id)) : undefined
+    })
+    if (ids.size > 0) await removeFrom(own, olderMarks, (id) => ids.has(id))
+  })
+}
+
+/**
+ * Who signed in later makes room for himself, and of two clicks over one session the other is taken back. One that was
+ * itself pushed out meanwhile pushes nobody out.
+ */
+function listedBefore(entries: readonly MarkEntry[], entryId: string): readonly MarkEntry[] {
+  const at = entries.findIndex(({ id }) => id === entryId)
+  const over = entries[at]?.over
+  return entries.slice(0, Math.max(0, at)).filter((each) => over === undefined || each.over !== over)
+}
+
+async function entriesUnder(io: RecordIO, marks: readonly MarkKeys[]): Promise<readonly MarkEntry[]> {
+  const lists = await Promise.all(marks.map(async (keys) => (await readMark(io, keys)).mark?.entries ?? []))
+  return lists.flat()
+}

@@ -1,0 +1,3 @@
+import { createSessionManager } from 'holdfast'
+
+export const manager = createSessionManager({ maxSessionsPerUser: 1 })

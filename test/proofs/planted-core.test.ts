@@ -1,0 +1,128 @@
+import { pathToFileURL } from 'node:url'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import * as sound from '../../src/core/index.ts'
+import type { SessionManager } from '../../src/core/index.ts'
+import { openRequest } from '../support/open-request.ts'
+import { plant, type Fault } from '../support/planted.ts'
+import { secret } from '../support/stores.ts'
+import { failing, TamperedStore } from '../support/tampered-store.ts'
+import { visit, visitOk } from '../support/visit.ts'
+
+type Core = typeof sound
+
+/** Faults that no storm meets often enough: a scene on one store makes each happen, and says what is wrong after it. */
+interface Case {
+  fault: Fault
+  scene(core: Core): Promise<string[]>
+  found: string
+}
+
+const USER = 'u1'
+
+const cases: [string, Case][] = [
+  [
+    "E9: a sign-in's entry is added before its record, which fails",
+    {
+      fault: {
+        file: 'src/core/session/regenerate.ts',
+        piece: '  const session = await add(record, io)\n',
+        replacement: `  if (signedIn && listing) {
+    const now = io.services.now()
+    const label = signInOf(journal.steps)?.label
+    await enlist(io, signedIn, { label, signedInAt: now, lastSeenAt: now, ...timesOf(io, record) })
+  }
+  const session = await add(record, io)
+`,
+      },
+      async scene(core) {
+        const { manager, store } = open(core)
+        await signIn(manager, 'first')
+        store.before = failing('add', 2)
+        await visit(manager, undefined, (session) => session.signIn(USER, { label: 'second' }))
+        return (await labels(manager))
+          .filter((label) => label !== 'first')
+          .map((label) => `${label} is listed`)
+      },
+      found: 'second is listed',
+    },
+  ],
+  [
+    'E9: the cap is applied before the old token is dead',
+    {
+      fault: {
+        file: 'src/core/session/regenerate.ts',
+        piece: '  const swapped = await endPredecessor(commit, journal, loaded, begun)\n',
+        replacement: `  await settle(io, begun)
+  const swapped = await endPredecessor(commit, journal, loaded, begun)
+`,
+      },
+      async scene(core) {
+        const { manager } = open(core, { maxSessionsPerUser: 1 })
+        await signIn(manager, 'first')
+        const { cookie } = await visitOk(manager, undefined, (session) => session.set('cart', ['rope']))
+        const second = await openRequest(manager, cookie, (session) => session.signIn(USER))
+        await visitOk(manager, cookie, (session) => session.destroy())
+        const { error } = await second.commit()
+        const isEnded = !(await labels(manager)).includes('first')
+        return error && isEnded ? ['a sign-in that was refused ended another session'] : []
+      },
+      found: 'a sign-in that was refused ended another session',
+    },
+  ],
+  [
+    'E9: a swap whose reply was lost is tried again under the same id',
+    {
+      fault: {
+        file: 'src/core/session/entry.ts',
+        piece: 'if (isInDoubt) tried.add',
+        replacement: 'if (false) tried.add',
+      },
+      async scene(core) {
+        const { manager, store } = open(core)
+        const elsewhere = core.createSessionManager({ store, secret, onEvent: () => {} })
+        await signIn(manager, 'first')
+        let revoked: string[] = []
+        store.after = async (operation) => {
+          if (operation !== 'replace') return
+          store.after = () => {}
+          revoked = await ids(manager)
+          await elsewhere.revokeAll(USER)
+          failing('replace')('replace')
+        }
+        await signIn(manager, 'second')
+        return (await ids(manager)).filter((id) => revoked.includes(id)).map(() => 'a revoked id is back')
+      },
+      found: 'a revoked id is back',
+    },
+  ],
+]
+
+describe('A build of the core with a fault is found out', () => {
+  it.each(cases)('%s', async (_, { fault, scene, found }) => {
+    const { folder, remove } = await plant(fault)
+    onTestFinished(remove)
+    const planted = (await import(
+      /* @vite-ignore */ pathToFileURL(`${folder}/src/core/index.ts`).href
+    )) as Core
+    expect(await scene(sound)).toEqual([])
+    expect(await scene(planted)).toEqual([found])
+  })
+})
+
+function open(core: Core, options: sound.SessionOptions = {}) {
+  const store = new TamperedStore(new core.MemoryStore())
+  const manager = core.createSessionManager({ store, secret, onEvent: () => {}, ...options })
+  return { manager, store }
+}
+
+async function signIn(manager: SessionManager, label: string): Promise<void> {
+  await visitOk(manager, undefined, (session) => session.signIn(USER, { label }))
+}
+
+async function labels(manager: SessionManager): Promise<(string | undefined)[]> {
+  return (await manager.listSessions(USER)).map(({ label }) => label)
+}
+
+async function ids(manager: SessionManager): Promise<string[]> {
+  return (await manager.listSessions(USER)).map(({ id }) => id)
+}
