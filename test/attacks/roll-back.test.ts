@@ -35,9 +35,9 @@ describeAttacks(
           defence: 'the list in the mark',
           removed: [
             {
-              file: 'src/core/session/users.ts',
-              piece: "if (!entry) return 'revoked'",
-              replacement: 'if (!entry) return undefined',
+              file: 'src/core/session/entry.ts',
+              piece: "if (at < 0) return 'revoked'",
+              replacement: 'if (at < 0) return undefined',
             },
           ],
           gain: /^after revokeAll: .*alice/,

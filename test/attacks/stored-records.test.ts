@@ -106,8 +106,8 @@ describeAttacks(
           removed: [
             {
               file: KEYRING,
-              piece: '        hmac,\n',
-              replacement: '        hmac: this.#primitives.hmac(new Uint8Array(32)),\n',
+              piece: 'return { bytes, hmac, keyId,',
+              replacement: 'return { bytes, hmac: this.#primitives.hmac(new Uint8Array(32)), keyId,',
             },
           ],
           gain: /^a record under the genuine key id is read: .*root/,

@@ -21,6 +21,29 @@ const USER = 'u1'
 
 const cases: [string, Case][] = [
   [
+    'E7: what came between is not carried over to the new token',
+    {
+      fault: {
+        file: 'src/core/session/regenerate.ts',
+        piece: 'if (newest.version !== carried)',
+        replacement: 'if (false)',
+      },
+      async scene(core) {
+        const { manager } = open(core)
+        const { cookie } = await visitOk(manager, undefined, (session) => session.set('n', 0))
+        const request = await openRequest(manager, cookie, async (session) => {
+          await session.get('n')
+          session.regenerateId()
+        })
+        await visitOk(manager, cookie, (session) => session.set('between', true))
+        const { cookie: fresh } = await request.commit()
+        const { result } = await visitOk(manager, fresh, (session) => session.get('between'))
+        return result === true ? [] : ['what came between is lost']
+      },
+      found: 'what came between is lost',
+    },
+  ],
+  [
     "E9: a sign-in's entry is added before its record, which fails",
     {
       fault: {

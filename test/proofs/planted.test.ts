@@ -11,7 +11,6 @@ const MOST_RUNS = 5
 const mixed = workloads['sets, deletes, takes and updates of a few keys']!
 const writes: Storm = (cluster, options) => storm(cluster, mixed, { ...options, rounds: 2 })
 const signOut: Storm = (cluster, options) => stormWithEnd(cluster, 'destroy', options)
-const signIn: Storm = (cluster, options) => stormWithEnd(cluster, 'regenerate', options)
 
 interface Case {
   fault: Fault
@@ -78,18 +77,6 @@ const cases: [string, Case][] = [
       fault: { file: 'src/core/session/load.ts', piece: 'ENDED_MS = 30_000', replacement: 'ENDED_MS = 0' },
       run: signOut,
       found: / its response set a cookie$/,
-    },
-  ],
-  [
-    'E7: what came between is not carried over to the new token',
-    {
-      fault: {
-        file: 'src/core/session/regenerate.ts',
-        piece: 'if (newest.version !== carried)',
-        replacement: 'if (false)',
-      },
-      run: signIn,
-      found: /it is lost$/,
     },
   ],
   [
