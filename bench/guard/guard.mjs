@@ -1,15 +1,19 @@
 // Has the library become slower? On any machine and however busy, since it counts instead of timing.
 // `npm run guard` compares with baseline.json; `npm run guard -- --update` writes it anew.
 import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const PATHS = ['read', 'write', 'untouched']
 /** A request through each adapter whose handler leaves the session alone: what counts there is what it allocates. */
 const ADAPTERS = ['hono', 'koa', 'node', 'fetch']
-const WARM_UP = 1_000
-const FEWER = 500
-const MORE = 1_500
+/** Until most is compiled: after 1 000, half of what is counted was compiling, and builds that differ little counted 20 % apart. */
+const WARM_UP = 6_000
+const COUNTED = 1_500
+/** Of path.mjs. */
+const ROUNDS = 5
 /** What is not compiled for good allocates more, each time another amount. */
 const LONG_WARM_UP = 20_000
 /** So few that in most rounds nothing is collected. */
@@ -55,14 +59,40 @@ for (const [path, units] of Object.entries(counted)) {
 }
 process.exit(failed === 0 ? 0 : 1)
 
-/** What one request more takes, start-up and warm-up taken off. */
+/**
+ * What a request takes, of rounds the median: one round may compile or collect. path.mjs asks for the memory in use before
+ * and after each round, and valgrind writes down there what was counted since.
+ */
 function instructions(path) {
-  const [more, fewer] = [MORE, FEWER].map((times) => {
-    const valgrind = ['--tool=callgrind', '--callgrind-out-file=/dev/null', process.execPath]
-    const { stderr } = run('valgrind', [...valgrind, ...NODE_OPTIONS, here('path.mjs'), path, WARM_UP, times])
-    return Number(/Collected : (\d+)/.exec(stderr)[1])
-  })
-  return Math.round((more - fewer) / (MORE - FEWER))
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-guard-'))
+  try {
+    const counting = [
+      '--tool=callgrind',
+      `--callgrind-out-file=${folder}/count`,
+      '--dump-before=uv_resident_set_memory',
+    ]
+    run('valgrind', [
+      ...counting,
+      process.execPath,
+      ...NODE_OPTIONS,
+      here('path.mjs'),
+      path,
+      WARM_UP,
+      COUNTED,
+    ])
+    // The first is all before the rounds; between two rounds lies next to nothing.
+    const dumps = Array.from({ length: 2 * ROUNDS }, (_, index) => join(folder, `count.${index + 1}`))
+    const rounds = dumps
+      .filter((_, index) => index % 2 === 1)
+      .map((file) => countedIn(file) / (COUNTED / ROUNDS))
+    return Math.round(rounds.toSorted((a, b) => a - b)[ROUNDS >> 1])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+function countedIn(file) {
+  return Number(/^(?:summary|totals): (\d+)/m.exec(readFileSync(file, 'utf8'))[1])
 }
 
 /** What one request allocates, without what it would without the library. */
