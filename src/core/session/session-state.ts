@@ -44,15 +44,11 @@ export class SessionState {
   readonly canSetHeaders: () => boolean
   readonly #renews: (() => boolean) | undefined
 
-  constructor(
-    services: Services,
-    cookieHeader: CookieHeader,
-    { canSetHeaders = headersCanBeSet, renews }: OpenOptions = {},
-  ) {
+  constructor(services: Services, cookieHeader: CookieHeader, options: OpenOptions = {}) {
     this.services = services
     this.#cookieHeader = cookieHeader
-    this.canSetHeaders = canSetHeaders
-    this.#renews = renews
+    this.canSetHeaders = options.canSetHeaders ?? headersCanBeSet
+    this.#renews = options.renews
   }
 
   get draft(): Draft {
