@@ -71,7 +71,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
    * given as a function, which is called at the first touch. `canSetHeaders` says whether the response can still take
    * a cookie (default: yes); it is asked at each commit and `save()`, and where it cannot, no token is made.
    */
-  open(cookieHeader: CookieHeader, options: OpenOptions = {}): Session<Data> {
+  open(cookieHeader: CookieHeader, options?: OpenOptions): Session<Data> {
     return new Session<Data>(new SessionState(this.#services, cookieHeader, options))
   }
 

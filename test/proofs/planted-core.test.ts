@@ -49,7 +49,7 @@ const cases: [string, Case][] = [
       fault: {
         file: 'src/core/session/regenerate.ts',
         piece: '  const session = await add(record, io)\n',
-        replacement: `  if (signedIn && listing) {
+        replacement: `  if (signedIn && signedIn !== newest.signedIn) {
     const now = io.services.now()
     const label = signInOf(journal.steps)?.label
     await enlist(io, signedIn, { label, signedInAt: now, lastSeenAt: now, ...timesOf(io, record) })

@@ -32,8 +32,8 @@ interface WaitingChange {
 type Queue = Set<WaitingChange>
 
 /**
- * Changes marks by compare-and-swap. What waits for the same mark in this process is made by one swap: one by one, 13 of
- * 600 sign-ins in four processes, at 5 ms a round trip, were kept from it for longer than a commit may take.
+ * Changes marks by compare-and-swap. What waits for the same mark in this process is made by one swap: one by one, some of 50
+ * sign-ins in four processes were kept from it for longer than a commit may take.
  */
 export class MarkChanges {
   readonly #queues = new Map<string, Queue>()

@@ -12,16 +12,9 @@ export interface FoundMark {
 
 /** Its time to live is left alone: it goes by what the mark lists. */
 export async function readMark(io: RecordIO, keys: MarkKeys): Promise<FoundMark> {
-  const { keyring, store, opened, emit } = io.services
-  const stored = await io.ask('get', () => store.get(keys.storeKey, undefined))
-  if (!stored) return { mark: undefined, version: undefined }
-  const known = opened.recall(keys.storeKey, stored.bytes)
-  const bytes = known ? stored.bytes : new Uint8Array(stored.bytes)
-  const plaintext = known ?? (await keyring.openMark(keys, bytes))
-  const mark = plaintext && decodeMark(plaintext)
-  if (!mark) emit('invalid')
-  else if (!known) opened.remember(keys.storeKey, bytes, plaintext)
-  return { mark, version: stored.version }
+  const { keyring } = io.services
+  const found = await io.find(keys.storeKey, undefined, (bytes) => keyring.openMark(keys, bytes), decodeMark)
+  return { mark: found?.value, version: found?.version }
 }
 
 /** Writes over what was found, or not at all. */

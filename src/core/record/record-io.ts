@@ -60,9 +60,23 @@ export class RecordIO {
     keys: Keys,
     ttl: number | undefined,
   ): Promise<{ record: LiveRecord | Tombstone; version: Version } | undefined> {
-    const { keyring, opened, emit } = this.services
-    const { storeKey } = keys
-    const stored = await this.ask('get', () => this.services.store.get(storeKey, ttl))
+    const { keyring, opened } = this.services
+    const found = await this.find(keys.storeKey, ttl, (bytes) => keyring.open(keys, bytes), decodeRecord)
+    const record = found?.value
+    if (!record) return undefined
+    if ('ended' in record) opened.forget(keys.storeKey)
+    return { record, version: found.version }
+  }
+
+  /** What lies under a store key; no value for what cannot be opened or understood, which is told. */
+  async find<Value>(
+    storeKey: string,
+    ttl: number | undefined,
+    open: (sealed: Uint8Array) => ReturnType<Keyring['open']>,
+    decode: (plaintext: Uint8Array) => Value | undefined,
+  ): Promise<{ value: Value | undefined; version: Version } | undefined> {
+    const { opened, store, emit } = this.services
+    const stored = await this.ask('get', () => store.get(storeKey, ttl))
     if (!stored) {
       opened.forget(storeKey)
       return undefined
@@ -70,15 +84,11 @@ export class RecordIO {
     const known = opened.recall(storeKey, stored.bytes)
     // A copy, made before anything is waited for: a store may hand out a view on what its socket reads into.
     const bytes = known ? stored.bytes : new Uint8Array(stored.bytes)
-    const plaintext = known ?? (await keyring.open(keys, bytes))
-    const record = plaintext && decodeRecord(plaintext)
-    if (!record) {
-      emit('invalid')
-      return undefined
-    }
-    if ('ended' in record) opened.forget(storeKey)
+    const plaintext = known ?? (await open(bytes))
+    const value = plaintext && decode(plaintext)
+    if (!value) emit('invalid')
     else if (!known) opened.remember(storeKey, bytes, plaintext)
-    return { record, version: stored.version }
+    return { value, version: stored.version }
   }
 
   /** Restarts the time to live. */

@@ -57,8 +57,7 @@ async function loadToken(
   renews: boolean,
 ): Promise<LiveSession | Tombstone | undefined> {
   const { keyring, loadTtl, now } = io.services
-  const derived = keyring.keysOf(token)
-  const keys = derived instanceof Promise ? await derived : derived
+  const keys = await keyring.keysOf(token)
   const found = await io.read(keys, renews ? loadTtl : undefined)
   if (!found) return undefined
   const { record, version } = found

@@ -48,7 +48,7 @@ export async function begin(commit: Commit, journal: Journal): Promise<Outcome |
   const deadline = writtenAt + io.services.absoluteTimeout * 1000
   const nothing = { deadline, generation: 0, writeIds: '', newIds: 0, newSince: writtenAt, texts: new Map() }
   const signedIn = signIn && (await newEntry(io, signIn.userId))
-  const begun = await addAnew(commit, journal, nothing, signedIn, { over: undefined })
+  const begun = await addAnew(commit, journal, nothing, signedIn)
   await settle(io, begun)
   return { kept: begun.session, isHandedOut: true, event: signIn ? 'signed-in' : 'created' }
 }
@@ -71,7 +71,7 @@ export async function regenerate(commit: Commit, journal: Journal, loaded: LiveS
     return found && 'ended' in found.record ? superseded(commit, journal, loaded, found.record) : ended()
   }
   const signedIn = keepsEntry ? before : signIn && (await newEntry(io, signIn.userId))
-  const over = keepsEntry ? undefined : { over: loaded.keys.storeKey.slice(0, LENGTH_OF_OVER) }
+  const over = loaded.keys.storeKey.slice(0, LENGTH_OF_OVER)
   const begun = await addAnew(commit, journal, loaded.record, signedIn, over)
   const swapped = await endPredecessor(commit, journal, loaded, begun)
   if (swapped.outcome === 'written') {
@@ -111,23 +111,23 @@ async function superseded(
   return { lost: 'dropped', error }
 }
 
-/** Adds it with the journal applied, and lists it where that begins a sign-in. */
+/** Adds it with the journal applied, and lists it unless it keeps the entry that it had. */
 async function addAnew(
   commit: Commit,
   journal: Journal,
   newest: LiveRecord,
   signedIn: SignedIn | undefined,
-  listing: Pick<MarkEntry, 'over'> | undefined,
+  over?: string,
 ): Promise<Begun> {
   const { io } = commit
   const { record } = next(commit, journal, newest, signedIn)
   const session = await add(record, io)
-  if (!signedIn || !listing) return { session, listed: undefined }
+  if (!signedIn || signedIn === newest.signedIn) return { session, listed: undefined }
   let anew: SignedIn | undefined
   try {
     const now = io.services.now()
     const label = signInOf(journal.steps)?.label
-    const entry = { label, signedInAt: now, lastSeenAt: now, ...timesOf(io, record), ...listing }
+    const entry = { label, signedInAt: now, lastSeenAt: now, ...timesOf(io, record), over }
     const { entryId, listed } = await enlist(io, signedIn, entry)
     if (entryId === signedIn.entryId) return { session, listed }
     anew = { ...signedIn, entryId }

@@ -18,6 +18,8 @@ export interface OpenOptions {
   renews?: (() => boolean) | undefined
 }
 
+const DEFAULTS: OpenOptions = {}
+
 /** What a `save()` rejected with, and what was unsaved then. */
 interface Refusal {
   error: unknown
@@ -41,14 +43,17 @@ export class SessionState {
   #refusal: Refusal | undefined
   #draft: Draft | undefined
   #unfinished: Set<Promise<unknown>> | undefined
-  readonly canSetHeaders: () => boolean
-  readonly #renews: (() => boolean) | undefined
+  readonly #options: OpenOptions
 
-  constructor(services: Services, cookieHeader: CookieHeader, options: OpenOptions = {}) {
+  constructor(services: Services, cookieHeader: CookieHeader, options: OpenOptions = DEFAULTS) {
     this.services = services
     this.#cookieHeader = cookieHeader
-    this.canSetHeaders = options.canSetHeaders ?? headersCanBeSet
-    this.#renews = options.renews
+    this.#options = options
+  }
+
+  /** Whether the response can still take a cookie; asked late. */
+  canSetHeaders(): boolean {
+    return this.#options.canSetHeaders?.() ?? true
   }
 
   get draft(): Draft {
@@ -170,7 +175,7 @@ export class SessionState {
 
   async #load(cookieHeader: string): Promise<void> {
     try {
-      this.loaded = await loadSession(this.services, cookieHeader, this.#renews?.() ?? true)
+      this.loaded = await loadSession(this.services, cookieHeader, this.#options.renews?.() ?? true)
     } finally {
       this.#loading = undefined
     }
@@ -184,8 +189,4 @@ export class SessionState {
     const header = this.#cookieHeader
     return (typeof header === 'function' ? header() : header) ?? ''
   }
-}
-
-function headersCanBeSet(): boolean {
-  return true
 }

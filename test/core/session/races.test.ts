@@ -9,6 +9,7 @@ import {
 import { MemcachedStore } from '../../../src/core/stores/memcached/memcached-store.ts'
 import { useBench } from '../../support/managers.ts'
 import { startMemcached, type Memcached } from '../../support/memcached.ts'
+import { openRequest } from '../../support/open-request.ts'
 import { secret, stores } from '../../support/stores.ts'
 import { failing } from '../../support/tampered-store.ts'
 import { visit, visitOk } from '../../support/visit.ts'
@@ -24,28 +25,6 @@ const signInAs =
     session.set('user', user)
   }
 const signOut: Handler = (session) => session.destroy()
-
-/** A request that has loaded its session and acted on it, and whose commit is still to come. */
-async function openRequest(manager: SessionManager, cookie: string, handler: Handler) {
-  const session = manager.open(cookie)
-  await session.exists()
-  await handler(session)
-  return {
-    session,
-    /** What `save()` would have thrown, and what the browser is sent. */
-    async commit() {
-      const headers = new Headers()
-      let error: unknown
-      try {
-        await manager.commit(session, () => ({ status: 200, headers }))
-      } catch (reason) {
-        error = reason
-      }
-      const [setCookie] = headers.getSetCookie()
-      return { error, setCookie, cookie: setCookie?.split(';')[0] ?? '' }
-    },
-  }
-}
 
 describe.each(stores)('races of signing in and out on $name', ({ open }) => {
   const store = open()
