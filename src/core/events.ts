@@ -1,3 +1,11 @@
+/** Every {@link SessionEventType}, for counters that begin at 0. */
+export const sessionEventTypes = [
+  'created', 'loaded', 'saved', 'regenerated', 'signed-in', 'destroyed', 'revoked', 'expired', 'ended', 'unknown',
+  'missing', 'invalid', 'dropped', 'conflict', 'duplicate-cookie', 'cookie-lost', 'cookie-header-too-long',
+  'insecure-cookie', 'cache-overridden', 'store-error',
+  'server-down', 'server-up', 'server-restarted', 'server-flushed', 'server-evicting',
+] as const // prettier-ignore
+
 /**
  * What happened to a session (ASVS 16.3.3):
  *
@@ -6,6 +14,7 @@
  * - `revoked`: somebody called `revoke` or `revokeAll`.
  * - `expired`: the cookie names a session past its absolute timeout.
  * - `ended`: the cookie names a session that was ended; `reason` says how.
+ * - `unknown`: the cookie names a session that the store does not have: run idle, evicted, lost with its server, or made up.
  * - `missing`: a session that this request had loaded was gone when it committed; nothing was written.
  * - `invalid`: a stored record could not be opened or understood; the visitor counts as unknown.
  * - `dropped`: changes were not written, because the handler failed, the session had ended, or a socket closed
@@ -13,15 +22,15 @@
  * - `conflict`: another request wrote first; the changes are replayed on the newer record.
  * - `duplicate-cookie`: the request carried two live sessions; both are refused.
  * - `cookie-lost`: a cookie was to be sent or cleared, and the response's head had left.
+ * - `cookie-header-too-long`: no session cookie stands in the 16 KiB of the Cookie header that are read; one may stand beyond.
  * - `insecure-cookie`: a Secure cookie goes out over plain http, where the browser drops it; once per manager.
  * - `cache-overridden`: the handler's `public` or `s-maxage` was replaced, because the response sets the cookie.
  * - `store-error`: a store operation failed; `error` says why.
+ * - `server-down`, `server-up`: a server of the store is asked no more until it answers (`error` says why); it answers again.
+ * - `server-restarted`, `server-flushed`: what that server held is gone.
+ * - `server-evicting`: it is full and forgets sessions, `count` of them since `since`.
  */
-// prettier-ignore
-export type SessionEventType =
-  | 'created' | 'loaded' | 'saved' | 'regenerated' | 'signed-in' | 'destroyed' | 'revoked' | 'expired' | 'ended'
-  | 'missing' | 'invalid'
-  | 'dropped' | 'conflict' | 'duplicate-cookie' | 'cookie-lost' | 'insecure-cookie' | 'cache-overridden' | 'store-error'
+export type SessionEventType = (typeof sessionEventTypes)[number]
 
 /**
  * Why a session is `ended`:
@@ -43,6 +52,12 @@ export interface SessionEvent {
   roundTrips?: number
   /** Only on `ended`. */
   reason?: EndReason
-  /** What the store failed with; only on `store-error`. */
+  /** Host and port, without credentials; only on `server-…`. */
+  server?: string
+  /** How many records were evicted; only on `server-evicting`. */
+  count?: number
+  /** Since when, in milliseconds since the epoch; only with `count`. */
+  since?: number
+  /** What the store failed with; only on `store-error` and `server-down`. */
   error?: unknown
 }

@@ -13,7 +13,7 @@ export {
   StoreUnavailableError,
   type SessionErrorCode,
 } from './errors.ts'
-export type { EndReason, SessionEvent, SessionEventType } from './events.ts'
+export { sessionEventTypes, type EndReason, type SessionEvent, type SessionEventType } from './events.ts'
 export type { Json } from './draft/json.ts'
 export { createSessionManager, type CommitResponse, type SessionManager } from './manager.ts'
 /** @internal */
@@ -34,4 +34,4 @@ export { headersOf, type ResponseHeaders } from './http/response-headers.ts'
 export type { Session, SessionData, SessionTimeouts, SignInOptions } from './session/session.ts'
 export type { UserSession } from './session/users.ts'
 export type { CookieHeader, OpenOptions } from './session/session-state.ts'
-export type { ReplaceOutcome, SessionStore, StoredRecord, Version } from './stores/store.ts'
+export type { ReplaceOutcome, SessionStore, StoredRecord, StoreNotice, Version } from './stores/store.ts'

@@ -64,6 +64,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
       markChanges: new MarkChanges(),
       emit,
     }
+    checked.store.watch?.(({ type, ...details }) => emit(type, details))
   }
 
   /**

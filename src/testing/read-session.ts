@@ -30,7 +30,7 @@ export async function readSession<Data extends SessionData<Data>>(
   manager: SessionManager<Data>,
   response: HeldBy,
 ): Promise<Partial<Data> | undefined> {
-  const session = manager.open(cookieHeaderOf(manager, response), { renews: () => false })
+  const session = manager.open(cookieHeaderOf(manager, response), { renew: () => false })
   return (await session.exists()) ? session.entries() : undefined
 }
 

@@ -14,8 +14,8 @@ export type CookieHeader = string | null | undefined | (() => string | null | un
 export interface OpenOptions {
   /** Whether the response can still take a cookie. Default: it can. */
   canSetHeaders?: (() => boolean) | undefined
-  /** @internal Whether reading counts as use, and keeps the session from running idle. Default: it does. */
-  renews?: (() => boolean) | undefined
+  /** Whether reading counts as use, and keeps the session from running idle (ASVS 7.3.1). Default: it does. Asked at the first read. */
+  renew?: (() => boolean) | undefined
 }
 
 const DEFAULTS: OpenOptions = {}
@@ -175,7 +175,7 @@ export class SessionState {
 
   async #load(cookieHeader: string): Promise<void> {
     try {
-      this.loaded = await loadSession(this.services, cookieHeader, this.#options.renews?.() ?? true)
+      this.loaded = await loadSession(this.services, cookieHeader, this.#options.renew?.() ?? true)
     } finally {
       this.#loading = undefined
     }

@@ -13,6 +13,19 @@ export type ReplaceOutcome =
   | { outcome: 'conflict' }
   | { outcome: 'missing' }
 
+/** What happened to a server of the store: an event of the same type. */
+export interface StoreNotice {
+  type: 'server-down' | 'server-up' | 'server-restarted' | 'server-flushed' | 'server-evicting'
+  /** Host and port, without credentials. */
+  server: string
+  /** How many records were evicted. */
+  count?: number
+  /** Since when, in milliseconds since the epoch. */
+  since?: number
+  /** What it failed with, when it is down. */
+  error?: unknown
+}
+
 /**
  * Where records live. A store knows keys, bytes, seconds and versions; it never sees a cookie, a token or a session.
  *
@@ -46,6 +59,12 @@ export interface SessionStore {
 
   /** Removes the record; one that is missing is a success. */
   delete(key: string): Promise<void>
+
+  /**
+   * Tells what an operator should know of the store's servers, from now on, each thing once. No operation of a visitor
+   * is spent on finding it out.
+   */
+  watch?(listener: (notice: StoreNotice) => void): void
 
   /** Lets go of connections; operations in flight are rejected. */
   close?(): Promise<void>
