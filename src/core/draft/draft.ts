@@ -25,13 +25,12 @@ const NOTHING: SessionTexts = new Map()
  * the handler holds, whose nested changes count too.
  */
 export class Draft {
-  #base: SessionTexts = NOTHING
+  /** What was loaded, once it is, and whose it is: nobody's of an anonymous session, and of none. */
+  #base: { texts: SessionTexts; userId: string | undefined } | undefined
   /** On its way to the store, so that it may have been applied: it takes no more steps. */
   #sent: Journal | undefined
   #open: Step[] = []
   readonly #held = new Map<string, HeldValue>()
-  /** Whose the base is, once that is known; `userId` is none of an anonymous session, and of none. */
-  #owner: { userId: string | undefined } | undefined
   /** What was held at a sign-in before it was known whose session it is over. */
   readonly #heldAtSignIn = new Map<SignInStep, ReadonlyMap<string, HeldValue>>()
 
@@ -52,7 +51,7 @@ export class Draft {
 
   /** Whose session it will be. */
   get userId(): string | undefined {
-    return signInOf(this.#steps)?.userId ?? this.#owner?.userId
+    return signInOf(this.#steps)?.userId ?? this.#base?.userId
   }
 
   read(key: string): unknown {
@@ -71,7 +70,7 @@ export class Draft {
 
   keys(): string[] {
     const changed = this.#steps.flatMap((step) => ('key' in step ? [step.key] : []))
-    return [...new Set([...this.#base.keys(), ...changed, ...this.#held.keys()])].filter((key) =>
+    return [...new Set([...this.#texts.keys(), ...changed, ...this.#held.keys()])].filter((key) =>
       this.has(key),
     )
   }
@@ -89,7 +88,7 @@ export class Draft {
   signIn(step: SignInStep): void {
     this.add(step)
     this.#heldAtSignIn.set(step, new Map(this.#held))
-    if (this.#owner) this.#judgeSignIns(this.#owner.userId)
+    if (this.#base) this.#judgeSignIns(this.#base.userId)
   }
 
   /** Records a step that no value of the handler's is about. */
@@ -149,8 +148,7 @@ export class Draft {
 
   /** Continues from what was loaded, and whose it is, or from nothing. */
   rebase(texts: SessionTexts = NOTHING, userId?: string): void {
-    this.#base = texts
-    this.#owner = { userId }
+    this.#base = { texts, userId }
     this.#judgeSignIns(userId)
   }
 
@@ -174,8 +172,7 @@ export class Draft {
   /** The journal is written, and the user's record now holds `texts`. */
   applied(journal: Journal, texts: SessionTexts, userId: string | undefined): void {
     if (this.#sent !== journal) return
-    this.#base = texts
-    this.#owner = { userId }
+    this.#base = { texts, userId }
     this.#sent = undefined
     for (const step of journal.steps) {
       if (!('key' in step)) continue
@@ -186,8 +183,7 @@ export class Draft {
 
   /** The session is gone, and the journal with it; what was begun later is judged for itself. */
   lost(journal: Journal): void {
-    this.#base = NOTHING
-    this.#owner = { userId: undefined }
+    this.#base = { texts: NOTHING, userId: undefined }
     if (this.#sent === journal) this.#sent = undefined
     for (const [key, held] of this.#held) if (held.text !== undefined) this.#held.delete(key)
   }
@@ -231,6 +227,10 @@ export class Draft {
     }
   }
 
+  get #texts(): SessionTexts {
+    return this.#base?.texts ?? NOTHING
+  }
+
   get #steps(): readonly Step[] {
     return this.#sent ? [...this.#sent.steps, ...this.#open] : this.#open
   }
@@ -272,7 +272,7 @@ export class Draft {
   #run(last: UpdateStep | TakeStep): void {
     const { key } = last
     if (last.first || !this.#steps.includes(last)) return
-    let text = this.#base.get(key)
+    let text = this.#texts.get(key)
     for (const step of this.#steps) {
       if (step.type === 'update' && step.key === key) step.first ??= runUpdate(step, text)
       if (step.type === 'take' && step.key === key) step.first ??= { text }
@@ -292,6 +292,6 @@ export class Draft {
   }
 
   #textOf(key: string): string | undefined {
-    return textAfter(this.#steps, key, this.#base.get(key))
+    return textAfter(this.#steps, key, this.#texts.get(key))
   }
 }
