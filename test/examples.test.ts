@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Browser, type Answer } from './support/browser.ts'
 import { startMemcached, type Memcached } from './support/memcached.ts'
@@ -261,6 +262,21 @@ describe.each(['Node', 'Bun'] as const)('the shop on %s', (runtime) => {
       expect(page.text).toContain('get missing')
       expect(page.headers.getSetCookie()).toEqual([])
       expect((await signIn(browser, shop, 'Ada')).text).toContain('Good day, Ada.')
+    })
+
+    it('says until when a session lives, and why a visitor is a stranger now', async () => {
+      const page = await browser.open(`${shop.url}/`)
+      const [, until] = /<p class="until">[^]*?datetime="([^"]+)"/.exec(page.html) ?? []
+      expect(Math.abs(Date.parse(until!) - (Date.now() + 86_400_000))).toBeLessThan(5000)
+
+      // Memcached counts whole seconds: of one that ran for less than three nobody could tell.
+      await sleep(3100)
+      await sessions.stop()
+      sessions = await startMemcached({ port: sessions.port })
+      const later = await browser.open(`${shop.url}/cart`)
+      expect(later.text).toContain('Events unknown')
+      expect(later.text).toMatch(/127\.0\.0\.1:\d+ was restarted, and began empty/)
+      expect(later.html).not.toContain('class="until"')
     })
 
     it('answers 503 while its own memcached is down, and then goes on', async () => {

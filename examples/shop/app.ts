@@ -147,5 +147,6 @@ async function readVisitor(session: Session<Data>) {
     notice: notice ?? (isRevoked ? 'You were signed out from another of your devices.' : undefined),
     name: await session.userId(),
     cart: (await session.get('cart')) ?? {},
+    expiresAt: await session.expiresAt(),
   }
 }

@@ -1,6 +1,7 @@
 import type { MiddlewareHandler } from 'hono'
 import { html, raw } from 'hono/html'
-import { withLogbook, type Logbook } from './recording-store.ts'
+import type { SessionEventType } from 'holdfast'
+import { lossOfStore, withLogbook, type Logbook } from './recording-store.ts'
 
 /** Stands in a page where the logbook goes: what the commit costs is known only when the page is written. */
 export const logbookPlace = raw('<!--logbook-->')
@@ -76,11 +77,24 @@ function explain({ operations, events }: Logbook): string {
     return 'An outage is an error, never a sign-out.'
   if (events.some(({ reason }) => reason === 'revoked'))
     return 'The session is there, but its user’s list has it no longer: a stranger, whatever the cookie says.'
-  if (isEvery('missing'))
-    return 'The store does not know the session that the cookie names: a visitor like a new one.'
+  if (events.some(({ type }) => type === 'unknown')) return explainUnknown()
   if (isEvery('found'))
     return 'Read, not changed: nothing was written. The read itself renewed the idle timeout.'
   return 'Read, changed, and written by compare-and-swap, so that parallel requests lose nothing.'
+}
+
+const LOSSES: Partial<Record<SessionEventType, string>> = {
+  'server-restarted': 'was restarted, and began empty',
+  'server-flushed': 'was flushed',
+  'server-evicting': 'is full, and forgets sessions',
+}
+
+function explainUnknown(): string {
+  const loss = lossOfStore()
+  const why = loss
+    ? `${loss.server} ${LOSSES[loss.type]}: told at ${new Date(loss.at).toISOString().slice(11, 19)} UTC.`
+    : 'It ran idle, or its server lost it: a restart is told at once, a flush within a minute.'
+  return `The store does not know the session that the cookie names: a visitor like a new one. ${why}`
 }
 
 function describeEvents({ events }: Logbook): string {

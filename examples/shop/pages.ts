@@ -9,11 +9,12 @@ interface Visit {
   name: string | undefined
   cart: Data['cart']
   notice: string | undefined
+  expiresAt: number | undefined
   places: Settings['places']
 }
 
 export function goodsPage(visit: Visit & { views: number; catalogue: Catalogue }): Html {
-  const { name, cart, notice, views, catalogue, places } = visit
+  const { name, cart, notice, expiresAt, views, catalogue, places } = visit
   const source = catalogue.isCached
     ? 'From the object cache, in'
     : 'Worked out, and put into the object cache, in'
@@ -23,7 +24,7 @@ export function goodsPage(visit: Visit & { views: number; catalogue: Catalogue }
     notice,
     main: html` <h1>Good day, ${name ?? 'stranger'}.</h1>
       <p class="lede">${describeViews(views)}</p>
-      ${name === undefined ? signInForm() : signOutForm()}
+      ${until(expiresAt)} ${name === undefined ? signInForm() : signOutForm()}
       <h2>Goods</h2>
       <p class="source">${source} <strong>${catalogue.milliseconds.toFixed(2)} ms</strong>.</p>
       <ul class="goods">
@@ -33,7 +34,7 @@ export function goodsPage(visit: Visit & { views: number; catalogue: Catalogue }
   })
 }
 
-export function cartPage({ name, cart, notice, places }: Visit): Html {
+export function cartPage({ name, cart, notice, expiresAt, places }: Visit): Html {
   const lines = Object.entries(cart).map(([id, count]) => ({ good: findGood(id), count }))
   const known = lines.filter((line): line is { good: Good; count: number } => line.good !== undefined)
   const total = known.reduce((sum, { good, count }) => sum + good.price * count, 0)
@@ -49,7 +50,8 @@ export function cartPage({ name, cart, notice, places }: Visit): Html {
                 ${known.map(cartLine)}
               </ul>
               <p class="total">Total <strong>€ ${total}</strong></p>`
-      }`,
+      }
+      ${until(expiresAt)}`,
     aside: html`${logbookPlace}${twoStores(places)}`,
   })
 }
@@ -206,6 +208,13 @@ const DATE = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 
 /** In UTC, and says so: the server does not know the visitor's zone. */
 function readable(at: number): string {
   return `${DATE.format(at)} UTC`
+}
+
+function until(expiresAt: number | undefined): Html | false {
+  return (
+    expiresAt !== undefined &&
+    html`<p class="until">Your session lives until ${time(expiresAt)}; each visit prolongs it.</p>`
+  )
 }
 
 function describeViews(views: number): string {

@@ -22,9 +22,17 @@ export function withLogbook<Result>(work: (logbook: Logbook) => Result): Result 
   return logbooks.run(logbook, () => work(logbook))
 }
 
-/** For the option `onEvent`. */
+/** For the option `onEvent`. What happens to a server is no request's: the newest that cost sessions is kept for all. */
 export function recordEvent(event: SessionEvent): void {
-  logbooks.getStore()?.events.push(event)
+  if (event.server === undefined) logbooks.getStore()?.events.push(event)
+  else if (event.type !== 'server-down' && event.type !== 'server-up') lastLoss = event
+}
+
+let lastLoss: SessionEvent | undefined
+
+/** What the store has lost lately, if it told. */
+export function lossOfStore(): SessionEvent | undefined {
+  return lastLoss
 }
 
 /** Why the session of this request's cookie has ended, once it was read. */
@@ -46,6 +54,7 @@ export function recordingStore(store: SessionStore): SessionStore {
       record('replace', bytes.length, store.replace(key, bytes, ttl, version), ({ outcome }) => [outcome]),
     set: (key, bytes, ttl) => record('set', bytes.length, store.set(key, bytes, ttl), () => ['written']),
     delete: (key) => record('delete', 0, store.delete(key), () => ['deleted']),
+    watch: (listener) => store.watch?.(listener),
     close: async () => store.close?.(),
   }
 }

@@ -30,7 +30,7 @@ h2 { font-size: 1.5rem; margin: 2.5rem 0 .25rem }
 h3 { font-size: 1.0625rem; line-height: 1.3; margin: 0 }
 p { margin: 0 0 1rem; max-width: 62ch; text-wrap: pretty }
 .lede { font-size: 1.125rem; max-width: 54ch; overflow-wrap: anywhere }
-.source, .why, .goods p { color: var(--faint) }
+.source, .until, .why, .goods p { color: var(--faint) }
 
 header { position: relative; overflow: hidden; background: var(--shallow); border-bottom: 1px solid var(--line) }
 header .depths { position: absolute; inset: 0; width: 100%; height: 100%; fill: none; stroke: var(--line) }
