@@ -4,13 +4,17 @@ import {
   StoreUnavailableError,
   type EndReason,
   type SessionEvent,
+  type SessionStore,
+  type StoreNotice,
 } from '../../src/core/index.ts'
 import { createBench, type Bench } from '../support/managers.ts'
 import { failing } from '../support/tampered-store.ts'
 import { tokenOf, visit } from '../support/visit.ts'
 
+type Caused = Exclude<SessionEvent['type'], 'unknown' | 'cookie-header-too-long'>
+
 /** How each event comes about for a visitor who is signed in; a new type without a line here does not compile. */
-const causes: Record<SessionEvent['type'], (bench: Bench, cookie: string) => unknown> = {
+const causes: Record<Caused, (bench: Bench, cookie: string) => unknown> = {
   created: ({ manager }) => visit(manager, undefined, (session) => session.set('user', 'telling')),
   loaded: ({ manager }, cookie) => visit(manager, cookie, (session) => session.get('user')),
   saved: ({ manager }, cookie) => visit(manager, cookie, (session) => session.set('user', 'telling too')),
@@ -65,6 +69,25 @@ const causes: Record<SessionEvent['type'], (bench: Bench, cookie: string) => unk
     store.before = failing('get')
     await expect(manager.open(cookie).get('user')).rejects.toThrow(StoreUnavailableError)
   },
+  'server-down': noticing('server-down'),
+  'server-up': noticing('server-up'),
+  'server-restarted': noticing('server-restarted'),
+  'server-flushed': noticing('server-flushed'),
+  async 'server-evicting'({ another, manager }, cookie) {
+    await visit(manager, cookie, (session) => session.get('user'))
+    const full = another({ store: new MemoryStore({ maxRecords: 1 }) })
+    await visit(full, undefined, (session) => session.set('user', 'telling'))
+    await visit(full, undefined, (session) => session.set('user', 'telling'))
+  },
+}
+
+/** By a store that tells of it; how it finds out is tested with each store. */
+function noticing(type: StoreNotice['type']): (bench: Bench, cookie: string) => unknown {
+  return ({ another, store }, cookie) => {
+    const watch: SessionStore['watch'] = (listener) => listener({ type, server: '127.0.0.1:11211' })
+    const manager = another({ store: Object.assign(store, { watch }) })
+    return visit(manager, cookie, (session) => session.get('user'))
+  }
 }
 
 describe('events', () => {
@@ -80,9 +103,10 @@ describe('events', () => {
       for (const [name, value] of Object.entries(rest)) {
         if (name === 'type') expect(Object.keys(causes)).toContain(value)
         else if (name === 'reason') expect([event.type, value]).toEqual(['ended', 'signed-out'])
+        else if (name === 'server') expect(value).toMatch(/^(127\.0\.0\.1:11211|MemoryStore)$/)
         else
           expect([name, value]).toEqual([
-            expect.stringMatching(/^(at|durationMs|roundTrips)$/),
+            expect.stringMatching(/^(at|durationMs|roundTrips|count|since)$/),
             expect.any(Number),
           ])
       }
@@ -100,7 +124,7 @@ describe('events', () => {
     [
       ['created', 'loaded', 'saved', 'regenerated', 'signed-in', 'destroyed'],
       ['revoked', 'expired', 'ended', 'missing'],
-    ].flat() as SessionEvent['type'][],
+    ].flat() as Caused[],
   )('S58: %s says how long the load or the commit took, and how many round trips', async (type) => {
     const memory = new MemoryStore()
     const bench = createBench({ current: memory, countRecords: async () => memory.size })

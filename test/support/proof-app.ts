@@ -15,8 +15,17 @@ import type { Answer, Outcome, Request } from '../proofs/history.ts'
 const log = new Map<string, Outcome>()
 const current = new AsyncLocalStorage<Outcome>()
 
+const store = new MemcachedStore(process.env['SESSION_STORE']!)
+store.watch(() => {})
+
 const manager = createSessionManager({
-  store: new MemcachedStore(process.env['SESSION_STORE']!),
+  // Of a store that says when a server is down, refusals are not told one by one; the history needs each.
+  store: new Proxy(store, {
+    get(target, name) {
+      const value: unknown = name === 'watch' ? undefined : Reflect.get(target, name)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  }),
   secret: 'a secret of the proofs, long enough for one',
   maxSessionsPerUser: 100,
   onEvent: ({ type }) => void current.getStore()?.events.push(type),

@@ -141,14 +141,14 @@ export class RecordIO {
     this.services.emit(type, reason ? { reason, ...cost } : cost)
   }
 
-  /** Counts an operation of the store, bounds its time, and tells of its failure. */
+  /** Counts an operation of the store, bounds its time, and tells of its failure, unless its server is known to be down. */
   ask<Result>(operation: string, run: () => Promise<Result>): Promise<Result> {
     this.#roundTrips++
     const timeLeft = this.timeLeft()
     const asked = timeLeft > 0 ? within(timeLeft, run) : Promise.reject(new Error('no time is left to ask'))
     return asked.catch((cause: unknown) => {
       const error = cause instanceof SessionError ? cause : new StoreUnavailableError(operation, cause)
-      this.services.emit('store-error', { error })
+      if (!isOfServerDown(error, this.services.store)) this.services.emit('store-error', { error })
       throw error
     })
   }
@@ -167,6 +167,11 @@ export class RecordIO {
     if (!('ended' in record)) opened.remember(keys.storeKey, new Uint8Array(bytes), plaintext)
     return bytes
   }
+}
+
+/** It was told when the server went down, by a store that tells such things (K3). */
+function isOfServerDown({ cause }: SessionError, store: SessionStore): boolean {
+  return store.watch !== undefined && (cause as { code?: unknown } | undefined)?.code === 'ERR_BREAKER_OPEN'
 }
 
 /** For a write whose failure is an outcome: it may have been made. */

@@ -1,5 +1,6 @@
 import { MEMORY_STORE, PROTOCOL } from '../brand.ts'
 import { checkNames, checkWhole, wrong } from '../check.ts'
+import { Notices, type NoticeListener } from './notices.ts'
 import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from './store.ts'
 
 /** Options of {@link MemoryStore}. */
@@ -10,11 +11,15 @@ export interface MemoryStoreOptions {
   now?: (() => number) | undefined
 }
 
+/** Replaced by each use, so that who holds one sees whether the record was used since. */
 interface Entry {
-  bytes: Uint8Array
-  version: number
-  expiresAt: number
+  readonly bytes: Uint8Array
+  readonly version: number
+  readonly expiresAt: number
 }
+
+const LOOKED_UP_AT_ONCE = 100
+const TELL_EVERY_MS = 60_000
 
 /**
  * A {@link SessionStore} in this process's memory: for development, for tests, and for a service of one process
@@ -29,6 +34,11 @@ export class MemoryStore implements SessionStore {
   readonly #maxRecords: number
   readonly #now: () => number
   #lastVersion = 0
+  /** The next to be forgotten last, as far as they are known and were not used since. */
+  #leastRecentlyUsed: [string, Entry][] = []
+  readonly #notices = new Notices('MemoryStore')
+  #forgotten = 0
+  #toldAt: number | undefined
 
   /** @internal */
   get [MEMORY_STORE](): number {
@@ -54,8 +64,7 @@ export class MemoryStore implements SessionStore {
     const entry = this.#live(key)
     if (!entry) return undefined
     this.#entries.delete(key)
-    this.#entries.set(key, entry)
-    if (expiresAt !== undefined) entry.expiresAt = expiresAt
+    this.#entries.set(key, { ...entry, expiresAt: expiresAt ?? entry.expiresAt })
     return { bytes: new Uint8Array(entry.bytes), version: entry.version }
   }
 
@@ -80,6 +89,11 @@ export class MemoryStore implements SessionStore {
     this.#entries.delete(key)
   }
 
+  /** Tells of records that it forgot because it was full, at most once a minute; `server` is `'MemoryStore'`. */
+  watch(listener: NoticeListener): void {
+    this.#notices.add(listener)
+  }
+
   #live(key: string): Entry | undefined {
     const entry = this.#entries.get(key)
     if (!entry || entry.expiresAt > this.#now()) return entry
@@ -91,11 +105,37 @@ export class MemoryStore implements SessionStore {
     const version = ++this.#lastVersion
     this.#entries.delete(key)
     this.#entries.set(key, { bytes: new Uint8Array(bytes), version, expiresAt })
-    if (this.#entries.size > this.#maxRecords) {
-      const [leastRecentlyUsed] = this.#entries.keys()
-      this.#entries.delete(leastRecentlyUsed as string)
-    }
+    if (this.#entries.size > this.#maxRecords) this.#forgetOne()
     return version
+  }
+
+  #forgetOne(): void {
+    for (;;) {
+      if (this.#leastRecentlyUsed.length === 0) this.#lookUp()
+      const [key, entry] = this.#leastRecentlyUsed.pop()!
+      if (this.#entries.get(key) !== entry) continue
+      this.#entries.delete(key)
+      return this.#countForgotten(entry)
+    }
+  }
+
+  /** Many at once: a Map that is deleted from at its beginning passes what it deleted before it finds a first entry. */
+  #lookUp(): void {
+    for (const each of this.#entries) {
+      if (this.#leastRecentlyUsed.push(each) === LOOKED_UP_AT_ONCE) break
+    }
+    this.#leastRecentlyUsed.reverse()
+  }
+
+  #countForgotten({ expiresAt }: Entry): void {
+    const now = this.#now()
+    if (!this.#notices.hasListeners || expiresAt <= now) return
+    const count = ++this.#forgotten
+    const since = this.#toldAt ?? now
+    if (this.#toldAt !== undefined && now - since < TELL_EVERY_MS) return
+    this.#toldAt = now
+    this.#forgotten = 0
+    this.#notices.tell({ type: 'server-evicting', count, since })
   }
 
   #expiry(ttl: number): number {

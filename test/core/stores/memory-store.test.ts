@@ -1,5 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { MemoryStore } from '../../../src/core/stores/memory-store.ts'
+import type { StoreNotice } from '../../../src/core/stores/store.ts'
+import { seeded } from '../../support/seeded.ts'
 
 const bytes = Buffer.from('apples')
 
@@ -39,6 +41,80 @@ describe('MemoryStore', () => {
     const store = new MemoryStore({ maxRecords: 100 })
     for (let index = 0; index < 10_000; index++) await store.add(String(index), bytes, 100)
     expect(store.size).toBe(100)
+  })
+
+  it('lets go exactly what a list would that is kept in the order of use', async () => {
+    const store = new MemoryStore({ maxRecords: 300 })
+    const used: string[] = []
+    const use = (key: string) => {
+      const place = used.indexOf(key)
+      if (place >= 0) used.splice(place, 1)
+      used.push(key)
+      if (used.length > 300) used.shift()
+    }
+    const random = seeded(7)
+    for (let step = 0; step < 5000; step++) {
+      const key = `key-${Math.floor(random() * 500)}`
+      const chance = random()
+      if (chance < 0.1) {
+        await store.delete(key)
+        if (used.includes(key)) used.splice(used.indexOf(key), 1)
+      } else if (chance < 0.4) {
+        expect((await store.get(key, 100)) !== undefined).toBe(used.includes(key))
+        if (used.includes(key)) use(key)
+      } else {
+        await store.set(key, bytes, 100)
+        use(key)
+      }
+    }
+    expect(store.size).toBe(used.length)
+    for (const key of used) expect(await store.get(key, 100)).toBeDefined()
+  })
+
+  it('K3: tells that it forgets live records, how many and since when, at most once a minute', async () => {
+    let now = 1_000_000
+    const told: StoreNotice[] = []
+    const store = new MemoryStore({ maxRecords: 2, now: () => now })
+    let keys = 0
+    const add = async (count: number, ttl = 10_000) => {
+      for (let done = 0; done < count; done++) await store.add(String(keys++), bytes, ttl)
+    }
+    await add(3)
+    store.watch(() => {
+      throw new Error('a listener')
+    })
+    store.watch((notice) => told.push(notice))
+    expect(told).toEqual([])
+    await add(5)
+    const first = { type: 'server-evicting', server: 'MemoryStore', count: 1, since: 1_000_000 }
+    expect(told).toEqual([first])
+    now += 59_999
+    await add(1)
+    expect(told).toEqual([first])
+    now += 1
+    await add(1)
+    const second = { ...first, count: 6 }
+    expect(told).toEqual([first, second])
+    now += 600_000
+    await add(2)
+    expect(told).toEqual([first, second, { ...first, count: 1, since: 1_060_000 }])
+  })
+
+  it('K3: tells nothing of records that had run out, or were deleted', async () => {
+    let now = 1_000_000
+    const told: StoreNotice[] = []
+    const store = new MemoryStore({ maxRecords: 2, now: () => now })
+    store.watch((notice) => told.push(notice))
+    await store.add('a', bytes, 10)
+    await store.add('b', bytes, 10)
+    now += 10_000
+    await store.add('c', bytes, 10)
+    await store.add('d', bytes, 10)
+    await store.delete('c')
+    await store.add('e', bytes, 10)
+    expect(told).toEqual([])
+    await store.add('f', bytes, 10)
+    expect(told).toHaveLength(1)
   })
 
   it('is full at 100 000 unless told otherwise', async () => {

@@ -1,4 +1,5 @@
 import { Client } from 'memjs'
+import type { NoticeListener } from '../notices.ts'
 import type { ReplaceOutcome, StoredRecord } from '../store.ts'
 import { within } from '../deadline.ts'
 import { serverName, type ServerAddress } from './address.ts'
@@ -18,14 +19,15 @@ import type { ConnectionOptions } from './settings.ts'
  */
 export class MemcachedClient {
   readonly #memjs: Client
+  readonly #connections: readonly Connection[]
   readonly #timeoutMs: number
   #sequence: number
 
   /** @param firstSequence - the number of the first request; for the test that passes 2^31 and 2^32 (M4) */
   constructor(servers: readonly ServerAddress[], options: ConnectionOptions, firstSequence = 0) {
-    const connections = servers.map((server) => new Connection(server, options))
+    this.#connections = servers.map((server) => new Connection(server, options))
     // For memjs, one try is one retry; its logger would print hosts to the console (M10).
-    this.#memjs = new Client(connections, { retries: 1, failover: false, logger: { log() {} } })
+    this.#memjs = new Client([...this.#connections], { retries: 1, failover: false, logger: { log() {} } })
     const place = rendezvous(servers.map(serverName))
     this.#memjs.getServer = (key) => String(place(key))
     this.#timeoutMs = options.operationTimeoutMs
@@ -68,6 +70,11 @@ export class MemcachedClient {
   /** Removes; missing is a success. */
   delete(key: string): Promise<void> {
     return this.#ask({ opcode: Opcode.delete, key }, MISSING, () => {})
+  }
+
+  /** Tells what happens to each server, from now on (K3). */
+  watch(listener: NoticeListener): void {
+    for (const connection of this.#connections) connection.watch(listener)
   }
 
   /** Ends every connection at once; what is in flight rejects, and so does everything later. */

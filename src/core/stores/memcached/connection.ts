@@ -1,9 +1,11 @@
 import { Server } from 'memjs'
-import type { ServerAddress } from './address.ts'
 import { Breaker } from '../breaker.ts'
+import { Notices, type Notice, type NoticeListener } from '../notices.ts'
+import { serverName, type ServerAddress } from './address.ts'
 import { Link, type Exchange } from './link.ts'
 import { MemcachedError, type MemcachedErrorCode } from './memcached-error.ts'
 import { encodeRequest, Opcode, type Reply } from './protocol.ts'
+import { ServerWatch } from './server-watch.ts'
 import type { ConnectionOptions } from './settings.ts'
 
 /**
@@ -16,6 +18,8 @@ import type { ConnectionOptions } from './settings.ts'
 export class Connection extends Server {
   readonly #options: ConnectionOptions
   readonly #breaker = new Breaker()
+  readonly #notices: Notices
+  readonly #watch: ServerWatch
   #link: Link | undefined
   #closed = false
   #lastFailure: NodeJS.ErrnoException | undefined
@@ -27,6 +31,8 @@ export class Connection extends Server {
     // Without a user and a password memjs would take those of the environment (M11).
     super(host, port, 'unused', 'unused')
     this.#options = options
+    this.#notices = new Notices(serverName({ host, port }))
+    this.#watch = new ServerWatch(this.#notices)
   }
 
   /** memjs only hands the answer on, so it need not have the shape that memjs itself would give it. */
@@ -44,6 +50,11 @@ export class Connection extends Server {
     else this.#send({ request, answer: this.#answer, fail: this.#fail })
   }
 
+  /** Of a server that is down already, that is told at once. */
+  watch(listener: NoticeListener): void {
+    this.#notices.add(listener, this.#breaker.isOpen ? this.#down() : undefined)
+  }
+
   /** Ends at once: what is in flight fails, and so does everything later. */
   override close(): void {
     this.#closed = true
@@ -58,26 +69,47 @@ export class Connection extends Server {
       return new MemcachedError('ERR_BREAKER_OPEN', cause?.message, { cause })
     }
     const { maxInFlight } = this.#options
-    if ((this.#link?.load ?? 0) < maxInFlight) return undefined
+    if ((this.#link?.load ?? 0) < maxInFlight + this.#watch.load) return undefined
     const what = `maxInFlight: ${maxInFlight} operations are waiting for the server`
     return new MemcachedError('ERR_TOO_MANY_WAITING', what)
   }
 
   #send(exchange: Exchange): void {
-    if (!this.#link || this.#link.hasEnded) {
-      this.#link = new Link({ host: this.host, port: this.port }, this.#options, {
-        answered: () => this.#breaker.succeeded(),
-        failed: (reason) => this.#countFailure(reason),
-      })
-    }
+    if (!this.#link || this.#link.hasEnded) this.#link = this.#connect()
     this.#link.send(exchange)
+  }
+
+  #connect(): Link {
+    this.#watch.connectionBegins()
+    const link = new Link({ host: this.host, port: this.port }, this.#options, {
+      answered: () => this.#countAnswer(),
+      failed: (reason, oldest) => {
+        this.#watch.connectionFailed(oldest)
+        this.#countFailure(reason)
+      },
+      turnEnded: (now) => this.#watch.ask(now, (exchange) => link.send(exchange)),
+    })
+    return link
+  }
+
+  #countAnswer(): void {
+    const wasDown = this.#breaker.isOpen
+    this.#breaker.succeeded()
+    if (wasDown) this.#notices.tell({ type: 'server-up' })
   }
 
   #countFailure(reason: NodeJS.ErrnoException): void {
     if (this.#closed) return
     this.#lastFailure = reason
+    const wasDown = this.#breaker.isOpen
     const pauseMs = this.#breaker.failed(performance.now(), LASTING.has(reason.code))
-    if (pauseMs !== undefined) this.#probeTimer = setTimeout(() => this.#probe(), pauseMs).unref()
+    if (pauseMs === undefined) return
+    this.#probeTimer = setTimeout(() => this.#probe(), pauseMs).unref()
+    if (!wasDown) this.#notices.tell(this.#down())
+  }
+
+  #down(): Notice {
+    return { type: 'server-down', error: this.#lastFailure }
   }
 
   /** Never with a visitor's operation. Its answer closes the breaker, its failure brings the next probe. */

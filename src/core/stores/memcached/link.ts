@@ -17,8 +17,10 @@ export interface Exchange {
 /** What a {@link Link} tells its owner. */
 export interface LinkListener {
   answered(): void
-  /** Something in flight failed; told once, however much it is, and before those who wait. */
-  failed(reason: NodeJS.ErrnoException): void
+  /** Something in flight failed; told once, however much it is, and before those who wait. `oldest` was to be answered next. */
+  failed(reason: NodeJS.ErrnoException, oldest: Exchange): void
+  /** What was asked in one turn of the event loop is on its way, or waits for the connection; `now` in milliseconds, monotonic. */
+  turnEnded(now: number): void
 }
 
 const KEEP_ALIVE_MS = 30_000
@@ -82,7 +84,7 @@ export class Link {
     this.#outgoing = []
     this.#received = []
     const failed = this.#inFlight.splice(0)
-    if (failed.length > 0) this.#listener.failed(reason)
+    if (failed[0]) this.#listener.failed(reason, failed[0])
     for (const { fail } of failed) fail(reason)
   }
 
@@ -141,9 +143,11 @@ export class Link {
     this.#isTurnEnding = false
     const asked = this.#outgoing
     this.#flush()
-    const deadline = performance.now() + this.#options.operationTimeoutMs
+    const now = performance.now()
+    const deadline = now + this.#options.operationTimeoutMs
     for (const exchange of asked) exchange.deadline ??= deadline
     if (this.#timer === undefined) this.#watch()
+    if (!this.hasEnded) this.#listener.turnEnded(now)
   }
 
   /** One write for all requests of an event-loop turn: a system call costs more than the rest of an operation (M12). */

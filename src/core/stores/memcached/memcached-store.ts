@@ -1,5 +1,6 @@
 import { checkWhole } from '../../check.ts'
 import { SessionDataError, StoreUnavailableError } from '../../errors.ts'
+import type { NoticeListener } from '../notices.ts'
 import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from '../store.ts'
 import { MemcachedClient } from './client.ts'
 import { readSettings, type MemcachedStoreOptions } from './settings.ts'
@@ -61,6 +62,11 @@ export class MemcachedStore implements SessionStore {
 
   async delete(key: string): Promise<void> {
     return orUnavailable('delete', this.#client.delete(this.#keyPrefix + key))
+  }
+
+  /** Found out from one STAT on each new connection, and one a minute while it is in use. */
+  watch(listener: NoticeListener): void {
+    this.#client.watch(listener)
   }
 
   /** Ends every connection at once; operations in flight, and all later ones, reject. */

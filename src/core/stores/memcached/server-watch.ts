@@ -1,0 +1,85 @@
+import type { Notice, Notices } from '../notices.ts'
+import type { Exchange } from './link.ts'
+import { encodeRequest, Opcode } from './protocol.ts'
+import { happenedBetween, readingOf, type Reading } from './server-reading.ts'
+
+const READ_EVERY_MS = 60_000
+const MOST_UNANSWERED = 2
+
+/**
+ * Finds out what happened to one server, and tells: by one STAT on each new connection, and one a minute while it is in
+ * use (K3). It needs no timer, since it asks after visitors have asked.
+ */
+export class ServerWatch {
+  readonly #notices: Notices
+  #asked: Exchange | undefined
+  #unanswered = 0
+  #nextAt = -Infinity
+  #last: Reading | undefined
+
+  constructor(notices: Notices) {
+    this.#notices = notices
+  }
+
+  /** Exchanges in flight that are no visitor's: 0 or 1. */
+  get load(): number {
+    return this.#asked ? 1 : 0
+  }
+
+  connectionBegins(): void {
+    this.#nextAt = -Infinity
+  }
+
+  /**
+   * A server that falls silent at a STAT, or hangs up, takes along what visitors asked after it: the second time in a row
+   * is the last.
+   */
+  connectionFailed(oldest: Exchange): void {
+    if (oldest === this.#asked) this.#unanswered++
+  }
+
+  /** Asks, if it is time; `now` in milliseconds, monotonic. */
+  ask(now: number, send: (exchange: Exchange) => void): void {
+    if (now < this.#nextAt || this.#asked || this.#unanswered >= MOST_UNANSWERED) return
+    if (!this.#notices.hasListeners) return
+    this.#nextAt = now + READ_EVERY_MS
+    this.#stat('', send, (stats) => {
+      const before = this.#last
+      const reading = readingOf(stats, performance.now(), Date.now())
+      this.#last = reading ?? before
+      for (const notice of before && reading ? happenedBetween(before, reading) : []) {
+        if (notice.type === 'server-flushed') this.#tellUnlessRefused(notice, send)
+        else this.#notices.tell(notice)
+      }
+    })
+  }
+
+  /** memcached counts the flushes that it refuses, too. */
+  #tellUnlessRefused(flushed: Notice, send: (exchange: Exchange) => void): void {
+    this.#stat('settings', send, (settings) => {
+      if (settings.get('flush_enabled') !== 'no') this.#notices.tell(flushed)
+    })
+  }
+
+  #stat(
+    group: string,
+    send: (exchange: Exchange) => void,
+    use: (stats: ReadonlyMap<string, string>) => void,
+  ): void {
+    const stats = new Map<string, string>()
+    const finish = () => {
+      this.#asked = undefined
+      use(stats)
+    }
+    this.#asked = {
+      request: encodeRequest({ opcode: Opcode.stat, key: group }, 0),
+      answer: (reply) => {
+        if (!reply.isLast) return void stats.set(String(reply.key), String(reply.value))
+        this.#unanswered = 0
+        finish()
+      },
+      fail: finish,
+    }
+    send(this.#asked)
+  }
+}
