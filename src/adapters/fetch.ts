@@ -1,4 +1,4 @@
-import { createSessionManager, hasAnswer, headersOf, joined, withMounted } from '../core/index.ts'
+import { checkMount, createSessionManager, hasAnswer, headersOf, joined, withMounted } from '../core/index.ts'
 import type { Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
 /** Of each request its session, or a list of those of several managers, of every copy of this package. */
@@ -14,6 +14,9 @@ const SESSIONS = Symbol.for('holdfast sessions of requests')
  * A handler that returns nothing has answered otherwise, as by Bun's `server.upgrade`; what its changes need no cookie
  * for is saved.
  *
+ * `renew(request)`, asked at the first read alone, says whether a request counts as use: one that polls must not keep an
+ * idle session alive (ASVS 7.3.1). Default: every request does.
+ *
  * Throws `TypeError` or `RangeError` for wrong options.
  *
  * @example
@@ -26,15 +29,20 @@ export function withSession<
 >(
   optionsOrManager: SessionOptions | SessionManager<Data>,
   handler: (request: Request, session: Session<Data>, ...rest: Rest) => Answer | Promise<Answer>,
+  options: { renew?: ((request: Request) => boolean) | undefined } = {},
 ): (request: Request, ...rest: Rest) => Promise<Answer | Response> {
   const manager = createSessionManager<Data>(optionsOrManager)
+  const { renew } = checkMount(options, ['renew'], 'withSession')
   const sessions = ((globalThis as { [SESSIONS]?: WeakMap<Request, unknown> })[SESSIONS] ??= new WeakMap())
   return async function withSession(request, ...rest) {
     const mounted = sessions.get(request)
     const own = joined(manager, mounted)
     if (own) return handler(request, own, ...rest)
     let hasLeft = false
-    const session = manager.open(() => request.headers.get('cookie'), { canSetHeaders: () => !hasLeft })
+    const session = manager.open(() => request.headers.get('cookie'), {
+      canSetHeaders: () => !hasLeft,
+      renew: renew && (() => renew(request)),
+    })
     sessions.set(request, withMounted(mounted, session))
     const commit = (holder: { res: Response }) =>
       manager.commit(session, () => ({

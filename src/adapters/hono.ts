@@ -1,4 +1,4 @@
-import type { Context, MiddlewareHandler } from 'hono'
+import type { Context, HonoRequest, MiddlewareHandler } from 'hono'
 import {
   createSessionManager,
   headersOf,
@@ -20,6 +20,9 @@ export type SessionVariables<
  * Hono middleware: the request's session as `c.var.session`, committed after the handler and before the response
  * leaves. `as` is another name for it, so that managers with cookie names of their own stand beside each other.
  *
+ * `renew(c.req)`, asked at the first read alone, says whether a request counts as use: one that polls must not keep an idle
+ * session alive (ASVS 7.3.1). Default: every request does.
+ *
  * Whoever sets the variable to something else gets a `TypeError` at the commit, which says what to write.
  *
  * Throws `TypeError` or `RangeError` for wrong options.
@@ -30,10 +33,10 @@ export type SessionVariables<
  */
 export function session<Data extends SessionData<Data> = Record<string, any>, As extends string = 'session'>(
   optionsOrManager: SessionOptions | SessionManager<Data> = {},
-  options: { as?: As | undefined } = {},
+  options: { as?: As | undefined; renew?: ((request: HonoRequest) => boolean) | undefined } = {},
 ): MiddlewareHandler<{ Variables: SessionVariables<Data, As> }> {
   const manager = createSessionManager<Data>(optionsOrManager)
-  const { as } = checkMount(options)
+  const { as, renew } = checkMount(options)
   const name = `c.var.${as}`
   const joinedOn = (c: Context) => joined(manager, c.get(MOUNTED), c.get(as), name)
   return async function session(c: Context, next) {
@@ -44,7 +47,10 @@ export function session<Data extends SessionData<Data> = Record<string, any>, As
     }
     let isUnanswered = false
     const canSetHeaders = () => !isUnanswered && !hasLeft(c)
-    session = manager.open(() => c.req.raw.headers.get('cookie'), { canSetHeaders })
+    session = manager.open(() => c.req.raw.headers.get('cookie'), {
+      canSetHeaders,
+      renew: renew && (() => renew(c.req)),
+    })
     c.set(as, session)
     c.set(MOUNTED, withMounted(c.get(MOUNTED), session))
     try {

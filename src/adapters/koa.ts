@@ -1,4 +1,4 @@
-import type { Context, Middleware, Next } from 'koa'
+import type { Context, Middleware, Next, Request } from 'koa'
 import { createSessionManager, isError, checkMount, joined, sessionProperty, taken } from '../core/index.ts'
 import type { ResponseHeaders, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
@@ -13,6 +13,9 @@ export type SessionContext<
  * `as` is another name for it, so that managers with cookie names of their own stand beside each other. Whoever assigns
  * over it gets a `TypeError`, which says what to write.
  *
+ * `renew(ctx.request)`, asked at the first read alone, says whether a request counts as use: one that polls must not keep an
+ * idle session alive (ASVS 7.3.1). Default: every request does.
+ *
  * Throws `TypeError` or `RangeError` for wrong options.
  *
  * @example
@@ -23,10 +26,10 @@ export type SessionContext<
  */
 export function session<Data extends SessionData<Data> = Record<string, any>, As extends string = 'session'>(
   optionsOrManager: SessionOptions | SessionManager<Data> = {},
-  options: { as?: As | undefined } = {},
+  options: { as?: As | undefined; renew?: ((request: Request) => boolean) | undefined } = {},
 ): Middleware<object, SessionContext<Data, NoInfer<As>>> {
   const manager = createSessionManager<Data>(optionsOrManager)
-  const { as } = checkMount(options)
+  const { as, renew } = checkMount(options)
   const name = `ctx.${as}`
   const slot = Symbol.for(`holdfast ${name}`)
   const joinedOn = (ctx: Context) => joined(manager, mountedOn(ctx, as, slot), ctx[as], name)
@@ -36,7 +39,10 @@ export function session<Data extends SessionData<Data> = Record<string, any>, As
       ctx[slot] = session
       return next()
     }
-    session = manager.open(() => ctx.req.headers.cookie, { canSetHeaders: () => !ctx.headerSent })
+    session = manager.open(() => ctx.req.headers.cookie, {
+      canSetHeaders: () => !ctx.headerSent,
+      renew: renew && (() => renew(ctx.request)),
+    })
     ctx[slot] = session
     // Somebody's own null would hide it.
     if (ctx[as] !== session) delete ctx[as]

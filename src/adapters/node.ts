@@ -14,31 +14,31 @@ export type SessionRequest<
 /** As Express, connect and their like take it; the response need not be Node's own. */
 export type NodeMiddleware = (request: NodeRequest, response: object, next: (error?: any) => void) => void
 type NodeRequest = (IncomingMessage | Http2ServerRequest) & { upgrade?: boolean }
+/** As a method, whose parameter may be narrower: Express's request. */
+type Renew = { renew(request: NodeRequest): boolean }['renew'] | undefined
 
 /**
  * Middleware for Express, connect and plain `node:http`: the request's session as `request.session`, committed when the
- * handler begins to answer. `writeHead`, `flushHeaders`, `write` and `end` wait for the commit; meanwhile `write`
- * returns false, and `drain` follows. `as` is another name for the session, so that managers with cookie names of their
- * own stand beside each other. Whoever assigns over it gets a `TypeError`, which says what to write.
+ * handler begins to answer. `writeHead`, `flushHeaders`, `write` and `end` wait for the commit; meanwhile `write` returns
+ * false, and `drain` follows. `as` is another name for the session, for managers with cookie names of their own beside
+ * each other; who assigns over it gets a `TypeError`, which says what to write. `renew(request)`, asked at the first read
+ * alone, says whether a request counts as use (ASVS 7.3.1; default: it does).
  *
  * The answer's status decides: from 500 on changes are dropped. An answer whose commit fails is replaced by a plain 503,
  * or by a plain 500 where repeating would not help: that error is told to `onError` (default `console.error`).
  * On an upgrade, and where the response is not Node's own (`{}`, a mock), nothing is held back: `save()` saves there.
- *
  * Throws `TypeError` or `RangeError` for wrong options.
  *
  * @example
  * const app = express().use(session())
- * app.get('/', async (request, response) => {
- *   response.send(`view ${await request.session.update('views', (n = 0) => n + 1)}`)
- * })
+ * app.get('/', async ({ session }, response) => void response.send(await session.get('name')))
  */
 export function session<Data extends SessionData<Data> = Record<string, any>>(
   optionsOrManager: SessionOptions | SessionManager<Data> = {},
-  options: { as?: string | undefined; onError?: ((error: unknown) => void) | undefined } = {},
+  options: { as?: string | undefined; renew?: Renew; onError?: Mounted['onError'] | undefined } = {},
 ): NodeMiddleware {
   const manager = createSessionManager<Data>(optionsOrManager)
-  const { as, onError = console.error } = checkMount(options, ['as', 'onError'])
+  const { as, renew, onError = console.error } = checkMount(options, ['as', 'renew', 'onError'])
   const name = `request.${as}`
   const slot = Symbol(name)
   const property = sessionProperty(as, slot, name)
@@ -49,7 +49,8 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
       // Node's own, and no others, inherit whether the head has left; on an upgrade no head will.
       const isHeld = !request.upgrade && typeof inherited(response, 'headersSent') === 'boolean'
       const canSetHeaders = () => !request.upgrade && inherited(response, 'headersSent') === false
-      const session = own ?? manager.open(() => request.headers?.cookie, { canSetHeaders })
+      const late = { canSetHeaders, renew: renew && (() => renew(request)) }
+      const session = own ?? manager.open(() => request.headers?.cookie, late)
       if (request[as] !== session) Object.defineProperty(request, as, property)
       request[slot] = session
       if (!own) {

@@ -70,7 +70,8 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
   /**
    * The session of a request with this Cookie header: no I/O and no parsing until it is touched. The header may be
    * given as a function, which is called at the first touch. `canSetHeaders` says whether the response can still take
-   * a cookie (default: yes); it is asked at each commit and `save()`, and where it cannot, no token is made.
+   * a cookie (default: yes); it is asked at each commit and `save()`, and where it cannot, no token is made. `renew` says
+   * whether the request counts as use (default: yes), and is asked at the first read.
    */
   open(cookieHeader: CookieHeader, options?: OpenOptions): Session<Data> {
     return new Session<Data>(new SessionState(this.#services, cookieHeader, options))

@@ -8,19 +8,23 @@ import type { Session, SessionData } from './session/session.ts'
 export const MOUNTED: unique symbol = Symbol.for('holdfast sessions')
 
 /** Options of a middleware; throws `TypeError` for wrong ones. `as` is the property that the session is to be. */
-export function checkMount(
-  options: MiddlewareOptions,
-  names: readonly string[] = ['as'],
-): MiddlewareOptions & { as: string } {
-  checkNames('session', options, names, `an object, { ${names.join(', ')} }`)
-  const { as = 'session', onError } = options
+export function checkMount<Options extends MiddlewareOptions>(
+  options: Options,
+  names: readonly string[] = ['as', 'renew'],
+  what = 'session',
+): Options & { as: string } {
+  checkNames(what, options, names, `an object, { ${names.join(', ')} }`)
+  const { as = 'session', renew, onError } = options
   if (typeof as !== 'string' || as === '') throw wrong('as', "the name of a property, as in 'admin'", as)
-  if (onError !== undefined && typeof onError !== 'function') throw wrong('onError', 'a function', onError)
-  return { as, onError }
+  for (const [name, each] of Object.entries({ renew, onError })) {
+    if (each !== undefined && typeof each !== 'function') throw wrong(name, 'a function', each)
+  }
+  return { ...options, as }
 }
 
 interface MiddlewareOptions {
   as?: string | undefined
+  renew?: ((request: never) => boolean) | undefined
   onError?: ((error: unknown) => void) | undefined
 }
 

@@ -39,6 +39,11 @@ export class Draft {
     return this.#sent !== undefined || this.#open.length > 0
   }
 
+  /** What is not known to be written yet. */
+  get steps(): readonly Step[] {
+    return this.#sent ? [...this.#sent.steps, ...this.#open] : this.#open
+  }
+
   /** Whether `read` can answer before the session is loaded. */
   holds(key: string): boolean {
     return this.#held.has(key) && !this.isOwnerAwaited
@@ -51,7 +56,7 @@ export class Draft {
 
   /** Whose session it will be. */
   get userId(): string | undefined {
-    return signInOf(this.#steps)?.userId ?? this.#base?.userId
+    return signInOf(this.steps)?.userId ?? this.#base?.userId
   }
 
   read(key: string): unknown {
@@ -69,7 +74,7 @@ export class Draft {
   }
 
   keys(): string[] {
-    const changed = this.#steps.flatMap((step) => ('key' in step ? [step.key] : []))
+    const changed = this.steps.flatMap((step) => ('key' in step ? [step.key] : []))
     return [...new Set([...this.#texts.keys(), ...changed, ...this.#held.keys()])].filter((key) =>
       this.has(key),
     )
@@ -200,10 +205,10 @@ export class Draft {
 
   /** All that a save would write now, for `isStill` and `drop`. */
   unsaved(): Unsaved {
-    const keys = new Set(this.#steps.map((step) => 'key' in step && step.key))
+    const keys = new Set(this.steps.map((step) => 'key' in step && step.key))
     const held = [...this.#held].filter(([key, each]) => keys.has(key) || isUnsaved(key, each))
     return {
-      steps: new Set(this.#steps),
+      steps: new Set(this.steps),
       values: new Map(held.map(([key, each]) => [each, textOf(key, each)])),
     }
   }
@@ -231,13 +236,9 @@ export class Draft {
     return this.#base?.texts ?? NOTHING
   }
 
-  get #steps(): readonly Step[] {
-    return this.#sent ? [...this.#sent.steps, ...this.#open] : this.#open
-  }
-
   #judgeSignIns(baseUserId: string | undefined): void {
     let owner = baseUserId
-    for (const step of this.#steps) {
+    for (const step of this.steps) {
       if (step.type !== 'sign-in') continue
       step.isOverAnother ??= owner !== undefined && owner !== step.userId
       owner = step.userId
@@ -271,9 +272,9 @@ export class Draft {
   /** Unless sending ran it already, or nothing is left of the session. What was begun on the key before it runs first. */
   #run(last: UpdateStep | TakeStep): void {
     const { key } = last
-    if (last.first || !this.#steps.includes(last)) return
+    if (last.first || !this.steps.includes(last)) return
     let text = this.#texts.get(key)
-    for (const step of this.#steps) {
+    for (const step of this.steps) {
       if (step.type === 'update' && step.key === key) step.first ??= runUpdate(step, text)
       if (step.type === 'take' && step.key === key) step.first ??= { text }
       if (step === last) return
@@ -287,11 +288,11 @@ export class Draft {
 
   #isLatest(step: UpdateStep): boolean {
     const { key } = step
-    const latest = this.#steps.findLast((each) => sets(each, key) || ('key' in each && each.key === key))
+    const latest = this.steps.findLast((each) => sets(each, key) || ('key' in each && each.key === key))
     return latest === step && !this.#held.has(key)
   }
 
   #textOf(key: string): string | undefined {
-    return textAfter(this.#steps, key, this.#texts.get(key))
+    return textAfter(this.steps, key, this.#texts.get(key))
   }
 }

@@ -14,6 +14,8 @@ export interface LiveSession {
   keys: Keys
   record: LiveRecord
   version: Version
+  /** When its time to live was last restarted here, in milliseconds since the epoch; unknown where it was read and left alone. */
+  renewedAt: number | undefined
 }
 
 /** What the sessions of one manager share. Timeouts in seconds. */

@@ -50,7 +50,7 @@ async function endSuccessor(token: string, io: RecordIO): Promise<void> {
   const found = await io.read(keys, undefined)
   if (!found) return
   const { record, version } = found
-  if (!('ended' in record)) await end({ keys, record, version }, io)
+  if (!('ended' in record)) await end({ keys, record, version, renewedAt: undefined }, io)
   else if (record.successor) await endSuccessor(record.successor.token, io)
 }
 

@@ -1,3 +1,4 @@
+import { checkBoolean } from '../check.ts'
 import { readSessionTokens } from '../http/cookie.ts'
 import type { EndReason } from '../events.ts'
 import { RecordIO, type LiveSession, type Services } from '../record/record-io.ts'
@@ -22,14 +23,15 @@ export type Loaded =
 const ENDED_MS = 30_000
 
 /**
- * Reads the session that the Cookie header names, and restarts its time to live if that `renews` it; rejects when one of
- * its tokens cannot be asked about.
+ * Reads the session that the Cookie header names, and restarts its time to live unless `renew` says that this is no use;
+ * rejects when one of its tokens cannot be asked about, and with what `renew` throws.
  */
 export async function loadSession(
   services: Services,
   cookieHeader: string,
-  renews: boolean,
+  renew: (() => boolean) | undefined,
 ): Promise<Loaded> {
+  const renews = checkBoolean('renew', renew?.(), true)
   const [token, ...others] = readSessionTokens(cookieHeader, services.cookieName)
   if (token === undefined) return { state: 'none' }
   const io = new RecordIO(services)
@@ -58,6 +60,8 @@ async function loadToken(
 ): Promise<LiveSession | Tombstone | undefined> {
   const { keyring, loadTtl, now } = io.services
   const keys = await keyring.keysOf(token)
+  // Before the store is asked, so that nobody is told of a second that he does not have.
+  const renewedAt = renews ? now() : undefined
   const found = await io.read(keys, renews ? loadTtl : undefined)
   if (!found) return undefined
   const { record, version } = found
@@ -70,7 +74,7 @@ async function loadToken(
   const ttl = io.ttlOf(record)
   if (renews && (record.idleTimeout !== undefined || ttl > loadTtl)) await io.touch(keys, ttl)
   const reason = record.signedIn && (await whyUnlisted(io, record.signedIn, renews ? record : undefined))
-  if (!reason) return { keys, record, version }
+  if (!reason) return { keys, record, version, renewedAt }
   io.report('ended', reason)
   return undefined
 }

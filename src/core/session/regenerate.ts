@@ -213,7 +213,10 @@ async function lastOf(
   const found = await io.read(keys, undefined)
   if (!found) return undefined
   const { record, version } = found
-  if (!('ended' in record)) return record.deadline > io.services.now() ? { keys, record, version } : undefined
+  if (!('ended' in record)) {
+    const isLive = record.deadline > io.services.now()
+    return isLive ? { keys, record, version, renewedAt: undefined } : undefined
+  }
   return record.successor && record.successor.userId === userId ? lastOf(io, record.successor) : undefined
 }
 

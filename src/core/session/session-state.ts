@@ -1,5 +1,5 @@
 import { Draft, type Unsaved } from '../draft/draft.ts'
-import type { Journal } from '../draft/journal.ts'
+import { regenerates, setsTimeouts, signInOf, timeoutsAfter, type Journal } from '../draft/journal.ts'
 import { SessionDataError, StoreUnavailableError } from '../errors.ts'
 import { hasCookie } from '../http/cookie.ts'
 import type { CookieChange } from '../http/response-headers.ts'
@@ -14,7 +14,10 @@ export type CookieHeader = string | null | undefined | (() => string | null | un
 export interface OpenOptions {
   /** Whether the response can still take a cookie. Default: it can. */
   canSetHeaders?: (() => boolean) | undefined
-  /** Whether reading counts as use, and keeps the session from running idle (ASVS 7.3.1). Default: it does. Asked at the first read. */
+  /**
+   * Whether this request counts as use, so that reading keeps the session from running idle (ASVS 7.3.1). Default: it does.
+   * Asked at the first read, which rejects with what it throws, and with `TypeError` for anything but a boolean.
+   */
   renew?: (() => boolean) | undefined
 }
 
@@ -80,6 +83,20 @@ export class SessionState {
     this.isTouched = true
     await this.load(false)
     return this.loaded?.state === 'live' ? this.loaded.session.record.signedIn?.entryId : undefined
+  }
+
+  /** When it runs out, in milliseconds since the epoch, as far as this request knows; `undefined` where there is no session. */
+  expiresAt(): number | undefined {
+    const { steps } = this.draft
+    const { now, idleTimeout: managers } = this.services
+    const session = this.loaded?.state === 'live' && !this.isDestroying ? this.loaded.session : undefined
+    const before = session?.record ?? signInOf(steps)?.timeouts
+    if (!before) return undefined
+    const { deadline, idleTimeout = managers } = timeoutsAfter(steps, before)
+    // These will be written in any case, which restarts the time to live.
+    const renewedAt = regenerates(steps) || setsTimeouts(steps) ? now() : session?.renewedAt
+    if (idleTimeout === false || renewedAt === undefined) return deadline
+    return Math.min(deadline, renewedAt + idleTimeout * 1000)
   }
 
   /** For the commit: what was written over a session that could not be read is not saved (A2). */
@@ -175,7 +192,7 @@ export class SessionState {
 
   async #load(cookieHeader: string): Promise<void> {
     try {
-      this.loaded = await loadSession(this.services, cookieHeader, this.#options.renew?.() ?? true)
+      this.loaded = await loadSession(this.services, cookieHeader, this.#options.renew)
     } finally {
       this.#loading = undefined
     }

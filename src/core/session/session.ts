@@ -166,6 +166,19 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
   }
 
   /**
+   * When the session ends unless it is used again: the earlier of both timeouts, in milliseconds since the epoch, to the
+   * second; `undefined` without a live session. Of a request that did not renew (`renew`) the absolute timeout alone, since
+   * nobody can say when the session was used last.
+   *
+   * A `signIn`, `setTimeouts` or `regenerateId` of this request counts at once. Other changes do once they are saved: a
+   * write restarts the idle timeout, so until then the session will end no earlier than this says.
+   */
+  async expiresAt(): Promise<number | undefined> {
+    await this.#readable()
+    return this.#state.expiresAt()
+  }
+
+  /**
    * Gives the session a new token and keeps its data; the old token is dead at once. Call it on any change of privilege
    * that is no sign-in (ASVS 7.2.4). Rejects the commit with `SessionEndedError` when the session ended meanwhile,
    * and with `SessionConflictError` when another request regenerated it first.

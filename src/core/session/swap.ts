@@ -49,7 +49,7 @@ export async function swap(
     const reply = await io.replace(session.keys, record, session.version).catch(asUnanswered)
     switch (reply.outcome) {
       case 'replaced':
-        return { outcome: 'written', session: withRecord(session, record, reply.version) }
+        return { outcome: 'written', session: withRecord(io, session, record, reply.version) }
       case 'missing':
         return { outcome: 'missing' }
       case 'conflict':
@@ -65,7 +65,7 @@ export async function swap(
     const found = await io.read(session.keys, io.ttlOf(session.record))
     if (!found) return { outcome: 'missing' }
     const stale = session.record
-    session = withRecord(session, found.record, found.version)
+    session = withRecord(io, session, found.record, found.version)
     if ('ended' in found.record) {
       if (found.record.writeId === write.writeId) return { outcome: 'written', session }
       return { outcome: 'ended', tombstone: found.record }
@@ -76,6 +76,13 @@ export async function swap(
   }
 }
 
-function withRecord(session: LiveSession, record: LiveRecord | Tombstone, version: unknown): LiveSession {
-  return { keys: session.keys, record: 'ended' in record ? session.record : record, version }
+/** As it was read, or written, a moment ago; both restart its time to live. */
+function withRecord(
+  { services }: RecordIO,
+  session: LiveSession,
+  record: LiveRecord | Tombstone,
+  version: unknown,
+): LiveSession {
+  const newest = 'ended' in record ? session.record : record
+  return { keys: session.keys, record: newest, version, renewedAt: services.now() }
 }

@@ -91,7 +91,7 @@ export async function add(record: LiveRecord, io: RecordIO): Promise<LiveSession
     const keys = await io.services.keyring.keysOf(generateToken())
     try {
       const version = await io.add(keys, record)
-      if (version !== undefined) return { keys, record, version }
+      if (version !== undefined) return { keys, record, version, renewedAt: io.services.now() }
       if (attempt > 0) throw new SessionConflictError('no free key was found for a new session')
     } catch (error) {
       if (attempt > 0 || !(error instanceof StoreUnavailableError)) throw error
@@ -107,7 +107,9 @@ export async function rewrite(
 ): Promise<LiveSession> {
   const { keys, version } = successor
   const reply = await io.replace(keys, record, version)
-  if (reply.outcome === 'replaced') return { keys, record, version: reply.version }
+  if (reply.outcome === 'replaced') {
+    return { keys, record, version: reply.version, renewedAt: io.services.now() }
+  }
   throw new StoreUnavailableError('replace', new Error(`the new record is ${reply.outcome}`))
 }
 
