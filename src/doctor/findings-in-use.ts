@@ -9,7 +9,8 @@ export function findingsInUse(reading: Reading): Finding[] {
     return [checkOperations(reading), skipped('stats', message)]
   }
   return [
-    checkUptime(reading),
+    checkBeginning(reading),
+    checkVersion(reading),
     checkOperations(reading),
     checkFlushes(reading),
     checkEvictions(reading),
@@ -34,28 +35,32 @@ function checkOperations({ canary, operationTimeoutMs }: Reading): Finding {
   return ok('operations', `${speed}: add, get-and-touch, compare-and-swap, delete`)
 }
 
-function checkFlushes({ stats, settings }: Reading): Finding {
+function checkFlushes(reading: Reading): Finding {
+  const { stats, settings } = reading
   const flushes = numberOf(stats, 'cmd_flush')
-  if (flushes === 0) return ok('flushes', 'was never flushed since its start')
+  const since = sinceWhen(reading)
+  if (flushes === 0) return ok('flushes', `was never flushed ${since}`)
   const often = flushes === 1 ? 'once' : `${flushes} times`
   // memcached counts what it refuses, too.
   if (settings.get('flush_enabled') === 'no') {
-    return ok('flushes', `refused to be flushed ${often} since its start (-F)`)
+    return ok('flushes', `refused to be flushed ${often} ${since} (-F)`)
   }
   return warning(
     'flushes',
-    `was flushed ${often} since its start, and everybody signed out`,
+    `was flushed ${often} ${since}, and everybody signed out`,
     'Find who did it: is it shared with an object cache? With -F (--disable-flush-all) it refuses',
   )
 }
 
-function checkEvictions({ stats }: Reading): Finding {
+function checkEvictions(reading: Reading): Finding {
+  const { stats } = reading
   const evictions = numberOf(stats, 'evictions')
-  if (evictions === 0) return ok('evictions', 'evicted nothing')
+  const since = sinceWhen(reading)
+  if (evictions === 0) return ok('evictions', `evicted nothing ${since}`)
   const unread = numberOf(stats, 'evicted_unfetched')
   return warning(
     'evictions',
-    `was full and evicted records (${evictions}, of them never read ${unread}): their owners were signed out`,
+    `was full and evicted records (${evictions}, of them never read ${unread}) ${since}: their owners were signed out`,
     'Give it more memory (-m); where most were never read, look for what begins sessions and does not come back',
   )
 }
@@ -118,14 +123,53 @@ function checkClock({ stats, readAt }: Reading): Finding {
   )
 }
 
-function checkUptime({ stats, settings, readAt }: Reading): Finding {
+/** K5. */
+function checkBeginning(reading: Reading): Finding {
+  const { stats, readAt } = reading
   const uptime = Math.min(numberOf(stats, 'uptime'), readAt / 1000)
-  const since = new Date(readAt - uptime * 1000).toISOString().replace('T', ' ').slice(0, 19)
-  const isWarm = (settings.get('memory_file') ?? '(null)') !== '(null)'
-  const lost = isWarm ? '' : '; what was signed in before is gone'
+  const date = new Date(readAt - uptime * 1000).toISOString().replace('T', ' ').slice(0, 19)
+  const when = `${date} UTC, ${duration(uptime)} ago`
+  const beginning = beginningOf(reading)
+  switch (beginning) {
+    case 'cold':
+      return ok('uptime', `was started cold ${when}; what was signed in before is gone`)
+    case 'warm':
+      return ok('uptime', `was started ${when}, and restarted warm since; what was signed in stayed`)
+    case 'empty':
+      return warning(
+        'uptime',
+        `began empty ${when}, with its memory file (-e) and all: what was signed in before is gone`,
+        'Right for a first start. A warm one needs SIGUSR1 before it, a pause of more than a second, and the same -m and -I',
+      )
+  }
+}
+
+/** A warm restart keeps items and uptime, and has memcached count all else anew. */
+function beginningOf({ stats, settings }: Reading): 'cold' | 'empty' | 'warm' {
+  if ((settings.get('memory_file') ?? '(null)') === '(null)') return 'cold'
+  const refused = numberOf(stats, 'cas_badval') + numberOf(stats, 'cas_misses')
+  const written = numberOf(stats, 'cmd_set') - refused
+  // What came out of the file is among its items, and nobody wrote it.
+  return numberOf(stats, 'total_items') > written ? 'warm' : 'empty'
+}
+
+function sinceWhen(reading: Reading): string {
+  return beginningOf(reading) === 'warm' ? 'since its last restart' : 'since its start'
+}
+
+/** Up to this one, releases mended bugs of the binary protocol, which Holdfast speaks. */
+const MENDED_VERSION = '1.6.45'
+
+/** S68: never a warning, since distributions mend what still has an old number. */
+function checkVersion({ stats }: Reading): Finding {
+  const version = stats.get('version')
+  if (version === undefined) return skipped('version', 'does not tell its version')
+  if (version.localeCompare(MENDED_VERSION, 'en', { numeric: true }) >= 0) {
+    return ok('version', `is memcached ${version}`)
+  }
   return ok(
-    'uptime',
-    `is memcached ${stats.get('version') ?? 'of a version that it does not tell'}, started ${since} UTC, ${duration(uptime)} ago${lost}`,
+    'version',
+    `is memcached ${version}; bugs of its binary protocol were mended up to ${MENDED_VERSION}, by distributions in old versions, too`,
   )
 }
 

@@ -176,6 +176,12 @@ describe('The doctor of the guide', () => {
     const { status, stdout } = await run(deployment, { env: { SESSION_STORE: server.address } })
     expect([status, stdout]).toEqual([0, expect.stringMatching(/^warning .+flushed/)])
   })
+
+  it('lets no deployment go on that it did not examine', async () => {
+    const { status } = await run(deployment, { env: { SESSION_STORE: '', CLI: `${CLI}-is-not-there` } })
+    expect(status).toBe(1)
+    expect((await run(deployment, { env: { SESSION_STORE: '' } })).status).toBe(2)
+  })
 })
 
 describe('Several servers', () => {

@@ -1,3 +1,7 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { diagnose, linesOf, type Report } from '../../src/doctor/doctor.ts'
 import { explain } from '../../src/doctor/failure.ts'
@@ -33,9 +37,9 @@ describe('diagnose', () => {
   it('finds nothing wrong with a fit instance, whatever is looked at', async () => {
     const { level, findings } = await diagnose((await memcached()).address)
     expect(level).toBe('ok')
-    expect(findings.map(({ level }) => level)).toEqual(Array(10).fill('ok'))
+    expect(findings.map(({ level }) => level)).toEqual(Array(11).fill('ok'))
     expect(findings.map(({ topic }) => topic)).toEqual([
-      'uptime', 'operations', 'flushes', 'evictions', 'memory', 'sharing', 'clock', 'item-size', 'network', 'udp',
+      'uptime', 'version', 'operations', 'flushes', 'evictions', 'memory', 'sharing', 'clock', 'item-size', 'network', 'udp',
     ]) // prettier-ignore
   })
 
@@ -180,7 +184,7 @@ describe('diagnose', () => {
       const server = await memcached('-m', '2')
       await write(server, keysOf(17), 100_000)
       const report = await diagnose(server.address)
-      expect(findingOn('evictions', report)).toBe('ok: evicted nothing')
+      expect(findingOn('evictions', report)).toBe('ok: evicted nothing since its start')
       expect(findingOn('memory', report)).toBe('warning: is nearly full: uses 1.6 of 2.0 MiB')
       expect(report.findings[0]!.topic).toBe('memory')
     })
@@ -204,18 +208,65 @@ describe('diagnose', () => {
       [7_199, '119 minutes'],
       [7_200, '2 hours'],
       [864_000, '10 days'],
-    ])('says when it was started: %i seconds ago', (uptime, ago) => {
+    ])('K5: says when it was started cold: %i seconds ago', (uptime, ago) => {
       const readAt = Date.UTC(2026, 10, 24, 12)
       const since = new Date(readAt - uptime * 1000).toISOString().slice(0, 19).replace('T', ' ')
-      expect(sayingOf({ version: '1.6.99', uptime: `${uptime}` }, { readAt })).toContain(
-        `ok: is memcached 1.6.99, started ${since} UTC, ${ago} ago; what was signed in before is gone`,
+      expect(sayingOf({ uptime: `${uptime}` }, { readAt })[0]).toBe(
+        `ok: was started cold ${since} UTC, ${ago} ago; what was signed in before is gone`,
       )
     })
 
-    it('does not call sessions gone that a warm restart may have kept', () => {
-      const settings = new Map([['memory_file', '/dev/shm/sessions']])
-      const [uptime] = sayingOf({ version: '1.6.99', uptime: '60' }, { settings })
-      expect(uptime).toMatch(/ 60 seconds ago$/)
+    it('K5: tells a start that kept what was signed in from one that was to, and began empty', async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'holdfast-doctor-'))
+      onEnd(() => rm(folder, { recursive: true }))
+      const args = (megabytes: number) => ['-m', `${megabytes}`, '-e', join(folder, 'sessions')]
+      let server = await memcached(...args(64))
+      const uptime = async () => findingOn('uptime', await diagnose(server.address))
+      expect(await uptime()).toMatch(/^warning: began empty 20.+ UTC, \d+ seconds? ago, .+\(-e\).+ is gone$/)
+      await write(server, keysOf(3))
+      await server.text('flush_all 600')
+      // What is written since is no sign of what was there before.
+      expect(await uptime()).toMatch(/^warning: began empty/)
+
+      await server.stop('SIGUSR1')
+      // Started again within the second in which it stopped, memcached begins empty.
+      await sleep(1100)
+      server = await memcached(...args(64))
+      expect(await uptime()).toMatch(/^ok: was started 20.+ ago, and restarted warm since; .+ stayed$/)
+      const store = new MemcachedStore(server.address)
+      onEnd(() => store.close())
+      const key = String(0).padStart(43, 'k')
+      const { version } = (await store.get(key, 100))!
+      await store.replace(key, Buffer.from('apples'), 100, version)
+      for (let times = 0; times < 5; times++) await store.replace(key, Buffer.from('pears'), 100, version)
+      await store.delete(key)
+      for (let times = 0; times < 5; times++) await store.replace(key, Buffer.from('pears'), 100, version)
+      const report = await diagnose(server.address)
+      expect(report.level).toBe('ok')
+      expect(findingOn('uptime', report)).toMatch(/^ok: .+ restarted warm/)
+      expect(findingOn('flushes', report)).toBe('ok: was never flushed since its last restart')
+      expect(findingOn('evictions', report)).toBe('ok: evicted nothing since its last restart')
+
+      await server.stop('SIGUSR1')
+      server = await memcached(...args(65))
+      expect(await uptime()).toMatch(/^warning: began empty/)
+    })
+
+    it.each([
+      ['1.6.9', true],
+      ['1.6.44', true],
+      ['1.6.45', false],
+      ['1.6.100', false],
+      ['1.10.0', false],
+    ])('S68: names its version, and below 1.6.45 what was mended since: %s', (version, isOld) => {
+      const found = findingsInUse(readingOf({ version })).find(({ topic }) => topic === 'version')!
+      const since =
+        '; bugs of its binary protocol were mended up to 1.6.45, by distributions in old versions, too'
+      expect(found).toEqual({
+        level: 'ok',
+        topic: 'version',
+        message: `is memcached ${version}${isOld ? since : ''}`,
+      })
     })
   })
 
@@ -304,7 +355,9 @@ describe('diagnose', () => {
   it.each(['-1', 'Infinity', '1e300', 'NaN', '9'.repeat(15), ''])('survives figures like %s', (figure) => {
     const stats = { uptime: figure, time: figure, bytes: figure, curr_items: figure }
     const settings = new Map(Object.entries({ item_size_max: figure, udpport: figure }))
-    expect(sayingOf(stats, { settings })[0]).toMatch(/^ok: is memcached of a version that it does not tell, /)
+    const [uptime, version] = sayingOf(stats, { settings })
+    expect(uptime).toMatch(/^ok: was started cold /)
+    expect(version).toBe('skipped: does not tell its version')
   })
 })
 
@@ -312,7 +365,14 @@ const STAT = 0x10
 
 /** What is said of a server that tells this and is otherwise well. */
 function sayingOf(stats: Record<string, string>, reading: Partial<Reading> = {}): string[] {
-  const whole: Reading = {
+  const whole = readingOf(stats, reading)
+  return [...findingsInUse(whole), ...findingsAtStart(whole)].map(
+    ({ level, message }) => `${level}: ${message}`,
+  )
+}
+
+function readingOf(stats: Record<string, string>, reading: Partial<Reading> = {}): Reading {
+  return {
     stats: new Map(Object.entries(stats)),
     settings: new Map(),
     readAt: Date.now(),
@@ -323,9 +383,6 @@ function sayingOf(stats: Record<string, string>, reading: Partial<Reading> = {})
     operationTimeoutMs: 250,
     ...reading,
   }
-  return [...findingsInUse(whole), ...findingsAtStart(whole)].map(
-    ({ level, message }) => `${level}: ${message}`,
-  )
 }
 
 /** Tells the same to `stats` and to `stats settings`, and is of no other use. */
