@@ -1,11 +1,19 @@
 // The one test command: sets up what the tests need, checks and builds, runs everything, and closes with a count.
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { execFile, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const report = join(mkdtempSync(join(tmpdir(), 'holdfast-')), 'report.json')
 const run = (command, ...args) => spawnSync(command, args, { stdio: 'inherit' }).status === 0
+/** Beside others; what it says is shown when it is over. */
+const runAside = (command, ...args) =>
+  new Promise((done) => {
+    execFile(command, args, { maxBuffer: Infinity }, (error, stdout, stderr) => {
+      process.stdout.write(stdout + stderr)
+      done(!error)
+    })
+  })
 const isHere = (check) => spawnSync('sh', ['-c', check]).status === 0
 
 // What the tests need of Debian, and how each shows that it is there; not every user's PATH holds /usr/sbin.
@@ -39,73 +47,76 @@ if (missing.length > 0) {
     process.exit(1)
   }
 }
-for (const [folder, what] of [
+const installs = [
   ['test/runtimes', 'the runtimes that the tests drive'],
   ['test/recipes', 'the frameworks and libraries that the recipes of docs/ use'],
-]) {
+].map(([folder, what]) => {
   console.log(`installing ${what} (${folder})`)
-  if (!run('npm', 'ci', '--prefix', folder, '--no-audit', '--no-fund', '--loglevel=error')) process.exit(1)
-}
+  return runAside('npm', 'ci', '--prefix', folder, '--no-audit', '--no-fund', '--loglevel=error')
+})
+if ((await Promise.all(installs)).includes(false)) process.exit(1)
 
-const checks = [
-  ['build', 'npm', 'run', '--silent', 'build'],
-  ['types', 'npx', 'tsc'],
-  ['types of the recipes', 'npx', 'tsc', '-p', 'test/recipes'],
-  ['lint', 'npx', 'oxlint', '--deny-warnings'],
-  ['format', 'npx', 'oxfmt', '--check'],
-]
 let passed = 0
 let failed = 0
-for (const [name, ...command] of checks) {
-  const isGood = run(...command)
+async function check(name, ...command) {
+  const isGood = await runAside(...command)
   console.log(`${isGood ? 'ok' : 'FAILED'}: ${name}`)
   if (isGood) passed++
   else failed++
 }
+// The types of the examples are those of the built package.
+await check('build', 'npm', 'run', '--silent', 'build')
+await Promise.all([
+  check('types', 'npx', 'tsc'),
+  check('types of the recipes', 'npx', 'tsc', '-p', 'test/recipes'),
+  check('lint', 'npx', 'oxlint', '--deny-warnings'),
+  check('format', 'npx', 'oxfmt', '--check'),
+])
 
-// On Bun, all that runs the library itself; what starts processes of its own starts those on Bun that are meant for it.
-const bun = [
-  'test/runtimes/node_modules/.bin/bun',
-  '--bun',
-  'node_modules/vitest/vitest.mjs',
-  'run',
-  '--maxWorkers=2',
-  // The command is started on Node.
-  '--exclude=test/doctor/cli.test.ts',
-]
-const onBun = [
-  'core',
-  'doctor',
-  'adapters',
-  'testing',
-  'http',
-  'rotation',
-  'faults',
-  'outage',
-  'restart',
-].map((name) => `test/${name}`)
-// What holds the library to a time, or has four servers contend for one session, needs the machine for itself.
-const alone = [
-  'test/proofs/',
+// What holds the library to a time mostly waits: beside others of its kind, and not beside what keeps both cores busy.
+const timed = [
   'test/outage.test.ts',
   'test/faults.test.ts',
   'test/restart.test.ts',
   'test/core/session/budget.test.ts',
-  'test/core/session/turns.test.ts',
   'test/core/session/concurrency.test.ts',
+  'test/core/record/turns.test.ts',
   'test/core/stores/memcached/',
-  'test/doctor/',
+  'test/doctor/canary.test.ts',
+  'test/doctor/doctor.test.ts',
+  'test/doctor/key-sample.test.ts',
 ]
+// What has four servers contend for one session needs the machine for itself.
+const alone = ['test/proofs/one-session.test.ts', 'test/proofs/planted.test.ts', 'test/proofs/users.test.ts']
 // `npm run test:package` has its own, since it installs from the registry again and again.
-const elsewhere = ['test/package.test.ts', ...alone].map((path) =>
-  path.endsWith('/') ? `--exclude=${path}**` : `--exclude=${path}`,
-)
-for (const vitest of [
-  ['npx', 'vitest', 'run', '--maxWorkers=2', ...elsewhere],
-  ['npx', 'vitest', 'run', '--no-file-parallelism', ...alone],
-  [...bun, ...onBun],
+const elsewhere = ['test/package.test.ts']
+// On Bun, all that runs the library itself; what starts processes of its own starts those on Bun that are meant for it.
+const onBun = [
+  'test/core/',
+  'test/doctor/',
+  'test/adapters/',
+  'test/testing/',
+  'test/http.test.ts',
+  'test/rotation.test.ts',
+]
+// The command is started on Node.
+const notOnBun = ['test/doctor/cli.test.ts']
+const missingFiles = [timed, alone, elsewhere, onBun, notOnBun].flat().filter((path) => !existsSync(path))
+if (missingFiles.length > 0) throw new Error(`no such tests: ${missingFiles.join(', ')}`)
+
+const vitest = ['node_modules/vitest/vitest.mjs', 'run']
+const onNode = [process.execPath, ...vitest]
+const byBun = ['test/runtimes/node_modules/.bin/bun', '--bun', ...vitest]
+const but = (...lists) =>
+  lists.flat().map((path) => (path.endsWith('/') ? `--exclude=${path}**` : `--exclude=${path}`))
+for (const part of [
+  [...onNode, '--maxWorkers=2', ...but(timed, alone, elsewhere)],
+  [...onNode, '--maxWorkers=3', ...timed],
+  [...onNode, '--no-file-parallelism', ...alone],
+  [...byBun, '--maxWorkers=2', ...but(timed, notOnBun), ...onBun],
+  [...byBun, '--maxWorkers=3', ...timed],
 ]) {
-  const isGreen = run(...vitest, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`)
+  const isGreen = run(...part, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`)
   try {
     const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'))
     passed += numPassedTests
