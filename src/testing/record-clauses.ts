@@ -163,6 +163,15 @@ export const recordClauses: Clauses = {
     await findNothing(first, 'after delete')
     for (const key of others) await find(key, bytesOf(key), 'after the delete of another key')
   },
+
+  async 'watch, where there is one, takes a listener and does no harm'({ store, newKey, add, find }) {
+    store.watch?.(() => {
+      throw new Error('a listener that fails')
+    })
+    const key = newKey()
+    await add(key)
+    await find(key, apples(), 'with somebody watching')
+  },
 }
 
 /** Up to a million, so that a store which takes a gigabyte is not tried with one. */

@@ -12,7 +12,8 @@ export const manager = createSessionManager<{ cart: string[] }>({
     tls: { ca: readFileSync(SESSION_AUTHORITY ?? '/etc/ssl/sessions-authority.pem') },
   }),
   secret: SESSION_SECRET,
-  onEvent({ type, error }) {
-    if (type === 'store-error') console.error(error) // holds no password, token or data
+  onEvent({ type, server, error }) {
+    // Holds no password, token or data.
+    if (type === 'store-error' || type.startsWith('server-')) console.error(type, server, error)
   },
 })

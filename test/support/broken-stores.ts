@@ -170,6 +170,15 @@ export const brokenStores: BrokenStore[] = [
     ],
   },
   {
+    does: 'fails where its listener fails',
+    breaks: () => ({
+      watch: (listener) => listener({ type: 'server-up', server: 'here' }),
+    }),
+    messages: [
+      'watch, where there is one, takes a listener and does no harm: expected an answer, got a rejection: Error: a listener that fails',
+    ],
+  },
+  {
     does: 'keeps the very bytes of its caller',
     breaks(sound) {
       const given = new Map<Version, Uint8Array>()

@@ -7,6 +7,10 @@ export const requests: AsyncLocalStorage<{ id: string }> = new AsyncLocalStorage
 const levels: Partial<Record<SessionEventType, string>> = {
   loaded: 'debug',
   'store-error': 'error',
+  'server-down': 'error',
+  'server-restarted': 'warn',
+  'server-flushed': 'warn',
+  'server-evicting': 'warn',
   invalid: 'warn',
   missing: 'warn',
   'duplicate-cookie': 'warn',
@@ -16,7 +20,7 @@ const levels: Partial<Record<SessionEventType, string>> = {
 }
 
 export function logTo(write: (line: string) => void) {
-  return ({ type, at, durationMs, roundTrips, error }: SessionEvent): void => {
+  return ({ type, at, durationMs, roundTrips, server, error }: SessionEvent): void => {
     const line = {
       time: new Date(at).toISOString(),
       level: levels[type] ?? 'info',
@@ -24,6 +28,7 @@ export function logTo(write: (line: string) => void) {
       request: requests.getStore()?.id,
       ms: durationMs && Number(durationMs.toFixed(2)),
       roundTrips,
+      server,
       error: error instanceof Error ? `${error.message}: ${error.cause}` : undefined,
     }
     write(`${JSON.stringify(line)}\n`)
