@@ -16,13 +16,13 @@ export type NodeMiddleware = (request: NodeRequest, response: object, next: (err
 type NodeRequest = (IncomingMessage | Http2ServerRequest) & { upgrade?: boolean }
 /** As a method, whose parameter may be narrower: Express's request. */
 type Renew = { renew(request: NodeRequest): boolean }['renew'] | undefined
+type OnError = ((error: unknown) => void) | undefined
 
 /**
  * Middleware for Express, connect and plain `node:http`: the request's session as `request.session`, committed when the
  * handler begins to answer. `writeHead`, `flushHeaders`, `write` and `end` wait for the commit; meanwhile `write` returns
- * false, and `drain` follows. `as` is another name for the session, for managers with cookie names of their own beside
- * each other; who assigns over it gets a `TypeError`, which says what to write. `renew(request)`, asked at the first read
- * alone, says whether a request counts as use (ASVS 7.3.1; default: it does).
+ * false, and `drain` follows. `as` is another name for the session, for a second manager; to assign over it throws a
+ * `TypeError`. `renew(request)`, asked at the first read, says whether it counts as use (ASVS 7.3.1; default: it does).
  *
  * The answer's status decides: from 500 on changes are dropped. An answer whose commit fails is replaced by a plain 503,
  * or by a plain 500 where repeating would not help: that error is told to `onError` (default `console.error`).
@@ -35,7 +35,7 @@ type Renew = { renew(request: NodeRequest): boolean }['renew'] | undefined
  */
 export function session<Data extends SessionData<Data> = Record<string, any>>(
   optionsOrManager: SessionOptions | SessionManager<Data> = {},
-  options: { as?: string | undefined; renew?: Renew; onError?: Mounted['onError'] | undefined } = {},
+  options: { as?: string | undefined; renew?: Renew; onError?: OnError } = {},
 ): NodeMiddleware {
   const manager = createSessionManager<Data>(optionsOrManager)
   const { as, renew, onError = console.error } = checkMount(options, ['as', 'renew', 'onError'])

@@ -27,3 +27,12 @@ expectTypeOf(upgrading).toEqualTypeOf<
 >()
 // @ts-expect-error a handler that answers nothing
 withSession<Data>({}, () => {})
+// Which requests count as use.
+const polled = withSession(manager, () => new Response(), {
+  renew: (request) => new URL(request.url).pathname !== '/unread',
+})
+expectTypeOf(polled).toEqualTypeOf<(request: Request) => Promise<Response>>()
+// @ts-expect-error whether it does is known at once
+withSession<Data>({}, () => new Response(), { renew: async () => false })
+// @ts-expect-error the handler has it
+withSession<Data>({}, () => new Response(), { as: 'admin' })

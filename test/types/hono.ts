@@ -140,6 +140,18 @@ new Hono().use(session<Data, 'shop'>({}, { as: 'shop' })).get('/', (c) => {
 session<Data>({}, { as: 'shop' })
 // @ts-expect-error no such option
 session(manager, { name: 'shop' })
+
+// Which requests count as use.
+new Hono().use(session(manager, { renew: ({ path }) => path !== '/unread' })).get('/', (c) => {
+  expectTypeOf(c.var.session).toEqualTypeOf<Session<Data>>()
+  return c.body(null)
+})
+session<Data>({}, { renew: (request) => request.header('x-poll') === undefined })
+session(admin, { as: 'admin', renew: undefined })
+// @ts-expect-error whether it does is known at once
+session(manager, { renew: async () => false })
+// @ts-expect-error a function
+session(manager, { renew: false })
 new Hono<{ Variables: SessionVariables<Data> & SessionVariables<{ role: string }, 'admin'> }>().get(
   '/',
   (c) => {

@@ -88,6 +88,14 @@ new Koa().use(session<Data, 'shop'>({}, { as: 'shop' })).use((ctx) => {
 })
 // @ts-expect-error name both types
 session<Data>({}, { as: 'shop' })
+
+// Which requests count as use.
+new Koa().use(session(manager, { renew: ({ path }) => path !== '/unread' })).use((ctx) => {
+  expectTypeOf(ctx.session).toEqualTypeOf<Session<Data>>()
+})
+session<Data>({}, { renew: (request) => request.get('X-Poll') === '' })
+// @ts-expect-error whether it does is known at once
+session(manager, { renew: async () => false })
 export const both: Middleware<
   Koa.DefaultState,
   SessionContext<Data> & SessionContext<{ role: string }, 'admin'>

@@ -26,6 +26,7 @@ expectTypeOf(manager).toEqualTypeOf<SessionManager<Data>>()
 expectTypeOf(manager.open('')).toEqualTypeOf<Session<Data>>()
 expectTypeOf(createSessionManager(manager)).toEqualTypeOf<SessionManager<Data>>()
 manager.open(() => new Headers().get('cookie'))
+manager.open('', { renew: () => false, canSetHeaders: undefined })
 expectTypeOf(manager.listSessions('u1')).toEqualTypeOf<Promise<UserSession[]>>()
 expectTypeOf(manager.listSessions('u1', { current: manager.open('') })).toEqualTypeOf<
   Promise<UserSession[]>

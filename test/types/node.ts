@@ -23,5 +23,11 @@ export const ofBoth = (request: SessionRequest<Data> & SessionRequest<{ role: st
   // @ts-expect-error assigned over
   request.session = null
 }
+// Which requests count as use; Express's know more than Node's.
+session({}, { renew: (request) => request.headers['x-poll'] === undefined })
+session({}, { renew: (request: IncomingMessage & { path: string }) => request.path !== '/unread' })
+session({}, { as: 'admin', renew: undefined, onError() {} })
+// @ts-expect-error whether it does is known at once
+session({}, { renew: async () => false })
 // @ts-expect-error no function: { onError }
 session({}, () => {})

@@ -11,6 +11,7 @@ export async function aSession(session: Session<Data>) {
   expectTypeOf(await session.entries()).toEqualTypeOf<Partial<Data>>()
   expectTypeOf(await session.take('views')).toEqualTypeOf<number | undefined>()
   expectTypeOf(await session.exists()).toEqualTypeOf<boolean>()
+  expectTypeOf(await session.expiresAt()).toEqualTypeOf<number | undefined>()
   expectTypeOf(session.save()).toEqualTypeOf<Promise<void>>()
   expectTypeOf(session.set('views', 1)).toEqualTypeOf<void>()
   session.set('cart', [{ sku: 'a', count: 1 }])

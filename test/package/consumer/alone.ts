@@ -19,8 +19,10 @@ export const serve: (request: Request) => Promise<Response> = withSession(
     const views: number = await exact.update('views', (n = 0) => n + 1)
     // @ts-expect-error no such key
     await session.get('user')
-    return new Response(`${request.url} ${views}`)
+    const expiresAt: number | undefined = await session.expiresAt()
+    return new Response(`${request.url} ${views} ${expiresAt}`)
   },
+  { renew: ({ url }) => !url.endsWith('/unread') },
 )
 // @ts-expect-error a Date
 createSessionManager<{ at: Date }>()
