@@ -2,9 +2,13 @@ import axe from 'axe-core'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { serve } from '@hono/node-server'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { createShop } from '../../examples/shop/app.ts'
 import { readSettings } from '../../examples/shop/settings.ts'
+import { createSessionManager, type SessionManager } from 'holdfast'
+import { issueSession, readSession } from 'holdfast/testing'
+import { cookieHeaderOf, holdSession } from '../recipes/testing/browser.ts'
+import { createShop as createApp, type Data } from '../recipes/testing/shop.ts'
 import { useVisitor } from './chromium.ts'
 
 const visitor = useVisitor()
@@ -105,6 +109,44 @@ describe("the shop's pages", () => {
 })
 
 /** By the longest name, here and elsewhere. */
+describe('docs/testing.md in Chromium', () => {
+  it('holds a session that the test began, and tells which one it holds', async () => {
+    const manager = createSessionManager<Data>()
+    const { url } = await serveShop(manager)
+    const { page, context } = visitor
+    await holdSession(context, await issueSession(manager, { cart: ['rope'] }, { user: 'u1' }))
+    await page.goto(url)
+    expect(await page.innerText('body')).toBe('Hello, u1')
+    expect((await context.request.post(`${url}/cart/cleat`)).status()).toBe(204)
+    expect(await readSession(manager, await cookieHeaderOf(context))).toEqual({ cart: ['rope', 'cleat'] })
+  })
+
+  it('takes a Secure cookie of http://localhost, and of no other name over http', async () => {
+    const { port } = await serveShop(createSessionManager<Data>())
+    const greetings = async (host: string) => {
+      await visitor.page.goto(`http://${host}:${port}`)
+      await visitor.page.evaluate(() => fetch('/login', { method: 'POST' }).then(({ status }) => status))
+      await visitor.page.reload()
+      return visitor.page.innerText('body')
+    }
+    expect(await greetings('localhost')).toBe('Hello, u1')
+    expect(await greetings('shop.test')).toBe('Hello, stranger')
+  })
+
+  it('says that an http address cannot be given a Secure cookie', async () => {
+    const cookie = { name: '__Host-session', value: 'A'.repeat(43), url: 'http://localhost' }
+    await expect(visitor.context.addCookies([cookie])).rejects.toThrow('Invalid cookie fields')
+  })
+
+  async function serveShop(manager: SessionManager<Data>) {
+    const server = serve({ fetch: createApp(manager).fetch, hostname: '127.0.0.1', port: 0 })
+    onTestFinished(() => void server.close())
+    if (!server.listening) await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    return { url: `http://localhost:${port}`, port }
+  }
+})
+
 async function signInTwice(): Promise<void> {
   const fields = `name=${'W'.repeat(40)}`
   const body = new URLSearchParams(fields)
