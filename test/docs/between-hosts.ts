@@ -12,7 +12,4 @@ export const manager = createSessionManager<{ cart: string[] }>({
     tls: { ca: readFileSync(SESSION_AUTHORITY ?? '/etc/ssl/sessions-authority.pem') },
   }),
   secret: SESSION_SECRET,
-  onEvent({ type, error }) {
-    if (type === 'store-error') console.error(error) // holds no password, token or data
-  },
 })

@@ -12,11 +12,16 @@ const levels: Partial<Record<SessionEventType, string>> = {
   'duplicate-cookie': 'warn',
   'cookie-lost': 'warn',
   'insecure-cookie': 'warn',
+  'cookie-header-too-long': 'warn',
   'cache-overridden': 'warn',
+  'server-down': 'error',
+  'server-restarted': 'error',
+  'server-flushed': 'error',
+  'server-evicting': 'warn',
 }
 
 export function logTo(write: (line: string) => void) {
-  return ({ type, at, durationMs, roundTrips, error }: SessionEvent): void => {
+  return ({ type, at, durationMs, roundTrips, reason, server, count, error }: SessionEvent): void => {
     const line = {
       time: new Date(at).toISOString(),
       level: levels[type] ?? 'info',
@@ -24,6 +29,9 @@ export function logTo(write: (line: string) => void) {
       request: requests.getStore()?.id,
       ms: durationMs && Number(durationMs.toFixed(2)),
       roundTrips,
+      reason,
+      server,
+      count,
       error: error instanceof Error ? `${error.message}: ${error.cause}` : undefined,
     }
     write(`${JSON.stringify(line)}\n`)
