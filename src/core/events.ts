@@ -35,7 +35,7 @@ export type SessionEventType = (typeof sessionEventTypes)[number]
 /**
  * Why a session is `ended`:
  *
- * - `signed-out`, `regenerated`: moments ago, by `destroy`; by `regenerateId` or `signIn`.
+ * - `signed-out`, `regenerated`: a short while ago, by `destroy`; by `regenerateId` or `signIn`.
  * - `revoked`: by `revoke` or `revokeAll`, or since its user signed in on more devices than `maxSessionsPerUser`.
  * - `mark-lost`: the store has lost the list of its user's sessions, or the secret that it is under is no longer listed.
  */

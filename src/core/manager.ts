@@ -13,6 +13,7 @@ import { Turns } from './record/turns.ts'
 import { addCacheHeaders, addSessionCookie, isInsecure, takeBackAnswer } from './http/response-headers.ts'
 import type { ResponseHeaders } from './http/response-headers.ts'
 import { Session, stateOf, type SessionData } from './session/session.ts'
+import { isWarning, warn, warnOfStore } from './warnings.ts'
 import { SessionState, type CookieHeader, type OpenOptions } from './session/session-state.ts'
 
 /** What {@link SessionManager.commit} is told of the response. */
@@ -37,6 +38,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
   readonly #services: Services
   /** Per manager: each has an `onEvent` of its own to tell. */
   #hasWarned = false
+  #hasOpened = false
 
   /** @internal */
   get [MANAGER](): number {
@@ -48,11 +50,8 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
     const checked = checkOptions(options)
     const { onEvent, now, cookie, secrets } = checked
     const emit: Services['emit'] = (type, details) => {
-      if (!onEvent) return
-      // A logger that fails, now or later, must cost neither a session nor the process.
-      void new Promise((resolve) => {
-        resolve(onEvent({ type, at: now(), ...details }))
-      }).catch(() => {})
+      if (onEvent) safely(() => onEvent({ type, at: now(), ...details }))
+      else if (isWarning(type)) safely(() => warn({ type, at: now(), ...details }))
     }
     this.#options = checked
     this.#services = {
@@ -74,6 +73,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
    * whether the request counts as use (default: yes), and is asked at the first read.
    */
   open(cookieHeader: CookieHeader, options?: OpenOptions): Session<Data> {
+    if (!this.#hasOpened) this.#openFirst()
     return new Session<Data>(new SessionState(this.#services, cookieHeader, options))
   }
 
@@ -168,6 +168,13 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
     await this.#services.store.close?.()
   }
 
+  /** Not where the manager is made: a build may do that, too. */
+  #openFirst(): void {
+    this.#hasOpened = true
+    const { onEvent, store } = this.#options
+    if (!onEvent) safely(() => warnOfStore(store))
+  }
+
   /** The entry of a request's session in its user's list. */
   async #entryOf(option: string, session: Session<Data> | undefined): Promise<string | undefined> {
     if (session === undefined) return undefined
@@ -236,6 +243,13 @@ export function createSessionManager<Data extends SessionData<Data> = Record<str
   throw new TypeError(
     `options: expected a manager that speaks protocol ${PROTOCOL}, got one that speaks ${protocol}; two versions of holdfast are installed: install one`,
   )
+}
+
+/** A logger that fails, now or later, must cost neither a session nor the process. */
+function safely(tell: () => unknown): void {
+  void new Promise((resolve) => {
+    resolve(tell())
+  }).catch(() => {})
 }
 
 /** An error with a `status`, else a `statusCode`, from 100 to 499 is an answer (`ctx.throw(403)`); any other is a 500. */

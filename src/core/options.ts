@@ -38,7 +38,11 @@ export interface SessionOptions {
    * used longest ago, to ten minutes. Default 20.
    */
   maxSessionsPerUser?: number | undefined
-  /** The one hook for logs and metrics. What it throws is ignored: a logger that fails must not cost a session. */
+  /**
+   * The one hook for logs and metrics. What it throws is ignored: a logger that fails must not cost a session. Left out,
+   * what an operator must know is said with `console.warn`, each kind at most once a minute (not under NODE_ENV=test);
+   * given, nothing is: `() => {}` is silence.
+   */
   onEvent?: ((event: SessionEvent) => void) | undefined
   /** Milliseconds since the epoch, for tests. Default `() => Date.now()`. */
   now?: (() => number) | undefined

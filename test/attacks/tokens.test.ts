@@ -48,8 +48,8 @@ describeAttacks('Who knows a token, or plants one', [
         removed: [
           {
             file: 'src/core/session/load.ts',
-            piece: "if (!tombstones[0]) return { state: 'none' }",
-            replacement: "if (!tombstones[0]) return { state: 'none', presented: token }",
+            piece: "if (!io.hasTold) io.report('unknown')\n    return { state: 'none' }",
+            replacement: "return { state: 'none', presented: token }",
           },
           {
             file: REGENERATE,

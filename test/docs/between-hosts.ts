@@ -12,8 +12,4 @@ export const manager = createSessionManager<{ cart: string[] }>({
     tls: { ca: readFileSync(SESSION_AUTHORITY ?? '/etc/ssl/sessions-authority.pem') },
   }),
   secret: SESSION_SECRET,
-  onEvent({ type, server, error }) {
-    // Holds no password, token or data.
-    if (type === 'store-error' || type.startsWith('server-')) console.error(type, server, error)
-  },
 })

@@ -23,7 +23,10 @@ const TRIED_IN: Record<string, Record<string, string>> = {
     'npm ci && npm test         # everything on Node, and the library itself on Bun':
       'test/docs/code.test.ts',
   },
-  'docs/events.md': { '{"time":"2026-11-24T15:02:03.004Z",': 'test/recipes/events.test.ts' },
+  'docs/events.md': {
+    "holdfast: the store's server 10.0.0.1:11200 is down": 'test/core/warnings.test.ts',
+    '{"time":"2026-11-24T15:02:03.004Z",': 'test/recipes/events.test.ts',
+  },
   'docs/memcached.md': {
     'memcached -l 127.0.0.1 -p 11200 -m 256 -U 0': 'test/docs/memcached.test.ts',
     '# /etc/systemd/system/memcached-sessions.service': 'test/docs/memcached.test.ts',

@@ -13,6 +13,7 @@ import {
 } from '../../src/core/stores/memcached/memcached-store.ts'
 import { adapters } from '../support/apps.ts'
 import { makeAuthority } from '../support/certificates.ts'
+import { watchConsole } from '../support/console-watch.ts'
 import { startMemcached, type Memcached, type StartOptions } from '../support/memcached.ts'
 import { makeUsers } from '../support/sasl.ts'
 import { useServers } from '../support/servers.ts'
@@ -263,14 +264,16 @@ describe('Between hosts', () => {
     const examined = await run(`npx holdfast doctor ${address}`, { env })
     expect([examined.status, examined.stdout]).toEqual([0, expect.stringMatching(/ok .+listens with TLS/)])
 
-    const log = vi.spyOn(console, 'error').mockImplementation(() => {})
-    onEnd(() => log.mockRestore())
+    vi.stubEnv('NODE_ENV', 'production')
+    const watch = watchConsole()
+    onEnd(() => watch.stop())
     await server.stop()
-    await visit(manager, undefined, (session) => session.set('user', 'u1'))
-    const [type, , error] = log.mock.calls.at(-1)!
-    expect(type).toBe('store-error')
+    const { error } = await visit(manager, undefined, (session) => session.set('user', 'u1'))
     expect(error).toBeInstanceOf(StoreUnavailableError)
-    expectInGuide((error.cause as Error).message)
+    const written = watch.stop()
+    const [, cause] = /^holdfast: the session store did not answer \(add\): (.+?);/m.exec(written)!
+    expectInGuide(cause!)
+    expect(written).not.toContain(password)
   })
 })
 

@@ -4,7 +4,7 @@ import { checkOptions } from '../../src/core/options.ts'
 import { titlesIn } from './titles.ts'
 
 const guide = readFileSync('docs/security.md', 'utf8')
-const NUMBERS = [...Array.from({ length: 68 }, (_, index) => `S${index + 1}`)]
+const NUMBERS = Array.from({ length: 68 }, (_, index) => `S${index + 1}`)
 const NOT_OURS = /^not the library's to settle: \S/
 
 /** A requirement, and the tests that show it, or why none can. */

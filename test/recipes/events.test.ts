@@ -10,7 +10,14 @@ import {
 } from '@opentelemetry/sdk-metrics'
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createSessionManager, sessionEventTypes, type SessionEvent, type SessionManager } from 'holdfast'
+import {
+  createSessionManager,
+  sessionEventTypes,
+  type SessionEvent,
+  type SessionManager,
+  type SessionStore,
+  type StoreNotice,
+} from 'holdfast'
 import { secret, stores } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
 import { tokenOf, visit, visitOk } from '../support/visit.ts'
@@ -29,7 +36,7 @@ describe('docs/events.md', () => {
 
   it('tells of every type of event', () => {
     const told = [...guide.matchAll(/^\| `([\w-]+)` \|/gm)].map(([, type]) => type!)
-    expect(told.toSorted()).toEqual(sessionEventTypes.toSorted())
+    expect(told.toSorted()).toEqual([...sessionEventTypes].toSorted())
   })
 })
 
@@ -38,6 +45,8 @@ describe('onEvent', () => {
   const lines: string[] = []
   const seen: SessionEvent[] = []
   const secrets = new Set<string>()
+  const server = '10.0.0.1:11200'
+  let tell: (notice: StoreNotice) => void = () => {}
   const spans = new InMemorySpanExporter()
   const measured = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
   const reader = new PeriodicExportingMetricReader({ exporter: measured, exportIntervalMillis: 3_600_000 })
@@ -68,6 +77,7 @@ describe('onEvent', () => {
     await visit(manager, cookie, (session) => session.get('user').catch(() => {}))
     await visitOk(manager, cookie, (session) => session.destroy())
     await visitOk(manager, cookie, (session) => session.get('user'))
+    tell({ type: 'server-down', server, error: new Error('connect ECONNREFUSED') })
   }
 
   beforeAll(async () => {
@@ -79,7 +89,11 @@ describe('onEvent', () => {
     // The tracer and the meter are asked for when it is loaded.
     const { observe } = await import('./events/open-telemetry.ts')
     const log = logTo((line) => lines.push(line))
-    const store = new TamperedStore(open.current)
+    const store: TamperedStore & SessionStore = Object.assign(new TamperedStore(open.current), {
+      watch(listener: (notice: StoreNotice) => void) {
+        tell = listener
+      },
+    })
     const manager = createSessionManager({
       store,
       secret,
@@ -115,6 +129,7 @@ describe('onEvent', () => {
     'store-error',
     'destroyed',
     'ended',
+    'server-down',
   ]
 
   it('is told the whole story', () => {
@@ -132,13 +147,18 @@ describe('onEvent', () => {
       ms: expect.any(Number),
       roundTrips: 1,
     })
-    const shown = JSON.parse(/```text\n(.*)\n```/.exec(guide)![1]!)
+    const shown = JSON.parse(/```text\n(\{.*)\n```/.exec(guide)![1]!)
     const loaded = parsed.find(({ event }) => event === 'session loaded')!
     expect(Object.keys(loaded)).toEqual(Object.keys(shown))
     expect([loaded['level'], loaded['event'], loaded['roundTrips']]).toEqual(['debug', 'session loaded', 1])
     expect([shown.level, shown.event, shown.roundTrips]).toEqual(['debug', 'session loaded', 1])
     const failed = parsed.find(({ level }) => level === 'error')
     expect(failed!['error']).toBe('the session store did not answer (get): Error: tampered with')
+    expect(parsed.find(({ event }) => event === 'session ended')!['reason']).toBe('signed-out')
+    expect(parsed.find(({ event }) => event === 'session server-down')).toMatchObject({
+      level: 'error',
+      server,
+    })
   })
 
   it('counts for Prometheus, with time and round trips of every load and save', async () => {
@@ -149,6 +169,16 @@ describe('onEvent', () => {
       expect(text).toContain(`holdfast_round_trips_count{type="${type}"} ${countOf(type)}`)
     }
     expect(text).toContain('holdfast_round_trips_bucket{le="1",type="created"} 1')
+    for (const type of sessionEventTypes) {
+      expect(text).toContain(`holdfast_events_total{type="${type}"} ${countOf(type)}`)
+    }
+    expect(text).toContain('holdfast_ended_total{reason="signed-out"} 1')
+    expect(text).toContain('holdfast_ended_total{reason="mark-lost"} 0')
+    expect(text).toContain(`holdfast_server_down{server="${server}"} 1`)
+    tell({ type: 'server-up', server })
+    expect(await registry.metrics()).toContain(`holdfast_server_down{server="${server}"} 0`)
+    seen.pop()
+    lines.pop()
   })
 
   it('makes spans of the loads and saves of a request, as its children', () => {
@@ -167,6 +197,12 @@ describe('onEvent', () => {
     expect(request.events.map(({ name }) => name)).toContain('session conflict')
     const failed = ours.find(({ name }) => name === 'session store-error')!
     expect(failed.status.message).toBe('the session store did not answer (get)')
+    expect(ours.find(({ name }) => name === 'session ended')!.attributes['holdfast.reason']).toBe(
+      'signed-out',
+    )
+    expect(ours.find(({ name }) => name === 'session server-down')!.attributes['holdfast.server']).toBe(
+      server,
+    )
   })
 
   it('gives OpenTelemetry the same figures', () => {

@@ -22,6 +22,7 @@ export const onNodeAlone = {
   'test/attacks/': 'breaks copies of the sources and builds them',
   'test/bare-machine.test.ts': 'starts vitest itself, on a copy of the project',
   'test/browser/': 'starts servers on Node and Bun itself, and Chromium',
+  'test/cluster.test.ts': 'starts Node itself: the cluster is its own',
   'test/doctor/cli.test.ts': 'starts the command line as a process of its own',
   'test/bun-upgrade.test.ts': 'starts Bun itself',
   'test/docs/': 'reads the guides, runs their commands, and starts Node, Bun and vitest itself',

@@ -1,4 +1,5 @@
 import type { CookieOptions, SessionEvent } from '../../src/core/index.ts'
+import { isWarning, warningOf } from '../../src/core/warnings.ts'
 import { toldOf, watchConsole } from './console-watch.ts'
 
 /** One request and its response, with what a server of this process saw of it. */
@@ -201,7 +202,9 @@ export const rules: Record<string, Rule> = {
 
   'S57: events, errors and the console tell neither token nor key'(exchange, own) {
     const { events = [], errors = [] } = exchange.sighting ?? {}
-    const told = [exchange.written, ...[...events, ...errors].map(toldOf)].join('\n')
+    // Without an onEvent they would have been said.
+    const said = events.filter(({ type }) => isWarning(type)).map(warningOf)
+    const told = [exchange.written, ...said, ...[...events, ...errors].map(toldOf)].join('\n')
     return findsToken(told, exchange, own) ?? KEY.exec(told)?.[0]
   },
 }

@@ -37,6 +37,11 @@ export function readSessionTokens(header: string, name: string): string[] {
   return tokens
 }
 
+/** Whether the header is longer than what is read of it. */
+export function isTooLong(header: string): boolean {
+  return header.length > MAX_HEADER_LENGTH
+}
+
 /** Whether the header has a cookie of the name at all, whatever its value. */
 export function hasCookie(header: string, name: string): boolean {
   return header

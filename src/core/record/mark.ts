@@ -1,9 +1,13 @@
 import { LONGEST_LABEL } from '../check.ts'
+import { base64url } from '../crypto/base64url.ts'
+import { randomBytes } from '../crypto/random.ts'
 
 /** A user's record: the list of his sessions. One is live only while its entry is listed (E9). */
 export interface Mark {
   /** The latest `until` that it ever listed: so long it is kept, since a mark that is lost signs its user out. */
   until: number
+  /** No sign-in that it ever listed is older: one that is, was in a list that was lost. */
+  began?: number | undefined
   entries: readonly MarkEntry[]
 }
 
@@ -27,6 +31,9 @@ export const SEEN_STEP_MS = 600_000
 /** Servers' clocks differ: none of them ends a session that the store still has. */
 const GRACE_MS = 86_400_000
 const ENTRY_ID = /^[\w-]{22}$/
+const ENTRY_ID_BYTES = 10
+/** In base 36, until 2059. */
+const TIME_LENGTH = 8
 
 const utf8 = new TextEncoder()
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
@@ -39,7 +46,7 @@ export function encodeMark(mark: Mark): Uint8Array {
 export function decodeMark(bytes: Uint8Array): Mark | undefined {
   try {
     const mark = JSON.parse(strictUtf8.decode(bytes)) as Mark
-    return isTime(mark.until) && mark.entries.every(isEntry) ? mark : undefined
+    return [mark.until, mark.began ?? 0].every(isTime) && mark.entries.every(isEntry) ? mark : undefined
   } catch {
     return undefined
   }
@@ -49,8 +56,25 @@ export function decodeMark(bytes: Uint8Array): Mark | undefined {
 export function markWith(entries: readonly MarkEntry[], before: Mark | undefined, now: number): Mark {
   return {
     until: Math.max(before?.until ?? 0, ...entries.map(({ until }) => until)),
+    // The earliest that it lists, not the time of its first write: servers' clocks differ.
+    began: Math.min(before?.began ?? now, ...entries.map(({ id }) => timeIn(id))),
     entries: entries.filter(({ until }) => now < until + GRACE_MS),
   }
+}
+
+/** Random, with the time behind it: so a session's record says when it was signed in without a field for that. */
+export function generateEntryId(now: number): string {
+  const time = Math.trunc(now).toString(36).padStart(TIME_LENGTH, '0')
+  return base64url(randomBytes(ENTRY_ID_BYTES)) + time.slice(-TIME_LENGTH)
+}
+
+/** Whether the sign-in is older than the list, which has begun anew since: it decides a word, never who lives (E9). */
+export function isBefore({ began }: Mark, entryId: string): boolean {
+  return began !== undefined && timeIn(entryId) < began
+}
+
+function timeIn(entryId: string): number {
+  return Number.parseInt(entryId.slice(-TIME_LENGTH), 36) || 0
 }
 
 /** Milliseconds since the epoch until which the store is to keep it. */

@@ -43,6 +43,8 @@ const BUDGET_MS = 600
 /** Sealed records on the store, for one load or one commit: it counts the round trips and bounds the time. */
 export class RecordIO {
   readonly services: Services
+  /** Whether an event told what was found. */
+  hasTold = false
   #startedAt: number | undefined
   #roundTrips = 0
 
@@ -88,8 +90,10 @@ export class RecordIO {
     const bytes = known ? stored.bytes : new Uint8Array(stored.bytes)
     const plaintext = known ?? (await open(bytes))
     const value = plaintext && decode(plaintext)
-    if (!value) emit('invalid')
-    else if (!known) opened.remember(storeKey, bytes, plaintext)
+    if (!value) {
+      this.hasTold = true
+      emit('invalid')
+    } else if (!known) opened.remember(storeKey, bytes, plaintext)
     return { value, version: stored.version }
   }
 
@@ -139,6 +143,7 @@ export class RecordIO {
   }
 
   report(type: SessionEventType, reason?: EndReason): void {
+    this.hasTold = true
     const cost = { durationMs: BUDGET_MS - this.timeLeft(), roundTrips: this.#roundTrips }
     this.services.emit(type, reason ? { reason, ...cost } : cost)
   }

@@ -1,23 +1,20 @@
-import { base64url } from '../crypto/base64url.ts'
 import type { MarkKeys } from '../crypto/keyring.ts'
-import { randomBytes } from '../crypto/random.ts'
 import { StoreUnavailableError } from '../errors.ts'
 import type { EndReason } from '../events.ts'
-import { markWith, SEEN_STEP_MS, type MarkEntry } from '../record/mark.ts'
+import { generateEntryId, isBefore, markWith, SEEN_STEP_MS, type MarkEntry } from '../record/mark.ts'
 import type { MarkChange } from '../record/mark-changes.ts'
 import { readMark, writeMark } from '../record/mark-io.ts'
 import { RecordIO } from '../record/record-io.ts'
 import type { LiveRecord, SignedIn } from '../record/record.ts'
 import { within } from '../stores/deadline.ts'
 
-const ENTRY_ID_BYTES = 16
 /** Kept back from the changes of a mark, for the rest of a sign-in. */
 const REST_OF_SIGN_IN_MS = 250
 
 /** A new session of the user's: entries are made under the first secret. */
 export async function newEntry(io: RecordIO, userId: string): Promise<SignedIn> {
   const [mark] = await io.services.keyring.markKeys(userId)
-  return { userId, entryId: generateEntryId(), mark: mark! }
+  return { userId, entryId: generateEntryId(io.services.now()), mark: mark! }
 }
 
 /** When a session's entry runs out. */
@@ -43,7 +40,7 @@ export async function whyUnlisted(
   if (!found.mark) return 'mark-lost'
   const { entries } = found.mark
   const at = entries.findIndex(({ id }) => id === entryId)
-  if (at < 0) return 'revoked'
+  if (at < 0) return isBefore(found.mark, entryId) ? 'mark-lost' : 'revoked'
   const entry = entries[at]!
   const now = io.services.now()
   if (seen && now - entry.lastSeenAt >= SEEN_STEP_MS) {
@@ -72,7 +69,7 @@ export async function enlist(
       return undefined
     }
     // It may have been listed and revoked since: a revoked id never comes back.
-    if (isInDoubt) tried.add((entryId = generateEntryId()))
+    if (isInDoubt) tried.add((entryId = generateEntryId(io.services.now())))
     return [...entries, { id: entryId, ...entry }]
   }
   try {
@@ -160,8 +157,4 @@ export async function aside(io: RecordIO, work: (own: RecordIO) => Promise<void>
 function areSame(left: MarkEntry, right: MarkEntry): boolean {
   const names = Object.keys(left) as (keyof MarkEntry)[]
   return names.every((name) => left[name] === right[name])
-}
-
-function generateEntryId(): string {
-  return base64url(randomBytes(ENTRY_ID_BYTES))
 }

@@ -1,5 +1,5 @@
 import { checkBoolean } from '../check.ts'
-import { readSessionTokens } from '../http/cookie.ts'
+import { isTooLong, readSessionTokens } from '../http/cookie.ts'
 import type { EndReason } from '../events.ts'
 import { RecordIO, type LiveSession, type Services } from '../record/record-io.ts'
 import type { Tombstone } from '../record/record.ts'
@@ -33,7 +33,10 @@ export async function loadSession(
 ): Promise<Loaded> {
   const renews = checkBoolean('renew', renew?.(), true)
   const [token, ...others] = readSessionTokens(cookieHeader, services.cookieName)
-  if (token === undefined) return { state: 'none' }
+  if (token === undefined) {
+    if (isTooLong(cookieHeader)) services.emit('cookie-header-too-long')
+    return { state: 'none' }
+  }
   const io = new RecordIO(services)
   const load = (each: string) => loadToken(io, each, renews)
   const found = others.length === 0 ? [await load(token)] : await Promise.all([token, ...others].map(load))
@@ -48,7 +51,10 @@ export async function loadSession(
     return { state: 'live', session }
   }
   const tombstones = found.filter((each) => each !== undefined && 'ended' in each)
-  if (!tombstones[0]) return { state: 'none' }
+  if (!tombstones[0]) {
+    if (!io.hasTold) io.report('unknown')
+    return { state: 'none' }
+  }
   io.report('ended', reasonOf(tombstones[0]))
   return { state: 'ended', tombstones }
 }
@@ -65,7 +71,11 @@ async function loadToken(
   const found = await io.read(keys, renews ? loadTtl : undefined)
   if (!found) return undefined
   const { record, version } = found
-  if ('ended' in record) return now() - record.endedAt < ENDED_MS ? record : undefined
+  if ('ended' in record) {
+    if (now() - record.endedAt < ENDED_MS) return record
+    io.report('ended', reasonOf(record))
+    return undefined
+  }
   if (record.deadline <= now()) {
     io.report('expired')
     return undefined

@@ -3,7 +3,10 @@ import {
   byLastUse,
   decodeMark,
   encodeMark,
+  generateEntryId,
   hasRunOut,
+  isBefore,
+  isEntryId,
   keptUntil,
   markWith,
   SEEN_STEP_MS,
@@ -30,6 +33,7 @@ describe('encoding a mark', () => {
   it.each<[string, Mark]>([
     ['two sessions', mark],
     ['none', { until: NOW, entries: [] }],
+    ['when its first sign-in was', { ...mark, began: NOW - HOUR_MS }],
     ['no idle timeout', { ...mark, entries: [entry('a', { idle: false })] }],
     ['an idle timeout of a second', { ...mark, entries: [entry('a', { idle: 1 })] }],
     ['no label', { ...mark, entries: [entry('a', { label: undefined })] }],
@@ -65,6 +69,8 @@ describe('decoding a mark', () => {
     ['an end of null', json({ until: null, entries: [] })],
     ['an end beyond all dates', json({ until: 1e300, entries: [] })],
     ['no entries', json({ until: NOW })],
+    ['a beginning that is no time', json({ ...mark, began: '1' })],
+    ['a beginning beyond all dates', json({ ...mark, began: -1e30 })],
     ['entries that are no list', json({ until: NOW, entries: { length: 0 } })],
     ['entries of null', json({ until: NOW, entries: null })],
     ['an entry of null', json({ until: NOW, entries: [null] })],
@@ -135,6 +141,22 @@ describe('markWith', () => {
     expect(markWith([], undefined, NOW).until).toBe(0)
   })
 
+  it('E9: begins with the earliest sign-in that it ever listed, whatever the clock of who writes it says', () => {
+    const at = (ms: number) => entry('', { id: generateEntryId(ms) })
+    const [first, second] = [at(NOW), at(NOW + 5)]
+    const begun = markWith([first], undefined, NOW + 3)
+    expect(begun.began).toBe(NOW)
+    const more = markWith([first, second], begun, NOW + 9)
+    expect(more.began).toBe(NOW)
+    expect(markWith([], more, NOW + 9).began).toBe(NOW)
+    // Listed by a server whose clock is behind: revoked, it must not pass for lost.
+    const late = at(NOW - 700)
+    const all = markWith([first, late], more, NOW - 690)
+    expect(isBefore(all, late.id)).toBe(false)
+    expect(isBefore(more, late.id)).toBe(true)
+    expect([first, second].filter(({ id }) => isBefore(all, id))).toEqual([])
+  })
+
   it('E9: changes neither what it is given nor what was', () => {
     const [before, entries] = [structuredClone(mark), [entry('c', { until: NOW - 2 * DAY_MS })]]
     markWith(entries, before, NOW)
@@ -190,5 +212,14 @@ describe('byLastUse', () => {
       'used between, too',
       'used now',
     ])
+  })
+})
+
+describe('the id of an entry', () => {
+  it('E9: never comes twice, and is an id at whatever time', () => {
+    expect(new Set(Array.from({ length: 1000 }, () => generateEntryId(NOW))).size).toBe(1000)
+    for (const time of [0, 1, 0.5, -1, NOW + 0.5, 4_102_444_800_000, Number.MAX_SAFE_INTEGER]) {
+      expect(isEntryId(generateEntryId(time))).toBe(true)
+    }
   })
 })

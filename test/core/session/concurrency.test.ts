@@ -533,7 +533,8 @@ describe.each(stores)('concurrency on $name', ({ open }) => {
       bench.clock.ms += 1_000
       bench.forget()
       const late = await visitOk(bench.manager, cookie, (session) => session.set('user', 'u2'))
-      expect(bench.events()).toEqual(['created'])
+      expect(bench.lastEvents[0]).toMatchObject({ type: 'ended', reason: 'signed-out' })
+      expect(bench.events()).toEqual(['ended', 'created'])
       expect(late.cookie).not.toBe(cookie)
       expect(await read(late.cookie)).toEqual({ user: 'u2' })
     })

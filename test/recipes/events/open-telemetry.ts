@@ -8,8 +8,12 @@ const duration = meter.createHistogram('holdfast.duration', { unit: 's' })
 const roundTrips = meter.createHistogram('holdfast.round_trips', { unit: '{operation}' })
 
 export function observe(event: SessionEvent): void {
-  const { type, at, durationMs, error } = event
-  const attributes = { 'holdfast.event': type }
+  const { type, at, durationMs, reason, server, error } = event
+  const attributes = {
+    'holdfast.event': type,
+    ...(reason && { 'holdfast.reason': reason }),
+    ...(server && { 'holdfast.server': server }),
+  }
   events.add(1, attributes)
   if (durationMs !== undefined) duration.record(durationMs / 1000, attributes)
   if (event.roundTrips !== undefined) roundTrips.record(event.roundTrips, attributes)

@@ -1,5 +1,5 @@
-import type { SessionEvent } from 'holdfast'
-import { Counter, Histogram, Registry } from 'prom-client'
+import { sessionEventTypes, type EndReason, type SessionEvent } from 'holdfast'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 export const registry = new Registry()
 
@@ -9,6 +9,18 @@ const events = new Counter({
   name: 'holdfast_events_total',
   help: 'What happened to sessions',
   labelNames,
+  registers,
+})
+const ended = new Counter({
+  name: 'holdfast_ended_total',
+  help: 'Cookies of sessions that were ended, by reason',
+  labelNames: ['reason'],
+  registers,
+})
+const down = new Gauge({
+  name: 'holdfast_server_down',
+  help: 'Whether a server of the store is down',
+  labelNames: ['server'],
   registers,
 })
 const duration = new Histogram({
@@ -26,9 +38,17 @@ const roundTrips = new Histogram({
   buckets: [1, 2, 3, 5, 10, 20],
 })
 
+// What begins with the first event, at 1, has not risen yet for Prometheus.
+for (const type of sessionEventTypes) events.inc({ type }, 0)
+const reasons: EndReason[] = ['signed-out', 'regenerated', 'revoked', 'mark-lost']
+for (const reason of reasons) ended.inc({ reason }, 0)
+
 export function count(event: SessionEvent): void {
-  const { type } = event
+  const { type, reason, server } = event
   events.inc({ type })
+  if (reason) ended.inc({ reason })
+  if (server && type === 'server-down') down.set({ server }, 1)
+  if (server && type === 'server-up') down.set({ server }, 0)
   if (event.durationMs !== undefined) duration.observe({ type }, event.durationMs / 1000)
   if (event.roundTrips !== undefined) roundTrips.observe({ type }, event.roundTrips)
 }
