@@ -73,6 +73,9 @@ await Promise.all([
   check('format', 'npx', 'oxfmt', '--check'),
 ])
 
+// The core remembers nothing from one manager to the next, so two processes that compile it once run all its tests; each
+// file has one of its own in `npx vitest run` and `npm run test:runtimes`.
+const together = ['test/core/']
 // What holds the library to a time mostly waits: beside others of its kind, and not beside what keeps both cores busy.
 const timed = [
   'test/outage.test.ts',
@@ -90,9 +93,9 @@ const timed = [
 const alone = ['test/proofs/one-session.test.ts', 'test/proofs/planted.test.ts', 'test/proofs/users.test.ts']
 // `npm run test:package` has its own, since it installs from the registry again and again.
 const elsewhere = ['test/package.test.ts']
-// On Bun, all that runs the library itself; what starts processes of its own starts those on Bun that are meant for it.
+// On Bun, all that runs the library itself, and what is together or timed; what starts processes of its own starts those
+// on Bun that are meant for it.
 const onBun = [
-  'test/core/',
   'test/doctor/',
   'test/adapters/',
   'test/testing/',
@@ -101,7 +104,9 @@ const onBun = [
 ]
 // The command is started on Node.
 const notOnBun = ['test/doctor/cli.test.ts']
-const missingFiles = [timed, alone, elsewhere, onBun, notOnBun].flat().filter((path) => !existsSync(path))
+const missingFiles = [together, timed, alone, elsewhere, onBun, notOnBun]
+  .flat()
+  .filter((path) => !existsSync(path))
 if (missingFiles.length > 0) throw new Error(`no such tests: ${missingFiles.join(', ')}`)
 
 const vitest = ['node_modules/vitest/vitest.mjs', 'run']
@@ -110,10 +115,12 @@ const byBun = ['test/runtimes/node_modules/.bin/bun', '--bun', ...vitest]
 const but = (...lists) =>
   lists.flat().map((path) => (path.endsWith('/') ? `--exclude=${path}**` : `--exclude=${path}`))
 for (const part of [
-  [...onNode, '--maxWorkers=2', ...but(timed, alone, elsewhere)],
+  [...onNode, '--maxWorkers=2', ...but(together, timed, alone, elsewhere)],
+  [...onNode, '--maxWorkers=2', '--no-isolate', ...but(timed), ...together],
   [...onNode, '--maxWorkers=3', ...timed],
   [...onNode, '--no-file-parallelism', ...alone],
   [...byBun, '--maxWorkers=2', ...but(timed, notOnBun), ...onBun],
+  [...byBun, '--maxWorkers=2', '--no-isolate', ...but(timed), ...together],
   [...byBun, '--maxWorkers=3', ...timed],
 ]) {
   const isGreen = run(...part, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`)
