@@ -81,6 +81,8 @@ const timed = [
   'test/outage.test.ts',
   'test/faults.test.ts',
   'test/restart.test.ts',
+  'test/signed-out.test.ts',
+  'test/told.test.ts',
   'test/core/session/budget.test.ts',
   'test/core/session/concurrency.test.ts',
   'test/core/record/turns.test.ts',

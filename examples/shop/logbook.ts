@@ -93,7 +93,7 @@ function explainUnknown(): string {
   const loss = lossOfStore()
   const why = loss
     ? `${loss.server} ${LOSSES[loss.type]}: told at ${new Date(loss.at).toISOString().slice(11, 19)} UTC.`
-    : 'It ran idle, or its server lost it: a restart is told at once, a flush within a minute.'
+    : 'It ran idle, or was lost with its server: look again in a moment, or, of a flush, in a minute.'
   return `The store does not know the session that the cookie names: a visitor like a new one. ${why}`
 }
 

@@ -12,6 +12,8 @@ export const everywhere = [
   'test/http.test.ts',
   'test/outage.test.ts',
   'test/restart.test.ts',
+  'test/signed-out.test.ts',
+  'test/told.test.ts',
   'test/rotation.test.ts',
   'test/testing/',
 ]

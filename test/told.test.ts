@@ -1,0 +1,59 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { adapters } from './support/apps.ts'
+import { startMemcached } from './support/memcached.ts'
+import { ownRuntime, startServer } from './support/process.ts'
+
+const REQUESTS_A_SECOND = 100
+
+describe('An application with no onEvent, whose memcached vanishes', { timeout: 30_000 }, () => {
+  it.concurrent.for(adapters.map(({ name }) => name))(
+    'K2, K3: %s: its console says so, and when it is back',
+    async (name, { onTestFinished }) => {
+      let memcached = await startMemcached()
+      const { port, address } = memcached
+      const env = { ADAPTER: name, SESSION_STORE: address, NODE_ENV: 'production' }
+      const server = await startServer(ownRuntime, 'test/support/outage-app.ts', env)
+      onTestFinished(async () => {
+        await server.stop()
+        await memcached.stop()
+      })
+      const said = () => server.output().match(/^holdfast: .*$/gm) ?? []
+      const get = (path: string, cookie = '') => fetch(server.url + path, { headers: { cookie } })
+      const signedIn = await get('/sign-in')
+      const cookie = signedIn.headers.getSetCookie()[0]!.split(';')[0]!
+      /** As many requests as that takes, none of which waits for another. */
+      const visit = async (milliseconds: number) => {
+        const answers: Promise<number>[] = []
+        const startedAt = performance.now()
+        for (let at = 0; at < milliseconds; at += 1000 / REQUESTS_A_SECOND) {
+          await sleep(Math.max(0, startedAt + at - performance.now()))
+          answers.push(get('/read', cookie).then(({ status }) => status))
+        }
+        return new Set(await Promise.all(answers))
+      }
+      expect(await visit(300)).toEqual(new Set([200]))
+      expect(said()).toEqual([])
+
+      await memcached.stop()
+      expect(await visit(2000)).toEqual(new Set([503]))
+      const whileDown = [
+        expect.stringMatching(/^holdfast: the session store did not answer \(get\): .*503$/),
+        `holdfast: the store's server 127.0.0.1:${port} is down (connect ECONNREFUSED 127.0.0.1:${port}): sessions on it are answered 503 until it answers`,
+      ]
+      expect(said()).toEqual(whileDown)
+      await visit(1000)
+      expect(said()).toEqual(whileDown)
+
+      memcached = await startMemcached({ port })
+      while ((await get('/read', cookie)).status !== 200) await sleep(20)
+      await visit(500)
+      expect(said()).toEqual([
+        ...whileDown,
+        `holdfast: the store's server 127.0.0.1:${port} answers again`,
+        `holdfast: the store's server 127.0.0.1:${port} was restarted and has lost its sessions: who had one there has to sign in again`,
+      ])
+      for (const line of said()) expect(line).not.toContain(cookie.split('=')[1])
+    },
+  )
+})
