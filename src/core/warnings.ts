@@ -53,12 +53,18 @@ export function warn(event: SessionEvent): void {
   const kind = `${type} ${server}`
   const last = said.get(kind)
   // Apart in either direction: another manager may have another clock.
-  if (last && Math.abs(at - last.at) < PAUSE_MS) {
+  if (last && Math.abs(at - last.at) < PAUSE_MS && !isDownAgain(event, last.at)) {
     last.unsaid++
     return
   }
   said.set(kind, { at, unsaid: 0 })
   console.warn(warningOf(event) + (last?.unsaid ? ` (and ${last.unsaid} more like it before)` : ''))
+}
+
+/** The last word of a server that is down must not be that it answers; so down is said twice a minute at most. */
+function isDownAgain({ type, server }: SessionEvent, downSaidAt: number): boolean {
+  const up = said.get(`server-up ${server}`)
+  return type === 'server-down' && up !== undefined && up.at >= downSaidAt
 }
 
 /** Once a process, of sessions that live in its memory though others should know them, or though it matters. */

@@ -101,6 +101,17 @@ describe('without onEvent', () => {
     ])
   })
 
+  it('K2: a server that is down again within the minute is said to be: that it answers is not the last word', () => {
+    const tell = watched({})
+    for (const type of ['server-down', 'server-up', 'server-down', 'server-up', 'server-down'] as const) {
+      ms += 5000
+      tell({ type, server: SERVER, error: new Error(`at ${ms}`) })
+    }
+    expect(said().map((line) => / (is down|answers again)/.exec(line)?.[1])).toEqual([
+      'is down', 'answers again', 'is down',
+    ]) // prettier-ignore
+  })
+
   it('K2: a clock that is set back silences nothing for longer than a minute', () => {
     const tell = watched({})
     tell({ type: 'server-up', server: SERVER })
