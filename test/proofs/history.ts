@@ -20,7 +20,7 @@ export interface Request {
 export interface Outcome {
   events: string[]
   taken: (string | null)[]
-  /** The code of what its `save()` rejected with. */
+  /** The code of what it failed with. */
   refusal?: string
 }
 
@@ -70,10 +70,14 @@ export function isToldNothing(entry: Entry): boolean {
   return entry.refusal === 'ERR_SESSION_ENDED' || (entry.status === 200 && !isAcknowledged(entry))
 }
 
-/** Whether it can have been done: refused it was not, unless the store left it open what became of a write. */
+/**
+ * Whether it can have been done: refused it was not, unless the store left it open what became of a write. Of a list of
+ * sessions, which one request may write for several, that is an event of one of them, and an error of each.
+ */
 export function mayBeDone(entry: Entry): boolean {
   if (isAcknowledged(entry) || entry.status === 0) return true
-  return entry.events.includes('store-error') && !isToldNothing(entry)
+  const isUnknown = entry.events.includes('store-error') || entry.refusal === 'ERR_STORE_UNAVAILABLE'
+  return isUnknown && !isToldNothing(entry)
 }
 
 /** Whether it ends the session that it came with. */

@@ -33,6 +33,7 @@ const manager = createSessionManager({
 
 const hono = new Hono<{ Variables: SessionVariables }>()
 hono.onError((error, c) => {
+  noteRefusal(error)
   if ('getResponse' in error) return (error.getResponse as () => Response)()
   return c.text('failed', 500)
 })
@@ -74,7 +75,14 @@ function logged<Result>({ id }: Request, next: () => Promise<Result>): Promise<R
   if (log.has(id)) throw new Error(`${id} came twice`)
   const outcome: Outcome = { events: [], taken: [] }
   log.set(id, outcome)
-  return current.run(outcome, next)
+  return current.run(outcome, async () => {
+    try {
+      return await next()
+    } catch (error) {
+      noteRefusal(error)
+      throw error
+    }
+  })
 }
 
 async function carryOut({ id, steps, isExplicit }: Request, session: Session): Promise<Answer> {
@@ -119,11 +127,10 @@ async function carryOut({ id, steps, isExplicit }: Request, session: Session): P
         await manager.revokeAll(step.user, { except: session })
     }
   }
-  if (isExplicit) await session.save().catch(noteRefusal)
+  if (isExplicit) await session.save()
   return answer
 }
 
-function noteRefusal(error: unknown): never {
+function noteRefusal(error: unknown): void {
   current.getStore()!.refusal = (error as { code: string }).code
-  throw error
 }
