@@ -1,4 +1,5 @@
 import { access, mkdtemp, rm } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -19,6 +20,8 @@ interface Row {
   args?: string[]
   /** Ends with a request, on a server whose events are read, that has Ada's cookie. */
   happen(scene: Scene, cookie: string): Promise<unknown>
+  /** The row of docs/events.md that says what is told of a server. */
+  inGuide?: string
   /** Each event's type, and reason or server: all that come from then on. */
   told: string[]
 }
@@ -115,6 +118,7 @@ const CAUSES: Record<string, Row> = {
     told: ['ended revoked'],
   },
   'a cold restart of memcached': {
+    inGuide: 'a server was restarted cold',
     async happen({ manager, startAgain }, cookie) {
       // It counts whole seconds: of one that had run for less than three nobody could tell.
       await sleep(3100)
@@ -133,6 +137,7 @@ const CAUSES: Record<string, Row> = {
     told: ['loaded'],
   },
   'a flush': {
+    inGuide: 'a server was flushed',
     async happen({ manager, memcached, proxy }, cookie) {
       await memcached.text('flush_all')
       cut(proxy)
@@ -141,6 +146,7 @@ const CAUSES: Record<string, Row> = {
     told: ['server-flushed SERVER', 'unknown'],
   },
   'the eviction of her session': {
+    inGuide: 'a server evicted his session',
     args: ['-m', '1', '-I', '512k'],
     async happen({ manager, memcached, proxy }, cookie) {
       await fill(memcached, cookie)
@@ -207,18 +213,27 @@ const CAUSES: Record<string, Row> = {
 }
 
 describe('K4: why somebody was signed out is told', () => {
-  it.concurrent.for(Object.entries(CAUSES))('K1, K3, K4: %s', async ([, row], { onTestFinished }) => {
-    const { options, args, happen, told } = row
+  it.concurrent.for(Object.entries(CAUSES))('K1, K3, K4: %s', async ([, row], { onTestFinished, expect }) => {
+    const { options, args, happen, told, inGuide } = row
     const { scene, events } = await open(onTestFinished, args, options)
     const cookie = await signIn(scene.manager)
     events.length = 0
     await happen(scene, cookie)
+    const expected = told.map((each) => each.replace('SERVER', scene.server)).toSorted()
+    const seen = () => events.map(({ type, reason, server }) => [type, reason ?? server].join(' ').trim())
     // What happened to a server is found out beside what visitors ask, a moment before or after.
-    await sleep(100)
-    const seen = events.map(({ type, reason, server }) => [type, reason ?? server].join(' ').trim())
-    expect(seen.toSorted()).toEqual(told.map((each) => each.replace('SERVER', scene.server)).toSorted())
+    await expect.poll(() => seen().toSorted(), { timeout: 5000 }).toEqual(expected)
+    await scene.manager.listSessions('nobody')
+    expect(seen().toSorted()).toEqual(expected)
+    for (const { type, server } of events) if (server && inGuide) expect(rowOf(inGuide)).toContain(type)
   })
 })
+
+function rowOf(cause: string): string | undefined {
+  return readFileSync('docs/events.md', 'utf8')
+    .split('\n')
+    .find((line) => line.startsWith(`| ${cause} |`))
+}
 
 async function open(
   atEnd: TestContext['onTestFinished'],

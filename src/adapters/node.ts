@@ -49,7 +49,7 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
       // Node's own, and no others, inherit whether the head has left; on an upgrade no head will.
       const isHeld = !request.upgrade && typeof inherited(response, 'headersSent') === 'boolean'
       const canSetHeaders = () => !request.upgrade && inherited(response, 'headersSent') === false
-      const late = { canSetHeaders, renew: renew && (() => renew(request)) }
+      const late = own ? undefined : { canSetHeaders, renew: renew && (() => renew(request)) }
       const session = own ?? manager.open(() => request.headers?.cookie, late)
       if (request[as] !== session) Object.defineProperty(request, as, property)
       request[slot] = session

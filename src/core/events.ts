@@ -25,7 +25,7 @@ export const sessionEventTypes = [
  * - `cookie-header-too-long`: no session cookie stands in the 16 KiB of the Cookie header that are read; one may stand beyond.
  * - `insecure-cookie`: a Secure cookie goes out over plain http, where the browser drops it; once per manager.
  * - `cache-overridden`: the handler's `public` or `s-maxage` was replaced, because the response sets the cookie.
- * - `store-error`: a store operation failed; `error` says why.
+ * - `store-error`: a store operation failed, and not on a server that is known to be down; `error` says why.
  * - `server-down`, `server-up`: a server of the store is asked no more until it answers (`error` says why); it answers again.
  * - `server-restarted`, `server-flushed`: what that server held is gone.
  * - `server-evicting`: it is full and forgets sessions, `count` of them since `since`.

@@ -13,7 +13,7 @@ import { Turns } from './record/turns.ts'
 import { addCacheHeaders, addSessionCookie, isInsecure, takeBackAnswer } from './http/response-headers.ts'
 import type { ResponseHeaders } from './http/response-headers.ts'
 import { Session, stateOf, type SessionData } from './session/session.ts'
-import { isWarning, warn, warnOfStore } from './warnings.ts'
+import { isFirstToSay, isWarning, warn, warnOfStore } from './warnings.ts'
 import { SessionState, type CookieHeader, type OpenOptions } from './session/session-state.ts'
 
 /** What {@link SessionManager.commit} is told of the response. */
@@ -63,7 +63,9 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
       markChanges: new MarkChanges(),
       emit,
     }
-    checked.store.watch?.(({ type, ...details }) => emit(type, details))
+    const { store } = checked
+    if (onEvent || isFirstToSay(store))
+      safely(() => store.watch?.(({ type, ...details }) => emit(type, details)))
   }
 
   /**

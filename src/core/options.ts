@@ -127,6 +127,8 @@ export function checkOptions(options: SessionOptions): CheckedOptions {
   for (const method of ['get', 'add', 'replace', 'set', 'delete'] as const) {
     if (typeof store[method] !== 'function') throw wrong(`store.${method}`, 'a function', store[method])
   }
+  const { watch = () => {} } = store
+  if (typeof watch !== 'function') throw wrong('store.watch', 'a function', watch)
   const { idleTimeout = 86_400, absoluteTimeout = 1_209_600, maxSessionsPerUser = 20 } = options
   checkIdleTimeout('idleTimeout', idleTimeout)
   checkAbsoluteTimeout('absoluteTimeout', absoluteTimeout)

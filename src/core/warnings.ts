@@ -12,9 +12,9 @@ const NOT_TO_BE_SAID = /[\w-]{43,}|(?<=\/\/)[^\s/]*(?=@)/g
 /** What happened, and what to do about it: of no other event anything is said. */
 const SENTENCES: Partial<Record<SessionEventType, (event: SessionEvent) => string>> = {
   'store-error': ({ error }) =>
-    isOutage(error)
+    codeOf(error) === 'ERR_STORE_UNAVAILABLE'
       ? `${reasonOf(error)}; who needs his session meanwhile is answered 503`
-      : `a list of a user's sessions was not brought up to date: ${reasonOf(error)}`,
+      : `${codeOf(error) === 'ERR_SESSION_CONFLICT' ? "a list of a user's sessions was not brought up to date" : 'a store operation failed'}: ${reasonOf(error)}`,
   invalid: () =>
     "a session, or a user's list of them, could not be opened, and counts as none: is a secret missing on this server, or does somebody else write to the store?",
   'cookie-lost': () =>
@@ -29,7 +29,7 @@ const SENTENCES: Partial<Record<SessionEventType, (event: SessionEvent) => strin
   'server-flushed': ({ server }) =>
     `the store's server ${server} was flushed: who had a session there has to sign in again; find who did it, and give sessions an instance of their own`,
   'server-evicting': ({ server, count, since }) =>
-    `the store's server ${server} is full and has forgotten ${count} records since ${since === undefined ? 'its start' : new Date(since).toISOString()}: who had one has to sign in again; give it more memory`,
+    `the store's server ${server} is full and has forgotten ${count} ${count === 1 ? 'record' : 'records'} since ${since === undefined ? 'its start' : new Date(since).toISOString()}: who had one has to sign in again; give it more memory, or a MemoryStore a larger maxRecords`,
 }
 
 const MEMORY = 'MemoryStore'
@@ -67,6 +67,15 @@ function isDownAgain({ type, server }: SessionEvent, downSaidAt: number): boolea
   return type === 'server-down' && up !== undefined && up.at >= downSaidAt
 }
 
+const watched = new WeakSet<SessionStore>()
+
+/** Whether nobody says yet what this store tells: of managers that share one, the first does. */
+export function isFirstToSay(store: SessionStore): boolean {
+  if (watched.has(store)) return false
+  watched.add(store)
+  return true
+}
+
 /** Once a process, of sessions that live in its memory though others should know them, or though it matters. */
 export function warnOfStore(store: SessionStore): void {
   const { env } = host() ?? {}
@@ -99,8 +108,9 @@ function isWorker(): boolean {
   return process?.getBuiltinModule?.('node:cluster')?.isWorker === true
 }
 
-function isOutage(error: unknown): boolean {
-  return isError(error) && (error as { code?: unknown }).code === 'ERR_STORE_UNAVAILABLE'
+/** Of whatever copy of the package. */
+function codeOf(error: unknown): unknown {
+  return isError(error) ? (error as { code?: unknown }).code : undefined
 }
 
 /** The messages of an error and what caused it, on one line. */

@@ -135,6 +135,11 @@ function checkBeginning(reading: Reading): Finding {
       return ok('uptime', `was started cold ${when}; what was signed in before is gone`)
     case 'warm':
       return ok('uptime', `was started ${when}, and restarted warm since; what was signed in stayed`)
+    case 'unclear':
+      return ok(
+        'uptime',
+        `was started ${when}; whether it kept what was signed in before cannot be seen any more`,
+      )
     case 'empty':
       return warning(
         'uptime',
@@ -145,12 +150,15 @@ function checkBeginning(reading: Reading): Finding {
 }
 
 /** A warm restart keeps items and uptime, and has memcached count all else anew. */
-function beginningOf({ stats, settings }: Reading): 'cold' | 'empty' | 'warm' {
+function beginningOf({ stats, settings }: Reading): 'cold' | 'empty' | 'unclear' | 'warm' {
   if ((settings.get('memory_file') ?? '(null)') === '(null)') return 'cold'
   const refused = numberOf(stats, 'cas_badval') + numberOf(stats, 'cas_misses')
   const written = numberOf(stats, 'cmd_set') - refused
   // What came out of the file is among its items, and nobody wrote it.
-  return numberOf(stats, 'total_items') > written ? 'warm' : 'empty'
+  const total = numberOf(stats, 'total_items')
+  if (total > written) return 'warm'
+  // Where fewer are there than were written, some were refused, or memcached was told to count anew.
+  return total === written ? 'empty' : 'unclear'
 }
 
 function sinceWhen(reading: Reading): string {

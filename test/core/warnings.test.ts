@@ -3,6 +3,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   createSessionManager,
   MemoryStore,
+  SessionDataError,
+  StoreUnavailableError,
   type SessionStore,
   type StoreNotice,
 } from '../../src/core/index.ts'
@@ -63,6 +65,10 @@ function watched(...options: object[]): (notice: StoreNotice) => void {
   return (notice) => listeners.forEach((listener) => listener(notice))
 }
 
+function refuse(): never {
+  throw new Error('why')
+}
+
 describe('without onEvent', () => {
   it('K2: a kind is said at most once a minute, with a count of what went unsaid', async () => {
     const fail = failingWith(new Error('connect ECONNREFUSED 10.0.0.1:11200'))
@@ -101,6 +107,54 @@ describe('without onEvent', () => {
     ])
   })
 
+  it('K2: of managers that share a store, the first says what it tells', () => {
+    const tell = watched({}, {}, {})
+    tell({ type: 'server-restarted', server: SERVER })
+    ms += 2 * MINUTE_MS
+    tell({ type: 'server-restarted', server: SERVER })
+    expect(said()).toEqual([expect.stringMatching(/sign in again$/)])
+  })
+
+  it('K2, F6: a store whose watch fails, now or later, costs nobody a session', async () => {
+    for (const watch of [() => Promise.reject(new Error('why')), refuse]) {
+      const store = Object.assign(new TamperedStore(new MemoryStore()), { watch })
+      const manager = createSessionManager({ store, secret, now })
+      const { error } = await visit(manager, undefined, (session) => session.set('n', 1))
+      expect(error).toBeUndefined()
+    }
+    const watch = true as unknown as () => void
+    const store = Object.assign(new TamperedStore(new MemoryStore()), { watch })
+    expect(() => createSessionManager({ store, secret })).toThrow('store.watch: expected a function, got')
+  })
+
+  it('K2: what a server that is down is not asked is not said again, whatever copy the store is of', async () => {
+    for (const wrap of [
+      (cause: unknown) => new StoreUnavailableError('get', cause),
+      (cause: unknown) => new Error('of another copy', { cause }),
+    ]) {
+      const store = Object.assign(new TamperedStore(new MemoryStore()), { watch() {} })
+      store.before = () => {
+        throw wrap(Object.assign(new Error('the breaker is open'), { code: 'ERR_BREAKER_OPEN' }))
+      }
+      const manager = createSessionManager({ store, secret, now })
+      const { error } = await visit(manager, undefined, (session) => session.set('n', 1))
+      expect(error).toBeInstanceOf(StoreUnavailableError)
+    }
+    expect(said()).toEqual([])
+  })
+
+  it('K2: a record that a store refuses is nothing of a list', async () => {
+    const store = new TamperedStore(new MemoryStore())
+    store.before = () => {
+      throw new SessionDataError('ERR_SESSION_TOO_LARGE', 'the record has 2000 bytes, more than 1000')
+    }
+    const manager = createSessionManager({ store, secret, now })
+    await visit(manager, undefined, (session) => session.set('n', 1))
+    expect(said()).toEqual([
+      expect.stringMatching(/^holdfast: a store operation failed: the record has 2000 bytes/),
+    ])
+  })
+
   it('K2: a server that is down again within the minute is said to be: that it answers is not the last word', () => {
     const tell = watched({})
     for (const type of ['server-down', 'server-up', 'server-down', 'server-up', 'server-down'] as const) {
@@ -136,7 +190,7 @@ describe('without onEvent', () => {
     expect(said()).toEqual([])
     vi.stubEnv('NODE_ENV', 'production')
     tell({ type: 'server-evicting', server: SERVER, count: 2 })
-    expect(said()).toEqual([expect.stringMatching(/2 records since its start: .*memory$/)])
+    expect(said()).toEqual([expect.stringMatching(/2 records since its start: .*maxRecords$/)])
   })
 
   it('K2: where there is no process it is said all the same', () => {

@@ -177,8 +177,13 @@ export class RecordIO {
 }
 
 /** It was told when the server went down, by a store that tells such things (K3). */
-function isOfServerDown({ cause }: SessionError, store: SessionStore): boolean {
-  return store.watch !== undefined && (cause as { code?: unknown } | undefined)?.code === 'ERR_BREAKER_OPEN'
+function isOfServerDown(error: SessionError, store: SessionStore): boolean {
+  // The error of another copy's store is wrapped once more.
+  const causes = [error.cause, (error.cause as Error | undefined)?.cause] as (
+    | { code?: unknown }
+    | undefined
+  )[]
+  return store.watch !== undefined && causes.some((cause) => cause?.code === 'ERR_BREAKER_OPEN')
 }
 
 /** For a write whose failure is an outcome: it may have been made. */

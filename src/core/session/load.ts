@@ -31,7 +31,10 @@ export async function loadSession(
   cookieHeader: string,
   renew: (() => boolean) | undefined,
 ): Promise<Loaded> {
-  const renews = checkBoolean('renew', renew?.(), true)
+  const asked: unknown = renew?.()
+  // An async one is refused, and fails for nobody else.
+  if (asked instanceof Promise) asked.catch(() => {})
+  const renews = checkBoolean('renew', asked, true)
   const [token, ...others] = readSessionTokens(cookieHeader, services.cookieName)
   if (token === undefined) {
     if (isTooLong(cookieHeader)) services.emit('cookie-header-too-long')

@@ -214,8 +214,11 @@ async function lastOf(
   if (!found) return undefined
   const { record, version } = found
   if (!('ended' in record)) {
-    const isLive = record.deadline > io.services.now()
-    return isLive ? { keys, record, version, renewedAt: undefined } : undefined
+    const renewedAt = io.services.now()
+    if (record.deadline <= renewedAt) return undefined
+    // Whoever signs in uses it.
+    await io.touch(keys, io.ttlOf(record))
+    return { keys, record, version, renewedAt }
   }
   return record.successor && record.successor.userId === userId ? lastOf(io, record.successor) : undefined
 }

@@ -16,7 +16,7 @@ export interface OpenOptions {
   canSetHeaders?: (() => boolean) | undefined
   /**
    * Whether this request counts as use, so that reading keeps the session from running idle (ASVS 7.3.1). Default: it does.
-   * Asked at the first read, which rejects with what it throws, and with `TypeError` for anything but a boolean.
+   * Asked at the first read, and again where that failed; it rejects with what it throws, and with `TypeError` for anything but a boolean.
    */
   renew?: (() => boolean) | undefined
 }

@@ -132,7 +132,7 @@ export class MemoryStore implements SessionStore {
     if (!this.#notices.hasListeners || expiresAt <= now) return
     const count = ++this.#forgotten
     const since = this.#toldAt ?? now
-    if (this.#toldAt !== undefined && now - since < TELL_EVERY_MS) return
+    if (this.#toldAt !== undefined && Math.abs(now - since) < TELL_EVERY_MS) return
     this.#toldAt = now
     this.#forgotten = 0
     this.#notices.tell({ type: 'server-evicting', count, since })

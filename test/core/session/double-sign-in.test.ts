@@ -94,6 +94,15 @@ describe.each(stores)('a repeated sign-in on $name', ({ open }) => {
     expect(await bench.labelsOf(bench.user)).toEqual(['phone'])
   })
 
+  it('E7, C7: the second knows until when the session lives', async () => {
+    const cookie = await bench.begin({ n: 1 })
+    const requests = [await here(cookie, click()), await elsewhere(cookie, click())]
+    for (const { session } of requests) await session.save()
+    const [first, second] = await Promise.all(requests.map(({ session }) => session.expiresAt()))
+    expect(second).toBe(first)
+    expect(first).toBe(bench.clock.ms + 86_400_000)
+  })
+
   it('E7: a third one finds the session although the user signed in again, and got another token', async () => {
     const anonymous = await bench.begin({ cart: ['rope'] })
     const loaded = await here(

@@ -32,7 +32,7 @@ export function logTo(write: (line: string) => void) {
       reason,
       server,
       count,
-      error: error instanceof Error ? `${error.message}: ${error.cause}` : undefined,
+      error: error instanceof Error ? [error.message, error.cause].filter(Boolean).join(': ') : undefined,
     }
     write(`${JSON.stringify(line)}\n`)
   }

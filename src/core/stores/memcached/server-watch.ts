@@ -44,6 +44,7 @@ export class ServerWatch {
     if (!this.#notices.hasListeners) return
     this.#nextAt = now + READ_EVERY_MS
     this.#stat('', send, (stats) => {
+      if (!stats) return
       const before = this.#last
       const reading = readingOf(stats, performance.now(), Date.now())
       this.#last = reading ?? before
@@ -57,28 +58,29 @@ export class ServerWatch {
   /** memcached counts the flushes that it refuses, too. */
   #tellUnlessRefused(flushed: Notice, send: (exchange: Exchange) => void): void {
     this.#stat('settings', send, (settings) => {
-      if (settings.get('flush_enabled') !== 'no') this.#notices.tell(flushed)
+      if (settings?.get('flush_enabled') !== 'no') this.#notices.tell(flushed)
     })
   }
 
+  /** `use` gets nothing of an answer that is not whole. */
   #stat(
     group: string,
     send: (exchange: Exchange) => void,
-    use: (stats: ReadonlyMap<string, string>) => void,
+    use: (stats: ReadonlyMap<string, string> | undefined) => void,
   ): void {
     const stats = new Map<string, string>()
-    const finish = () => {
+    const finish = (all?: ReadonlyMap<string, string>) => {
       this.#asked = undefined
-      use(stats)
+      use(all)
     }
     this.#asked = {
       request: encodeRequest({ opcode: Opcode.stat, key: group }, 0),
       answer: (reply) => {
         if (!reply.isLast) return void stats.set(String(reply.key), String(reply.value))
         this.#unanswered = 0
-        finish()
+        finish(stats)
       },
-      fail: finish,
+      fail: () => finish(),
     }
     send(this.#asked)
   }

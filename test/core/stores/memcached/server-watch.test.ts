@@ -461,11 +461,44 @@ describe('The STAT of a watch', () => {
     expect(told.map(({ type }) => type)).toEqual(['server-flushed'])
   })
 
-  it('K3: does not outlive the store', async () => {
-    const server = await fake(answering(() => {}))
+  const allBut = (entries: Record<string, string | number>) => (request: FakeRequest) => {
+    for (const [name, value] of Object.entries(entries))
+      request.socket.write(
+        replyTo(request, { value: Buffer.from(`${name}${value}`), keyLength: name.length }),
+      )
+  }
+
+  it('K3: an answer that breaks off is none, and the next connection is asked again', async () => {
+    const flushed = { ...HEALTHY, cmd_flush: 1 }
+    const server = await fake(
+      answering((request) => {
+        if (request.key === 'settings') return stats({ flush_enabled: 'yes' })(request)
+        if (request.connection === 1) return stats(HEALTHY)(request)
+        if (request.connection > 2) return stats(flushed)(request)
+        allBut(flushed)(request)
+        request.socket.end()
+      }),
+    )
     const watched = watch({ servers: serverOf(server) })
+    await use(watched)
+    for (const socket of server.sockets) socket.destroy()
+    await expect.poll(async () => (await use(watched), server.connections)).toBeGreaterThan(2)
+    await expect.poll(watched.types).toEqual(['server-flushed'])
+  })
+
+  it('K3: does not outlive the store', async () => {
+    let times = 0
+    const server = await fake(
+      answering((request) => {
+        if (++times === 1) stats(HEALTHY)(request)
+        else allBut({ ...HEALTHY, cmd_flush: 1, evictions: 5 })(request)
+      }),
+    )
+    const watched = watch({ servers: serverOf(server) })
+    await use(watched)
+    leap(60_000)
     await watched.store.get(key, 100)
-    await expect.poll(() => statsOf(server)).toBe(1)
+    await expect.poll(() => statsOf(server)).toBe(2)
     await watched.store.close()
     expect(watched.told).toEqual([])
   })
