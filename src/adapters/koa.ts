@@ -13,7 +13,7 @@ export type SessionContext<
  * `as` is another name for it, so that managers with cookie names of their own stand beside each other. Whoever assigns
  * over it gets a `TypeError`, which says what to write.
  *
- * `renew(ctx.request)`, asked at the first read alone, says whether a request counts as use: one that polls must not keep an
+ * `renew(ctx.request)`, asked at the first read, says whether a request counts as use: one that polls must not keep an
  * idle session alive (ASVS 7.3.1). Default: every request does.
  *
  * Throws `TypeError` or `RangeError` for wrong options.

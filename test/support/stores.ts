@@ -22,10 +22,15 @@ function openMemoryStore(): OpenStore {
   return { current: store, countRecords: async () => store.size }
 }
 
-function openMemcachedStore(): OpenStore {
+/** On a memcached of its own. */
+export function openMemcachedStore(): OpenStore & {
+  /** What a record has left to live, as memcached counts it. */
+  secondsLeft(key: string): Promise<number>
+} {
   let server: Memcached
-  const open: OpenStore = {
+  const open = {
     current: undefined as unknown as SessionStore,
+    secondsLeft: async (key: string) => Number(/t(\d+)/.exec(await server.text(`mg session:${key} t`))?.[1]),
     countRecords: async () => Number(/STAT curr_items (\d+)/.exec(await server.text('stats'))?.[1]),
   }
   beforeAll(async () => {

@@ -16,12 +16,11 @@ export interface OpenOptions {
   canSetHeaders?: (() => boolean) | undefined
   /**
    * Whether this request counts as use, so that reading keeps the session from running idle (ASVS 7.3.1). Default: it does.
-   * Asked at the first read, and again where that failed; it rejects with what it throws, and with `TypeError` for anything but a boolean.
+   * Asked at the first read, and again after one that failed: a read rejects with what it throws, and with `TypeError` for
+   * anything but a boolean.
    */
   renew?: (() => boolean) | undefined
 }
-
-const DEFAULTS: OpenOptions = {}
 
 /** What a `save()` rejected with, and what was unsaved then. */
 interface Refusal {
@@ -46,17 +45,20 @@ export class SessionState {
   #refusal: Refusal | undefined
   #draft: Draft | undefined
   #unfinished: Set<Promise<unknown>> | undefined
-  readonly #options: OpenOptions
+  readonly #canSetHeaders: (() => boolean) | undefined
+  readonly #renew: (() => boolean) | undefined
 
-  constructor(services: Services, cookieHeader: CookieHeader, options: OpenOptions = DEFAULTS) {
+  constructor(services: Services, cookieHeader: CookieHeader, options?: OpenOptions) {
     this.services = services
     this.#cookieHeader = cookieHeader
-    this.#options = options
+    // Each by itself: kept, the object of every request would be allocated.
+    this.#canSetHeaders = options?.canSetHeaders
+    this.#renew = options?.renew
   }
 
   /** Whether the response can still take a cookie; asked late. */
   canSetHeaders(): boolean {
-    return this.#options.canSetHeaders?.() ?? true
+    return this.#canSetHeaders?.() ?? true
   }
 
   get draft(): Draft {
@@ -192,7 +194,7 @@ export class SessionState {
 
   async #load(cookieHeader: string): Promise<void> {
     try {
-      this.loaded = await loadSession(this.services, cookieHeader, this.#options.renew)
+      this.loaded = await loadSession(this.services, cookieHeader, this.#renew)
     } finally {
       this.#loading = undefined
     }

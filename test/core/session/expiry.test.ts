@@ -1,9 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createSessionManager, MemoryStore } from '../../../src/core/index.ts'
-import { MemcachedStore } from '../../../src/core/stores/memcached/memcached-store.ts'
 import { useBench } from '../../support/managers.ts'
-import { startMemcached, type Memcached } from '../../support/memcached.ts'
-import { secret, stores } from '../../support/stores.ts'
+import { openMemcachedStore, secret, stores } from '../../support/stores.ts'
 import { TamperedStore } from '../../support/tampered-store.ts'
 import { visitOk } from '../../support/visit.ts'
 
@@ -209,19 +207,10 @@ describe('expiry as MemoryStore counts it', () => {
 })
 
 describe('expiry as memcached counts it', () => {
-  let server: Memcached
-  let store: MemcachedStore
-  beforeAll(async () => {
-    server = await startMemcached()
-    store = new MemcachedStore(server.address)
-  })
-  afterAll(async () => {
-    await store.close()
-    await server.stop()
-  })
+  const opened = openMemcachedStore()
 
   it.each([29, 30, 31, 400])('C3: a session of %i days lives that long', async (days) => {
-    const watched = new TamperedStore(store)
+    const watched = new TamperedStore(opened.current)
     const seconds = days * DAY
     const manager = createSessionManager({
       store: watched,
@@ -229,8 +218,7 @@ describe('expiry as memcached counts it', () => {
       idleTimeout: seconds,
       absoluteTimeout: seconds,
     })
-    const leftNow = async () =>
-      Number(/t(\d+)/.exec(await server.text(`mg session:${watched.keys[0]} t`))?.[1])
+    const leftNow = () => opened.secondsLeft(watched.keys[0]!)
     const { cookie } = await visitOk(manager, undefined, (session) => session.set('user', 'u1'))
     expect(Math.abs((await leftNow()) - seconds)).toBeLessThan(5)
     const { result } = await visitOk(manager, cookie, (session) => session.get('user'))

@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createSessionManager, MemoryStore, StoreUnavailableError } from '../../../src/core/index.ts'
 import type { Session, SessionManager, SessionOptions } from '../../../src/core/index.ts'
-import { MemcachedStore } from '../../../src/core/stores/memcached/memcached-store.ts'
 import { useBench } from '../../support/managers.ts'
-import { startMemcached, type Memcached } from '../../support/memcached.ts'
-import { secret, stores } from '../../support/stores.ts'
+import { openMemcachedStore, secret, stores } from '../../support/stores.ts'
 import { failing, TamperedStore } from '../../support/tampered-store.ts'
 import { visit, visitOk } from '../../support/visit.ts'
 
@@ -296,19 +294,10 @@ describe('expiresAt as the next request finds it', () => {
 })
 
 describe('use as memcached counts it', () => {
-  let server: Memcached
-  let store: MemcachedStore
-  beforeAll(async () => {
-    server = await startMemcached()
-    store = new MemcachedStore(server.address)
-  })
-  afterAll(async () => {
-    await store.close()
-    await server.stop()
-  })
+  const opened = openMemcachedStore()
 
   it('C6, S63: a session that is only polled runs idle; one that is used does not', async () => {
-    const manager = createSessionManager({ store, secret, idleTimeout: 3 })
+    const manager = createSessionManager({ store: opened.current, secret, idleTimeout: 3 })
     const begin = async () =>
       (await visitOk(manager, undefined, (session) => session.set('theme', 'dark'))).cookie
     const [polled, used] = [await begin(), await begin()]
@@ -324,11 +313,11 @@ describe('use as memcached counts it', () => {
   })
 
   it('C7: expiresAt says to the second what memcached was told', async () => {
-    const watched = new TamperedStore(store)
+    const watched = new TamperedStore(opened.current)
     const manager = createSessionManager({ store: watched, secret, idleTimeout: HOUR })
     const { cookie } = await visitOk(manager, undefined, (session) => session.set('theme', 'dark'))
     const { result } = await visitOk(manager, cookie, (session) => session.expiresAt())
-    const left = Number(/t(\d+)/.exec(await server.text(`mg session:${watched.keys[0]} t`))?.[1])
+    const left = await opened.secondsLeft(watched.keys[0]!)
     expect(Math.abs((result! - Date.now()) / 1000 - left)).toBeLessThanOrEqual(1)
   })
 })
