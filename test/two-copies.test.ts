@@ -137,7 +137,7 @@ describe('a workspace with copies of the package', () => {
     it('L1: refuses a manager of a copy that speaks otherwise, naming both', async () => {
       const old = older.core.createSessionManager()
       await expect(mount(app, [old], count)).rejects.toThrow(
-        /^options: expected a manager that speaks protocol 1, got one that speaks 0; two versions of holdfast are /,
+        /^options: expected a manager that speaks protocol 2, got one that speaks 0; two versions of holdfast are /,
       )
       await expect(mount(older, [app.core.createSessionManager()], count)).rejects.toThrow(
         /^options: expected a manager that speaks protocol 0, got one that speaks 1; /,

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const PATHS = ['read', 'write', 'untouched']
-/** A request through each adapter whose handler leaves the session alone: what counts there is what it allocates. */
+const PATHS = ['read', 'cold', 'write', 'untouched']
+/** A request through each adapter whose handler leaves the session alone: what counts there is what it makes. */
 const ADAPTERS = ['hono', 'koa', 'node', 'fetch']
 /** Until most is compiled: after 1 000, half of what is counted was compiling, and builds that differ little counted 20 % apart. */
 const WARM_UP = 6_000
@@ -18,8 +18,10 @@ const ROUNDS = 5
 const LONG_WARM_UP = 20_000
 /** So few that in most rounds nothing is collected. */
 const ALLOCATING = 1_000
+/** These are the same each time. */
+const COUNTED_PROMISES = 100
 /** Of the baseline: other CPUs have other instructions, and V8 changes with each version of Node. */
-const BOUNDS = { instructions: 1.25, bytes: 1.05 }
+const BOUNDS = { instructions: 1.25, bytes: 1.05, promises: 1 }
 /** `--predictable` and fixed seeds make two runs the same within 0.1 %. */
 const NODE_OPTIONS = ['--predictable', '--single-threaded', '--hash-seed=1', '--random-seed=1']
 const YOUNG_GENERATION = ['--min-semi-space-size=128', '--max-semi-space-size=128']
@@ -31,8 +33,11 @@ if (spawnSync('valgrind', ['--version']).status !== 0) {
 }
 const node = process.version.split('.')[0]
 const counted = Object.fromEntries([
-  ...PATHS.map((path) => [path, { instructions: instructions(path), bytes: bytes(path) }]),
-  ...ADAPTERS.map((path) => [path, { bytes: bytes(path) }]),
+  ...PATHS.map((path) => [
+    path,
+    { instructions: instructions(path), bytes: bytes(path), promises: promises(path) },
+  ]),
+  ...ADAPTERS.map((path) => [path, { bytes: bytes(path), promises: promises(path) }]),
 ])
 
 if (process.argv.includes('--update')) {
@@ -97,11 +102,19 @@ function countedIn(file) {
 
 /** What one request allocates, without what it would without the library. */
 function bytes(path) {
-  const [withIt, bare] = [[], ['bare']].map((mode) => {
-    const options = [...YOUNG_GENERATION, here('path.mjs'), path, LONG_WARM_UP, ALLOCATING, ...mode]
-    return Number(run(process.execPath, options).stdout)
-  })
-  return Math.round(withIt - bare)
+  return Math.round(beyondBare(path, YOUNG_GENERATION, [LONG_WARM_UP, ALLOCATING]))
+}
+
+/** How many promises one request makes or waits for, without what it would without the library. */
+function promises(path) {
+  return beyondBare(path, [], [COUNTED_PROMISES, COUNTED_PROMISES, 'promises'])
+}
+
+function beyondBare(path, options, args) {
+  const [withIt, bare] = [[], ['bare']].map((mode) =>
+    Number(run(process.execPath, [...options, here('path.mjs'), path, ...args, ...mode]).stdout),
+  )
+  return withIt - bare
 }
 
 function run(command, args) {

@@ -1,5 +1,6 @@
-// One path through the library, again and again; guard.mjs counts what that takes. Prints the bytes a time it allocates.
-// With `bare` all is done but what the library does.
+// One path through the library, again and again; guard.mjs counts what that takes. Prints the bytes a time it allocates, or
+// with `promises` how many of them it makes. With `bare` all is done but what the library does.
+import { createHook } from 'node:async_hooks'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Hono } from 'hono'
 import Koa from 'koa'
@@ -14,17 +15,28 @@ const [path, ...numbers] = process.argv.slice(2)
 const [warmUp, times] = numbers.map(Number)
 const isBare = numbers.includes('bare')
 let clock = 1_750_000_000_000
-const manager = createSessionManager({
-  store: new MemoryStore(),
-  secret: 'sixty-four bytes would do as well as these',
-  now: () => clock,
-})
+const store = new MemoryStore()
+const secret = 'sixty-four bytes would do as well as these'
+const newManager = () => createSessionManager({ store, secret, now: () => clock })
+const manager = newManager()
 const headers = { get: () => null, set() {}, append() {} }
 const response = () => ({ status: 200, headers })
 const cookie = await signIn()
 
 const paths = {
   read: onSession((session) => session.get('userId')),
+  /** Each a record that this manager has not seen: another one wrote it. */
+  async cold() {
+    const another = newManager()
+    const cookies = []
+    while (cookies.length < warmUp + times) cookies.push(await signIn())
+    return async (time) => {
+      if (isBare) return
+      const session = another.open(cookies[time])
+      await session.get('userId')
+      await another.commit(session, response)
+    }
+  },
   write: onSession((session) => {
     // Quiet for so long that the record does not remember the write before.
     clock += 3_000
@@ -75,6 +87,13 @@ const paths = {
 const run = await paths[path]()
 // Until it is compiled for good.
 for (let time = 0; time < warmUp; time++) await run(time)
+if (numbers.includes('promises')) {
+  let promises = 0
+  createHook({ init: (_, type) => void (promises += type === 'PROMISE') }).enable()
+  for (let time = warmUp; time < warmUp + times; time++) await run(time)
+  console.log(promises / times)
+  process.exit()
+}
 const allocated = []
 for (let round = 0; round < ROUNDS; round++) {
   const before = process.memoryUsage().heapUsed
@@ -91,7 +110,8 @@ function onSession(handle) {
     const session = manager.open(cookie)
     const handling = handle(session)
     if (handling) await handling
-    await manager.commit(session, response)
+    const committing = manager.commit(session, response)
+    if (committing) await committing
   }
 }
 

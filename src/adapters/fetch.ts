@@ -1,5 +1,5 @@
 import { checkMount, createSessionManager, hasAnswer, headersOf, joined, withMounted } from '../core/index.ts'
-import type { Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
+import type { CommitResponse, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
 /** Of each request its session, or a list of those of several managers, of every copy of this package. */
 const SESSIONS = Symbol.for('holdfast sessions of requests')
@@ -34,49 +34,61 @@ export function withSession<
   const manager = createSessionManager<Data>(optionsOrManager)
   const { renew } = checkMount(options, ['renew'], 'withSession')
   const sessions = ((globalThis as { [SESSIONS]?: WeakMap<Request, unknown> })[SESSIONS] ??= new WeakMap())
+  const open = manager.opener<Exchange>({
+    cookieHeader: ({ request }) => request.headers.get('cookie'),
+    canSetHeaders: ({ hasLeft }) => !hasLeft,
+    renew: renew && (({ request }) => renew(request)),
+  })
   return async function withSession(request, ...rest) {
     const mounted = sessions.get(request)
     const own = joined(manager, mounted)
     if (own) return handler(request, own, ...rest)
-    let hasLeft = false
-    const session = manager.open(() => request.headers.get('cookie'), {
-      canSetHeaders: () => !hasLeft,
-      renew: renew && (() => renew(request)),
-    })
+    const exchange: Exchange = { request, hasLeft: false }
+    const session = open(exchange)
     sessions.set(request, withMounted(mounted, session))
-    const commit = (holder: { res: Response }) =>
-      manager.commit(session, () => ({
-        status: holder.res.status,
-        headers: headersOf(holder),
-        url: request.url,
-        forwardedProto: request.headers.get('x-forwarded-proto'),
-      }))
     let res: Response | undefined
     try {
       res = await handler(request, session, ...rest)
     } catch (error) {
       if (!hasAnswer(error)) {
-        hasLeft = true
+        exchange.hasLeft = true
         await manager.commit(session, () => ({ status: 500, headers: new Headers() }))
         throw error
       }
       res = error.getResponse()
     }
     // Of an upgrade the head has left already, and a cookie goes nowhere (D10).
-    hasLeft = !res || res.status === 101
+    exchange.hasLeft = !res || res.status === 101
     if (!res) {
       await manager.commit(session, () => ({ status: 101, headers: new Headers() }))
       return res as Answer
     }
-    const holder = { res }
+    const holder = { request, res }
     try {
-      await commit(holder)
+      const committing = manager.commit(session, described, holder)
+      if (committing) await committing
       return holder.res
     } catch (error) {
       void holder.res.body?.cancel().catch(() => {})
       if (!hasAnswer(error)) throw error
       return withCookiesOf(holder.res, error.getResponse())
     }
+  }
+}
+
+interface Exchange {
+  readonly request: Request
+  /** That is, the head of its response. */
+  hasLeft: boolean
+}
+
+function described(holder: { request: Request; res: Response }): CommitResponse {
+  const { request, res } = holder
+  return {
+    status: res.status,
+    headers: headersOf(holder),
+    url: request.url,
+    forwardedProto: request.headers.get('x-forwarded-proto'),
   }
 }
 

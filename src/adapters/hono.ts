@@ -38,41 +38,45 @@ export function session<Data extends SessionData<Data> = Record<string, any>, As
   const manager = createSessionManager<Data>(optionsOrManager)
   const { as, renew } = checkMount(options)
   const name = `c.var.${as}`
-  const joinedOn = (c: Context) => joined(manager, c.get(MOUNTED), c.get(as), name)
-  return async function session(c: Context, next) {
-    let session = joinedOn(c)
-    if (session) {
-      c.set(as, session)
-      return next()
-    }
-    let isUnanswered = false
-    const canSetHeaders = () => !isUnanswered && !hasLeft(c)
-    session = manager.open(() => c.req.raw.headers.get('cookie'), {
-      canSetHeaders,
-      renew: renew && (() => renew(c.req)),
-    })
+  const open = manager.opener<Context>({
+    cookieHeader: (c) => c.req.raw.headers.get('cookie'),
+    canSetHeaders: (c) => !hasLeft(c),
+    renew: renew && ((c) => renew(c.req)),
+  })
+  // By `then`: an `await` costs an untouched request as much memory as all the rest.
+  return function session(c: Context, next) {
+    const own = joined(manager, c.get(MOUNTED), c.get(as), name)
+    const session = own ?? open(c)
     c.set(as, session)
+    if (own) return next()
     c.set(MOUNTED, withMounted(c.get(MOUNTED), session))
-    try {
-      await next()
-    } catch (thrown) {
-      // Hono has answered every Error before it gets here; what else is thrown gets no answer that could carry a cookie.
-      isUnanswered = true
-      await manager.commit(session, () => ({ status: 500, headers: new Headers() }))
-      throw thrown
-    }
+    return next().then(
+      () => answered(c, session),
+      (thrown) => unanswered(c, session, thrown),
+    )
+  }
+
+  function answered(c: Context, session: Session<Data>): Promise<void> | undefined {
     // Whoever set it thinks that it counts, unless an error is answered anyway.
     const committing =
       c.get(as) === session || c.res.status >= 500
-        ? manager.commit(session, () => described(c))
+        ? manager.commit(session, described, c)
         : refuseAssigned(manager, session, described(c), name)
-    if (!committing) return undefined
-    return committing.catch((error: unknown) => {
+    return committing?.catch((error: unknown) => {
       void c.res.body?.cancel().catch(() => {})
       throw error
     })
   }
+
+  /** Hono has answered every Error before it gets here; what else is thrown gets no answer that could carry a cookie. */
+  async function unanswered(c: Context, session: Session<Data>, thrown: unknown): Promise<never> {
+    c.set(UNANSWERED, true)
+    await manager.commit(session, () => ({ status: 500, headers: new Headers() }))
+    throw thrown
+  }
 }
+
+const UNANSWERED = Symbol('holdfast unanswered')
 
 function described(c: Context): CommitResponse {
   return {
@@ -86,6 +90,7 @@ function described(c: Context): CommitResponse {
 /** On Node a handler may have answered by `c.env.outgoing` itself (`RESPONSE_ALREADY_SENT` of @hono/node-server). */
 function hasLeft(c: Context): boolean {
   const { outgoing } = (c.env ?? {}) as { outgoing?: { headersSent?: boolean } }
+  if (c.get(UNANSWERED)) return true
   return (
     outgoing !== undefined &&
     (outgoing.headersSent || (c.finalized && c.res.headers.has('x-hono-already-sent')))

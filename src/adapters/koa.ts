@@ -1,6 +1,7 @@
-import type { Context, Middleware, Next, Request } from 'koa'
+import type { Context, Middleware, Request } from 'koa'
 import { createSessionManager, isError, checkMount, joined, sessionProperty, taken } from '../core/index.ts'
-import type { ResponseHeaders, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
+import type { CommitResponse, ResponseHeaders, Session } from '../core/index.ts'
+import type { SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
 /** What the middleware adds to Koa's context. */
 export type SessionContext<
@@ -32,29 +33,39 @@ export function session<Data extends SessionData<Data> = Record<string, any>, As
   const { as, renew } = checkMount(options)
   const name = `ctx.${as}`
   const slot = Symbol.for(`holdfast ${name}`)
-  const joinedOn = (ctx: Context) => joined(manager, mountedOn(ctx, as, slot), ctx[as], name)
-  return async function session(ctx: Context, next) {
-    let session = joinedOn(ctx)
-    if (session) {
-      ctx[slot] = session
-      return next()
-    }
-    session = manager.open(() => ctx.req.headers.cookie, {
-      canSetHeaders: () => !ctx.headerSent,
-      renew: renew && (() => renew(ctx.request)),
-    })
+  const open = manager.opener<Context>({
+    cookieHeader: (ctx) => ctx.req.headers.cookie,
+    canSetHeaders: (ctx) => !ctx.headerSent,
+    renew: renew && ((ctx) => renew(ctx.request)),
+  })
+  // By `then`: an `await` costs an untouched request as much memory as all the rest.
+  return function session(ctx: Context, next) {
+    const own = joined(manager, mountedOn(ctx, as, slot), ctx[as], name)
+    const session = own ?? open(ctx)
     ctx[slot] = session
+    if (own) return next()
     // Somebody's own null would hide it.
     if (ctx[as] !== session) delete ctx[as]
-    const failure = await failureOf(next)
-    await manager.commit(session, () => ({
-      status: ctx.status,
-      error: failure?.error,
-      headers: headersThatSurviveErrors(ctx),
-      url: ctx.href,
-      forwardedProto: ctx.get('X-Forwarded-Proto'),
-    }))
-    if (failure) throw failure.error
+    return next().then(
+      () => manager.commit(session, described, ctx),
+      (thrown) => failed(ctx, session, thrown),
+    )
+  }
+
+  async function failed(ctx: Context, session: Session<Data>, thrown: unknown): Promise<never> {
+    // Koa takes a thrown nothing for no error, and answers it never.
+    const error = thrown ?? new Error(`${thrown} was thrown`)
+    await manager.commit(session, () => ({ ...described(ctx), error }))
+    throw error
+  }
+}
+
+function described(ctx: Context): CommitResponse {
+  return {
+    status: ctx.status,
+    headers: headersThatSurviveErrors(ctx),
+    url: ctx.href,
+    forwardedProto: ctx.get('X-Forwarded-Proto'),
   }
 }
 
@@ -71,16 +82,6 @@ function mountedOn(ctx: Context, as: string, slot: symbol): unknown {
     slots.push(slot)
   }
   return slots.length === 1 ? ctx[slot] : slots.map((each) => ctx[each])
-}
-
-async function failureOf(next: Next): Promise<{ error: unknown } | undefined> {
-  try {
-    await next()
-    return undefined
-  } catch (error) {
-    // Koa takes a thrown nothing for no error, and answers it never.
-    return { error: error ?? new Error(`${error} was thrown`) }
-  }
 }
 
 /** The response's headers; what is added goes out even when Koa answers an error. */

@@ -42,15 +42,19 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
   const name = `request.${as}`
   const slot = Symbol(name)
   const property = sessionProperty(as, slot, name)
+  const open = manager.opener<{ request: NodeRequest; response: object }>({
+    cookieHeader: ({ request }) => request.headers?.cookie,
+    canSetHeaders: ({ request, response }) =>
+      !request.upgrade && inherited(response, 'headersSent') === false,
+    renew: renew && (({ request }) => renew(request)),
+  })
   return function session(request: NodeRequest & Record<PropertyKey, any>, response, next) {
     try {
       const mounted: unknown = request[MOUNTED]
       const own = joined(manager, mounted, request[as], name)
       // Node's own, and no others, inherit whether the head has left; on an upgrade no head will.
       const isHeld = !request.upgrade && typeof inherited(response, 'headersSent') === 'boolean'
-      const canSetHeaders = () => !request.upgrade && inherited(response, 'headersSent') === false
-      const late = own ? undefined : { canSetHeaders, renew: renew && (() => renew(request)) }
-      const session = own ?? manager.open(() => request.headers?.cookie, late)
+      const session = own ?? open({ request, response })
       if (request[as] !== session) Object.defineProperty(request, as, property)
       request[slot] = session
       if (!own) {

@@ -6,8 +6,8 @@ export const MANAGER: unique symbol = Symbol.for('holdfast manager')
 export const SESSION: unique symbol = Symbol.for('holdfast session')
 export const MEMORY_STORE: unique symbol = Symbol.for('holdfast memory store')
 
-/** Which form of `open`, `joins` and `commit` a manager and its adapters speak; raised when an older copy would misread. */
-export const PROTOCOL = 1
+/** Which form of `opener`, `joins` and `commit` a manager and its adapters speak; raised when an older copy would misread. */
+export const PROTOCOL = 2
 
 /** The number that a value of this or another copy carries under the brand; `undefined` for what is none. */
 export function brandOf(value: unknown, brand: symbol): unknown {

@@ -12,9 +12,10 @@ import { RecordIO, type Services } from './record/record-io.ts'
 import { Turns } from './record/turns.ts'
 import { addCacheHeaders, addSessionCookie, isInsecure, takeBackAnswer } from './http/response-headers.ts'
 import type { ResponseHeaders } from './http/response-headers.ts'
-import { Session, stateOf, type SessionData } from './session/session.ts'
+import { close, openingOf, pendingOf, Session, stateOf, type SessionData } from './session/session.ts'
 import { isFirstToSay, isWarning, warn, warnOfStore } from './warnings.ts'
-import { SessionState, type CookieHeader, type OpenOptions } from './session/session-state.ts'
+import type { CookieHeader, Opening, OpenOptions } from './session/opening.ts'
+import type { SessionState } from './session/session-state.ts'
 
 /** What {@link SessionManager.commit} is told of the response. */
 export interface CommitResponse {
@@ -36,6 +37,7 @@ export interface CommitResponse {
 export class SessionManager<Data extends SessionData<Data> = Record<string, any>> {
   readonly #options: CheckedOptions
   readonly #services: Services
+  readonly #open: (given: Given) => Session<Data>
   /** Per manager: each has an `onEvent` of its own to tell. */
   #hasWarned = false
   #hasOpened = false
@@ -63,6 +65,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
       markChanges: new MarkChanges(),
       emit,
     }
+    this.#open = this.opener(GIVEN)
     const { store } = checked
     if (onEvent || isFirstToSay(store))
       safely(() => store.watch?.(({ type, ...details }) => emit(type, details)))
@@ -75,8 +78,17 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
    * whether the request counts as use (default: yes), and is asked at the first read.
    */
   open(cookieHeader: CookieHeader, options?: OpenOptions): Session<Data> {
-    if (!this.#hasOpened) this.#openFirst()
-    return new Session<Data>(new SessionState(this.#services, cookieHeader, options))
+    const { canSetHeaders, renew } = options ?? {}
+    return this.#open({ cookieHeader, canSetHeaders, renew })
+  }
+
+  /** @internal As `open`, for an adapter: what is asked of all its requests is said once. */
+  opener<Request>(reader: Omit<Opening<Request>, 'services'>): (request: Request) => Session<Data> {
+    const opening = { ...reader, services: this.#services }
+    return (request) => {
+      if (!this.#hasOpened) this.#openFirst()
+      return new Session<Data>(opening, request)
+    }
   }
 
   /**
@@ -86,7 +98,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
    * on one request would hand out that cookie twice.
    */
   joins(session: unknown): session is Session<Data> {
-    if (session instanceof Session && stateOf(session).services === this.#services) return true
+    if (session instanceof Session && openingOf(session).services === this.#services) return true
     const cookieName = brandOf(session, SESSION)
     if (cookieName !== this.#services.cookieName) return false
     throw new SessionStateError(
@@ -106,12 +118,23 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
    * headers, as far as they have `delete`. Throws `TypeError` for anything but a function, and what `describe` throws:
    * then the session stays open.
    */
-  commit(session: Session<Data>, describe: () => CommitResponse): Promise<void> | undefined {
+  commit(session: Session<Data>, describe: () => CommitResponse): Promise<void> | undefined
+  /** @internal With what `describe` is called with: so that a request that leaves its session alone costs no closure. */
+  commit<Answer>(
+    session: Session<Data>,
+    describe: (answer: Answer) => CommitResponse,
+    answer: Answer,
+  ): Promise<void> | undefined
+  commit(
+    session: Session<Data>,
+    describe: (answer?: unknown) => CommitResponse,
+    answer?: unknown,
+  ): Promise<void> | undefined {
     if (typeof describe !== 'function')
       throw wrong('commit', 'a function, commit(session, () => ({ status, headers }))', describe)
-    const state = stateOf(session)
-    const response = state.isTouched && !state.isCommitted ? describe() : undefined
-    state.isCommitted = true
+    const state = pendingOf(session)
+    const response = state && describe(answer)
+    close(session)
     return response && this.#commit(state, response)
   }
 
@@ -120,7 +143,8 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
    * A `destroy()` that was not saved is told as well.
    */
   async drop(session: Session<Data>): Promise<void> {
-    const state = stateOf(session)
+    const state = pendingOf(session)
+    if (!state) return
     await state.finishTracked()?.catch(() => {})
     if (state.discard() || state.isDestroying) this.#services.emit('dropped')
   }
@@ -245,6 +269,15 @@ export function createSessionManager<Data extends SessionData<Data> = Record<str
   throw new TypeError(
     `options: expected a manager that speaks protocol ${PROTOCOL}, got one that speaks ${protocol}; two versions of holdfast are installed: install one`,
   )
+}
+
+type Given = OpenOptions & { cookieHeader: CookieHeader }
+
+/** Of what `open` is given. */
+const GIVEN: Omit<Opening<Given>, 'services'> = {
+  cookieHeader: ({ cookieHeader }) => (typeof cookieHeader === 'function' ? cookieHeader() : cookieHeader),
+  canSetHeaders: ({ canSetHeaders }) => canSetHeaders?.() ?? true,
+  renew: ({ renew }) => renew?.(),
 }
 
 /** A logger that fails, now or later, must cost neither a session nor the process. */

@@ -1,8 +1,9 @@
 import { checkBoolean } from '../check.ts'
 import { isTooLong, readSessionTokens } from '../http/cookie.ts'
 import type { EndReason } from '../events.ts'
-import { RecordIO, type LiveSession, type Services } from '../record/record-io.ts'
+import { RecordIO, type LiveSession } from '../record/record-io.ts'
 import type { Tombstone } from '../record/record.ts'
+import type { Opening } from './opening.ts'
 import { whyUnlisted } from './entry.ts'
 
 /**
@@ -23,21 +24,21 @@ export type Loaded =
 const ENDED_MS = 30_000
 
 /**
- * Reads the session that the Cookie header names, and restarts its time to live unless `renew` says that this is no use;
- * rejects when one of its tokens cannot be asked about, and with what `renew` throws.
+ * Reads the session that the request's Cookie header names, and restarts its time to live unless `renew` says that this is
+ * no use; rejects when one of its tokens cannot be asked about, and with what the two throw.
  */
-export async function loadSession(
-  services: Services,
-  cookieHeader: string,
-  renew: (() => boolean) | undefined,
+export async function loadSession<Request>(
+  { services, cookieHeader, renew }: Opening<Request>,
+  request: Request,
 ): Promise<Loaded> {
-  const asked: unknown = renew?.()
+  const header = cookieHeader(request) ?? ''
+  const asked: unknown = renew?.(request)
   // An async one is refused, and fails for nobody else.
   if (asked instanceof Promise) asked.catch(() => {})
   const renews = checkBoolean('renew', asked, true)
-  const [token, ...others] = readSessionTokens(cookieHeader, services.cookieName)
+  const [token, ...others] = readSessionTokens(header, services.cookieName)
   if (token === undefined) {
-    if (isTooLong(cookieHeader)) services.emit('cookie-header-too-long')
+    if (isTooLong(header)) services.emit('cookie-header-too-long')
     return { state: 'none' }
   }
   const io = new RecordIO(services)

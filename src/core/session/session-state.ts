@@ -5,22 +5,8 @@ import { hasCookie } from '../http/cookie.ts'
 import type { CookieChange } from '../http/response-headers.ts'
 import type { Services } from '../record/record-io.ts'
 import { loadSession, type Loaded } from './load.ts'
+import type { Opening } from './opening.ts'
 import { Save } from './save.ts'
-
-/** A Cookie header, or a function that returns it: asked for at the first touch, never on an untouched request. */
-export type CookieHeader = string | null | undefined | (() => string | null | undefined)
-
-/** What the session of a request is opened with, besides its cookie. */
-export interface OpenOptions {
-  /** Whether the response can still take a cookie. Default: it can. */
-  canSetHeaders?: (() => boolean) | undefined
-  /**
-   * Whether this request counts as use, so that reading keeps the session from running idle (ASVS 7.3.1). Default: it does.
-   * Asked at the first read, and again after one that failed: a read rejects with what it throws, and with `TypeError` for
-   * anything but a boolean.
-   */
-  renew?: (() => boolean) | undefined
-}
 
 /** What a `save()` rejected with, and what was unsaved then. */
 interface Refusal {
@@ -29,36 +15,30 @@ interface Refusal {
   unsaved: Unsaved
 }
 
-/** One request's session between opening and commit: what handler and manager both work on. */
+/** One request's session between its first touch and the commit: what handler and manager both work on. */
 export class SessionState {
   readonly services: Services
-  isTouched = false
-  isCommitted = false
   /** `destroy` was called: reads are empty, and what is written since begins a new session. */
   isDestroying = false
   loaded: Loaded | undefined
   cookie: CookieChange | undefined
-  readonly #cookieHeader: CookieHeader
+  readonly #opening: Opening
+  readonly #request: unknown
   #loading: Promise<void> | undefined
   /** What the handler's last read, update or take met; `lostWrite` when it was one of the latter. */
   #readError: { error: unknown; lostWrite: boolean } | undefined
   #refusal: Refusal | undefined
   #draft: Draft | undefined
   #unfinished: Set<Promise<unknown>> | undefined
-  readonly #canSetHeaders: (() => boolean) | undefined
-  readonly #renew: (() => boolean) | undefined
 
-  constructor(services: Services, cookieHeader: CookieHeader, options?: OpenOptions) {
-    this.services = services
-    this.#cookieHeader = cookieHeader
-    // Each by itself: kept, the object of every request would be allocated.
-    this.#canSetHeaders = options?.canSetHeaders
-    this.#renew = options?.renew
+  constructor(opening: Opening, request: unknown) {
+    this.services = opening.services
+    this.#opening = opening
+    this.#request = request
   }
 
-  /** Whether the response can still take a cookie; asked late. */
   canSetHeaders(): boolean {
-    return this.#canSetHeaders?.() ?? true
+    return this.#opening.canSetHeaders(this.#request)
   }
 
   get draft(): Draft {
@@ -82,7 +62,6 @@ export class SessionState {
 
   /** Of the session in its user's list, as far as it is listed. */
   async entryId(): Promise<string | undefined> {
-    this.isTouched = true
     await this.load(false)
     return this.loaded?.state === 'live' ? this.loaded.session.record.signedIn?.entryId : undefined
   }
@@ -177,7 +156,8 @@ export class SessionState {
   concludeDestroy(): void {
     this.isDestroying = false
     this.loaded = { state: 'none' }
-    this.cookie = hasCookie(this.#header(), this.services.cookieName) ? 'clear' : undefined
+    const header = this.#opening.cookieHeader(this.#request) ?? ''
+    this.cookie = hasCookie(header, this.services.cookieName) ? 'clear' : undefined
   }
 
   /** The session was ended by somebody else: the journal is not written to it. */
@@ -189,12 +169,12 @@ export class SessionState {
   }
 
   #loadOnce(): Promise<void> {
-    return (this.#loading ??= this.#load(this.#header()))
+    return (this.#loading ??= this.#load())
   }
 
-  async #load(cookieHeader: string): Promise<void> {
+  async #load(): Promise<void> {
     try {
-      this.loaded = await loadSession(this.services, cookieHeader, this.#renew)
+      this.loaded = await loadSession(this.#opening, this.#request)
     } finally {
       this.#loading = undefined
     }
@@ -202,10 +182,5 @@ export class SessionState {
     if (this.isDestroying) return
     const record = this.loaded.state === 'live' ? this.loaded.session.record : undefined
     this.draft.rebase(record?.texts, record?.signedIn?.userId)
-  }
-
-  #header(): string {
-    const header = this.#cookieHeader
-    return (typeof header === 'function' ? header() : header) ?? ''
   }
 }

@@ -14,7 +14,8 @@ import { SessionStateError } from '../errors.ts'
 import type { Json } from '../draft/json.ts'
 import { commitSession } from './commit.ts'
 import type { Timeouts } from '../draft/journal.ts'
-import type { SessionState } from './session-state.ts'
+import type { Opening } from './opening.ts'
+import { SessionState } from './session-state.ts'
 import type { Begun } from '../draft/draft.ts'
 
 /** The shape of a session's data, key by key; what JSON cannot hold is a compile error. */
@@ -38,8 +39,14 @@ export interface SignInOptions<Key extends string = any> extends SessionTimeouts
   keep?: readonly Key[] | undefined
 }
 
-/** @internal The manager's way into a session. */
-export let stateOf: <Data extends SessionData<Data>>(session: Session<Data>) => SessionState
+/** @internal The manager's ways into a session: by what it was opened. */
+export let openingOf: (session: Session<any>) => Opening
+/** @internal Touches it. */
+export let stateOf: (session: Session<any>) => SessionState
+/** @internal What is to be committed: nothing where nobody has touched it, and where it is committed. */
+export let pendingOf: (session: Session<any>) => SessionState | undefined
+/** @internal From here on it takes no writes. */
+export let close: (session: Session<any>) => void
 
 /**
  * A request's session. Reads wait for the one load; writes never wait, they are committed after the handler returned
@@ -50,7 +57,12 @@ export let stateOf: <Data extends SessionData<Data>>(session: Session<Data>) => 
  */
 export class Session<Data extends SessionData<Data> = Record<string, any>> {
   static {
-    stateOf = (session) => session.#state
+    openingOf = (session) => session.#opening
+    stateOf = (session) => session.#touched()
+    pendingOf = (session) => (session.#isCommitted ? undefined : session.#state)
+    close = (session) => {
+      session.#isCommitted = true
+    }
     // Above the methods, which are found before it: a proxy around each session would cost every call ten times as much.
     Object.setPrototypeOf(this.prototype, new Proxy({}, { set: refuseProperty }))
     // A method may be written over, as spies do; this one by whoever comes from express-session, to sign in.
@@ -58,35 +70,41 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
     Object.defineProperty(this.prototype, 'userId', { get: () => userId, set: refuseUserId })
   }
 
-  readonly #state: SessionState
+  readonly #opening: Opening
+  readonly #request: unknown
+  /** None until the first touch: most requests leave their session alone. */
+  #state: SessionState | undefined
+  #isCommitted = false
 
   /** @internal The name of its cookie. */
   get [SESSION](): string {
-    return this.#state.services.cookieName
+    return this.#opening.services.cookieName
   }
 
   /** @internal Sessions come from `manager.open`. */
-  constructor(state: SessionState) {
-    this.#state = state
+  constructor(opening: Opening, request: unknown) {
+    this.#opening = opening
+    this.#request = request
   }
 
   /** The key's value; this request's own unsaved writes are seen. Change what is inside it and that is saved, too. */
   async get<Key extends keyof Data & string>(key: Key): Promise<Data[Key] | undefined> {
-    const loading = this.#readable(key)
+    const state = this.#touched()
+    const loading = state.draft.holds(key) ? undefined : state.load(false)
     if (loading) await loading
-    return this.#state.draft.read(key) as Data[Key] | undefined
+    return state.draft.read(key) as Data[Key] | undefined
   }
 
   /** Whether the key has a value. */
   async has(key: keyof Data & string): Promise<boolean> {
-    await this.#readable(key)
-    return this.#state.draft.has(key)
+    const state = this.#touched()
+    if (!state.draft.holds(key)) await state.load(false)
+    return state.draft.has(key)
   }
 
   /** Everything, as a fresh plain object; changes inside its values count like those to what `get` returns. */
   async entries(): Promise<Partial<Data>> {
-    await this.#readable()
-    const { draft } = this.#state
+    const { draft } = await this.#loaded()
     return Object.fromEntries(draft.keys().map((key) => [key, draft.read(key)])) as Partial<Data>
   }
 
@@ -114,8 +132,8 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
     key: Key,
     fn: (current: Data[Key] | undefined) => Data[Key],
   ): Promise<Data[Key]> {
-    const { draft } = this.#writableAt(key)
-    return this.#afterLoad(() => draft.update(key, fn)) as Promise<Data[Key]>
+    const state = this.#writableAt(key)
+    return afterLoad(state, () => state.draft.update(key, fn)) as Promise<Data[Key]>
   }
 
   /**
@@ -123,14 +141,14 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
    * once: the `save` of every other request that took it rejects with `SessionConflictError`.
    */
   take<Key extends keyof Data & string>(key: Key): Promise<Data[Key] | undefined> {
-    const { draft } = this.#writableAt(key)
-    return this.#afterLoad(() => draft.take(key)) as Promise<Data[Key] | undefined>
+    const state = this.#writableAt(key)
+    return afterLoad(state, () => state.draft.take(key)) as Promise<Data[Key] | undefined>
   }
 
   /** Whether a live record stands behind this request's cookie. */
   async exists(): Promise<boolean> {
-    await this.#readable()
-    return this.#state.loaded?.state === 'live' && !this.#state.isDestroying
+    const { loaded, isDestroying } = await this.#loaded()
+    return loaded?.state === 'live' && !isDestroying
   }
 
   /**
@@ -160,9 +178,9 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
 
   /** Who signed in; `undefined` for an anonymous session, and for none. */
   async userId(): Promise<string | undefined> {
-    const { draft } = this.#state
-    if (draft.userId === undefined) await this.#readable()
-    return draft.userId
+    const state = this.#touched()
+    if (state.draft.userId === undefined) await state.load(false)
+    return state.draft.userId
   }
 
   /**
@@ -174,8 +192,7 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
    * write restarts the idle timeout, so until then the session will end no earlier than this says.
    */
   async expiresAt(): Promise<number | undefined> {
-    await this.#readable()
-    return this.#state.expiresAt()
+    return (await this.#loaded()).expiresAt()
   }
 
   /**
@@ -220,7 +237,7 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
   }
 
   #timeouts({ idle, absolute, persistent }: SessionTimeouts): Partial<Timeouts> {
-    const { now, idleTimeout } = this.#state.services
+    const { now, idleTimeout } = this.#opening.services
     if (idle !== undefined) checkOwnIdleTimeout(idle, idleTimeout)
     if (absolute !== undefined) checkAbsoluteTimeout('absolute', absolute)
     checkBoolean('persistent', persistent, undefined)
@@ -231,21 +248,22 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
     }
   }
 
-  #readable(key?: string): Promise<void> | undefined {
-    this.#state.isTouched = true
-    return key !== undefined && this.#state.draft.holds(key) ? undefined : this.#state.load(false)
+  #touched(): SessionState {
+    return (this.#state ??= new SessionState(this.#opening, this.#request))
+  }
+
+  async #loaded(): Promise<SessionState> {
+    const state = this.#touched()
+    await state.load(false)
+    return state
   }
 
   #writable(): SessionState {
-    const state = this.#state
-    if (state.isCommitted) {
-      throw new SessionStateError(
-        'ERR_SESSION_COMMITTED',
-        'the response was committed; open a second session with manager.open to write later',
-      )
-    }
-    state.isTouched = true
-    return state
+    if (!this.#isCommitted) return this.#touched()
+    throw new SessionStateError(
+      'ERR_SESSION_COMMITTED',
+      'the response was committed; open a second session with manager.open to write later',
+    )
   }
 
   /** A key that is not a string would not be found again. */
@@ -253,21 +271,21 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
     if (typeof key !== 'string') throw new TypeError(`key: expected a string, got ${kindOf(key)}`)
     return this.#writable()
   }
+}
 
-  /** `begin` records the intent at once; it is carried out when the session is loaded. */
-  #afterLoad(begin: () => Begun): Promise<unknown> {
-    const work = async () => {
-      const begun = begin()
-      try {
-        await this.#state.load(true)
-      } catch (error) {
-        begun.cancel()
-        throw error
-      }
-      return begun.finish()
+/** `begin` records the intent at once; it is carried out when the session is loaded. */
+function afterLoad(state: SessionState, begin: () => Begun): Promise<unknown> {
+  const work = async () => {
+    const begun = begin()
+    try {
+      await state.load(true)
+    } catch (error) {
+      begun.cancel()
+      throw error
     }
-    return this.#state.track(work())
+    return begun.finish()
   }
+  return state.track(work())
 }
 
 /** What express-session would save, nothing here would (L2). */
