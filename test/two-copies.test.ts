@@ -140,7 +140,7 @@ describe('a workspace with copies of the package', () => {
         /^options: expected a manager that speaks protocol 2, got one that speaks 0; two versions of holdfast are /,
       )
       await expect(mount(older, [app.core.createSessionManager()], count)).rejects.toThrow(
-        /^options: expected a manager that speaks protocol 0, got one that speaks 1; /,
+        /^options: expected a manager that speaks protocol 0, got one that speaks 2; /,
       )
       await expect(mount(older, [old], count)).resolves.toBeDefined()
     })

@@ -44,8 +44,7 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
   const property = sessionProperty(as, slot, name)
   const open = manager.opener<{ request: NodeRequest; response: object }>({
     cookieHeader: ({ request }) => request.headers?.cookie,
-    canSetHeaders: ({ request, response }) =>
-      !request.upgrade && inherited(response, 'headersSent') === false,
+    canSetHeaders: (each) => !each.request.upgrade && inherited(each.response, 'headersSent') === false,
     renew: renew && (({ request }) => renew(request)),
   })
   return function session(request: NodeRequest & Record<PropertyKey, any>, response, next) {
@@ -61,18 +60,15 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
         request[MOUNTED] = withMounted(mounted, session)
         const mount: Mounted = { manager, session, onError, outer: undefined }
         if (isHeld) takeOver(response as ServerResponse, mount)
-        else if (request.upgrade) dropAtClose(request.socket, mount)
+        // No answer will end an upgrade, so its socket does (L3); a little later, for those who save when it closes.
+        else if (request.upgrade)
+          request.socket?.once?.('close', () => setImmediate(() => manager.drop(session)))
       }
     } catch (error) {
       return next(error)
     }
     return next()
   }
-}
-
-/** No answer will end an upgrade, so its socket does (L3); a little later, for those who save when it closes. */
-function dropAtClose(socket: Partial<IncomingMessage['socket']>, { manager, session }: Mounted): void {
-  socket?.once?.('close', () => setImmediate(() => manager.drop(session)))
 }
 
 /** Where the answer to a request stands. */
@@ -131,12 +127,10 @@ const METHODS: Record<'writeHead' | BodyMethodName, (this: Answering, ...paramet
       if (!description) applyHead(this, parameters)
       return (description ??= described(this, answer))
     })
-    if (committing) {
-      hold(this, answer, committing)
-      return this
-    }
+    if (committing) return hold(this, answer, committing)
     letGo(this, answer)
-    return answer.isHeadImplicit ? this : answer.original.writeHead.apply(this, parameters)
+    const head = description ? [this.statusCode] : parameters
+    return answer.isHeadImplicit ? this : answer.original.writeHead.apply(this, head)
   },
   flushHeaders() {
     const answer = begun(this)
@@ -186,7 +180,7 @@ function callBack(parameters: unknown[], error: unknown): void {
   for (const each of parameters) if (typeof each === 'function') each(error)
 }
 
-function hold(response: Answering, answer: Answer, committing: Promise<void>): void {
+function hold(response: Answering, answer: Answer, committing: Promise<void>): Answering {
   answer.phase = 'held'
   answer.status = response.statusCode
   if (!answer.isHeadImplicit) answer.kept.push({ name: 'writeHead', parameters: [answer.status] })
@@ -195,6 +189,7 @@ function hold(response: Answering, answer: Answer, committing: Promise<void>): v
     .then(() => send(response, answer))
     .catch((error: unknown) => refuse(response, answer, error))
     .catch(() => void response.destroy())
+  return response
 }
 
 /** While the answer is held the response looks as if it had gone out. */
@@ -272,15 +267,14 @@ function described(response: ServerResponse, { original }: Answer): CommitRespon
   const { socket, headers } = response.req
   // HTTP/2 says it in the request (RFC 9113 §8.3.1).
   const scheme = headers[':scheme'] ?? ((socket as { encrypted?: boolean }).encrypted ? 'https' : 'http')
-  const get = (name: string) => response.getHeader(name)
   const set = (name: string, value: unknown) => original.setHeader.call(response, name, value)
   return {
     status: response.statusCode,
     headers: {
-      get,
+      get: (name) => response.getHeader(name),
       set,
       // Node's own would call the `setHeader` that refuses by then.
-      append: (name, value) => set(name, [get(name) ?? [], value].flat()),
+      append: (name, value) => set(name, [response.getHeader(name) ?? [], value].flat()),
       delete: (name) => original.removeHeader.call(response, name),
     },
     url: `${scheme}://${headers[':authority'] ?? headers.host}/`,

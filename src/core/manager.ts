@@ -110,7 +110,8 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
   /**
    * Saves the session and adds what the response must say: call it after the handler returned and before any byte
    * leaves. `describe` is called, at once, when there is something to do; a session that was not touched costs nothing,
-   * and nor does one that was committed: for these `undefined` is returned, and no promise made.
+   * and nor does one that was committed. Where there is nothing to wait for, as after reads, all is done at once, and
+   * `undefined` returned.
    *
    * When the handler threw or answered with 500 or above, its changes are dropped and only a `destroy()` is carried
    * out; an error with a `status` below 500 counts as an answer. Rejects when the save fails, unless the handler did:
@@ -135,7 +136,14 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
     const state = pendingOf(session)
     const response = state && describe(answer)
     close(session)
-    return response && this.#commit(state, response)
+    if (!response) return undefined
+    if (!state.isIdle) return this.#commit(state, response)
+    try {
+      this.#respond(state, response, false)
+      return undefined
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /**
@@ -225,9 +233,13 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
       failure = { reason }
     }
     if (!answered) failure = undefined
-    if (state.canSetHeaders()) this.#addHeaders(state, response, failure !== undefined)
-    else if (state.cookie) this.#services.emit('cookie-lost')
+    this.#respond(state, response, failure !== undefined)
     if (failure) throw failure.reason
+  }
+
+  #respond(state: SessionState, response: CommitResponse, isRejected: boolean): void {
+    if (state.canSetHeaders()) this.#addHeaders(state, response, isRejected)
+    else if (state.cookie) this.#services.emit('cookie-lost')
   }
 
   #addHeaders(

@@ -20,7 +20,7 @@ describeAttacks(
             },
             {
               file: 'src/core/record/record-io.ts',
-              piece: 'within(timeLeft, run)',
+              piece: 'within(timeLeft, run, failure)',
               replacement: 'run()',
             },
           ],

@@ -39,6 +39,13 @@ export class Draft {
     return this.#sent !== undefined || this.#open.length > 0
   }
 
+  /** Whether nothing was done but read; what is inside a value that was handed out may be another all the same. */
+  get isOnlyRead(): boolean {
+    if (this.hasSteps) return false
+    for (const { text } of this.#held.values()) if (text === undefined) return false
+    return true
+  }
+
   /** What is not known to be written yet. */
   get steps(): readonly Step[] {
     return this.#sent ? [...this.#sent.steps, ...this.#open] : this.#open

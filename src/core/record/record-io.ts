@@ -1,10 +1,11 @@
 import { shownKey } from '../check.ts'
+import { after, type Eventually } from '../crypto/eventually.ts'
 import type { Keyring, Keys } from '../crypto/keyring.ts'
 import { SessionDataError, SessionError, StoreUnavailableError } from '../errors.ts'
 import type { EndReason, SessionEvent, SessionEventType } from '../events.ts'
 import type { OpenedRecords } from './opened-records.ts'
 import { decodeRecord, encodeRecord, secondsUntil, type LiveRecord, type Tombstone } from './record.ts'
-import type { ReplaceOutcome, SessionStore, Version } from '../stores/store.ts'
+import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from '../stores/store.ts'
 import { within } from '../stores/deadline.ts'
 import type { MarkChanges } from './mark-changes.ts'
 import type { Turns } from './turns.ts'
@@ -64,12 +65,14 @@ export class RecordIO {
     keys: Keys,
     ttl: number | undefined,
   ): Promise<{ record: LiveRecord | Tombstone; version: Version } | undefined> {
-    const { keyring, opened } = this.services
-    const found = await this.find(keys.storeKey, ttl, (bytes) => keyring.open(keys, bytes), decodeRecord)
-    const record = found?.value
+    const { keyring, opened, store } = this.services
+    const { storeKey } = keys
+    const stored = await this.ask('get', () => store.get(storeKey, ttl))
+    const found = this.#understood(storeKey, stored, (bytes) => keyring.open(keys, bytes), decodeRecord)
+    const record = found instanceof Promise ? await found : found
     if (!record) return undefined
-    if ('ended' in record) opened.forget(keys.storeKey)
-    return { record, version: found.version }
+    if ('ended' in record) opened.forget(storeKey)
+    return { record, version: stored!.version }
   }
 
   /** What lies under a store key; no value for what cannot be opened or understood, which is told. */
@@ -79,8 +82,20 @@ export class RecordIO {
     open: (sealed: Uint8Array) => ReturnType<Keyring['open']>,
     decode: (plaintext: Uint8Array) => Value | undefined,
   ): Promise<{ value: Value | undefined; version: Version } | undefined> {
-    const { opened, store, emit } = this.services
+    const { store } = this.services
     const stored = await this.ask('get', () => store.get(storeKey, ttl))
+    const value = await this.#understood(storeKey, stored, open, decode)
+    return stored && { value, version: stored.version }
+  }
+
+  /** Nothing for what is not there, and for what cannot be opened or understood. */
+  #understood<Value>(
+    storeKey: string,
+    stored: StoredRecord | undefined,
+    open: (sealed: Uint8Array) => ReturnType<Keyring['open']>,
+    decode: (plaintext: Uint8Array) => Value | undefined,
+  ): Eventually<Value | undefined> {
+    const { opened, emit } = this.services
     if (!stored) {
       opened.forget(storeKey)
       return undefined
@@ -88,13 +103,14 @@ export class RecordIO {
     const known = opened.recall(storeKey, stored.bytes)
     // A copy, made before anything is waited for: a store may hand out a view on what its socket reads into.
     const bytes = known ? stored.bytes : new Uint8Array(stored.bytes)
-    const plaintext = known ?? (await open(bytes))
-    const value = plaintext && decode(plaintext)
-    if (!value) {
-      this.hasTold = true
-      emit('invalid')
-    } else if (!known) opened.remember(storeKey, bytes, plaintext)
-    return { value, version: stored.version }
+    return after(known ?? open(bytes), (plaintext) => {
+      const value = plaintext && decode(plaintext)
+      if (!value) {
+        this.hasTold = true
+        emit('invalid')
+      } else if (!known) opened.remember(storeKey, bytes, plaintext)
+      return value
+    })
   }
 
   /** Restarts the time to live. */
@@ -105,15 +121,19 @@ export class RecordIO {
   /** `undefined` when the key is taken. */
   async add(keys: Keys, record: LiveRecord): Promise<Version | undefined> {
     const bytes = await this.#seal(keys, record)
-    return this.ask('add', () => this.services.store.add(keys.storeKey, bytes, this.ttlOf(record)))
+    return await this.ask('add', () => this.services.store.add(keys.storeKey, bytes, this.ttlOf(record)))
   }
 
   async replace(keys: Keys, record: LiveRecord | Tombstone, version: Version): Promise<ReplaceOutcome> {
-    const bytes = await this.#seal(keys, record)
-    const asked = this.ask('replace', () =>
-      this.services.store.replace(keys.storeKey, bytes, this.ttlOf(record), version),
-    )
-    return await ('ended' in record ? asked.finally(() => this.services.opened.forget(keys.storeKey)) : asked)
+    const { opened, store } = this.services
+    const { storeKey } = keys
+    const sealed = this.#seal(keys, record)
+    const bytes = sealed instanceof Promise ? await sealed : sealed
+    try {
+      return await this.ask('replace', () => store.replace(storeKey, bytes, this.ttlOf(record), version))
+    } finally {
+      if ('ended' in record) opened.forget(storeKey)
+    }
   }
 
   async set(keys: Keys, record: Tombstone): Promise<void> {
@@ -152,27 +172,29 @@ export class RecordIO {
   ask<Result>(operation: string, run: () => Promise<Result>): Promise<Result> {
     this.#roundTrips++
     const timeLeft = this.timeLeft()
-    const asked = timeLeft > 0 ? within(timeLeft, run) : Promise.reject(new Error('no time is left to ask'))
-    return asked.catch((cause: unknown) => {
+    const failure = (cause: unknown) => {
       const error = cause instanceof SessionError ? cause : new StoreUnavailableError(operation, cause)
       if (!isOfServerDown(error, this.services.store)) this.services.emit('store-error', { error })
-      throw error
-    })
+      return error
+    }
+    if (timeLeft <= 0) return Promise.reject(failure(new Error('no time is left to ask')))
+    return within(timeLeft, run, failure)
   }
 
-  async #seal(keys: Keys, record: LiveRecord | Tombstone): Promise<Uint8Array> {
+  #seal(keys: Keys, record: LiveRecord | Tombstone): Eventually<Uint8Array> {
     const { keyring, opened, store } = this.services
     const { maxBytes = Infinity } = store
     const plaintext = encodeRecord(record)
-    const bytes = await keyring.seal(keys, plaintext)
-    if (bytes.length > maxBytes) {
-      throw new SessionDataError(
-        'ERR_SESSION_TOO_LARGE',
-        `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
-      )
-    }
-    if (!('ended' in record)) opened.remember(keys.storeKey, new Uint8Array(bytes), plaintext)
-    return bytes
+    return after(keyring.seal(keys, plaintext), (bytes) => {
+      if (bytes.length > maxBytes) {
+        throw new SessionDataError(
+          'ERR_SESSION_TOO_LARGE',
+          `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
+        )
+      }
+      if (!('ended' in record)) opened.remember(keys.storeKey, new Uint8Array(bytes), plaintext)
+      return bytes
+    })
   }
 }
 

@@ -16,24 +16,19 @@ export async function commitSession(state: SessionState, isExplicit: boolean): P
     await endLoaded(state, commit.io)
     state.concludeDestroy()
   }
-  try {
-    await writeAll(commit)
-  } catch (error) {
-    if (isExplicit || !(error instanceof SessionDataError) || !state.dropRefusedData()) throw error
-    commit.io.report('dropped')
-    await writeAll(commit)
-  }
-}
-
-async function writeAll(commit: Commit): Promise<void> {
-  const { state } = commit
-  state.draft.settle()
-  if (!state.needsCommit) return
-  const loading = state.loadToCommit()
-  if (loading) await loading
-  // A destroy() meanwhile is for the next commit, and so is what was begun after it.
-  while (state.draft.hasSteps && !state.isDestroying) {
-    if (!(await writeNext(commit))) return
+  for (;;) {
+    try {
+      state.draft.settle()
+      if (!state.needsCommit) return
+      const loading = state.loadToCommit()
+      if (loading) await loading
+      // A destroy() meanwhile is for the next commit, and so is what was begun after it.
+      while (state.draft.hasSteps && !state.isDestroying) if (!(await writeNext(commit))) return
+      return
+    } catch (error) {
+      if (isExplicit || !(error instanceof SessionDataError) || !state.dropRefusedData()) throw error
+      commit.io.report('dropped')
+    }
   }
 }
 
@@ -42,26 +37,25 @@ function writeNext(commit: Commit): Promise<boolean> {
   const { loaded, services } = commit.state
   if (loaded?.state !== 'live') return sent(commit, (journal) => begin(commit, journal))
   const { session } = loaded
-  return services.turns.take(session.keys.storeKey, (handedOn, handOn) =>
-    sent(commit, async (journal) => {
-      const newest = isNewer(handedOn, session) ? handedOn : session
-      if (regenerates(journal.steps)) return regenerate(commit, journal, newest)
-      const outcome = await save(commit, journal, newest)
-      if ('kept' in outcome) handOn(outcome.kept)
-      return outcome
-    }),
-  )
+  return services.turns.take(session.keys.storeKey, (handedOn, handOn) => {
+    const newest = isNewer(handedOn, session) ? handedOn : session
+    const write = (journal: Journal) =>
+      regenerates(journal.steps) ? regenerate(commit, journal, newest) : save(commit, journal, newest)
+    return sent(commit, write, handOn)
+  })
 }
 
 /** Sends the steps until now, and draws the conclusion. */
 async function sent(
   commit: Commit,
   write: (journal: Journal) => Promise<Outcome | undefined>,
+  handOn?: (session: LiveSession) => void,
 ): Promise<boolean> {
   const { draft } = commit.state
   const journal = draft.send()
   try {
     const outcome = await write(journal)
+    if (outcome && 'kept' in outcome) handOn?.(outcome.kept)
     if (outcome) conclude(commit, journal, outcome)
     else draft.takeBack(journal)
     return outcome !== undefined

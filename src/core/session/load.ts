@@ -69,7 +69,8 @@ async function loadToken(
   renews: boolean,
 ): Promise<LiveSession | Tombstone | undefined> {
   const { keyring, loadTtl, now } = io.services
-  const keys = await keyring.keysOf(token)
+  const derived = keyring.keysOf(token)
+  const keys = derived instanceof Promise ? await derived : derived
   // Before the store is asked, so that nobody is told of a second that he does not have.
   const renewedAt = renews ? now() : undefined
   const found = await io.read(keys, renews ? loadTtl : undefined)

@@ -25,6 +25,8 @@ export class SessionState {
   readonly #opening: Opening
   readonly #request: unknown
   #loading: Promise<void> | undefined
+  /** What the handler waits for the load with; nothing where only the commit does. */
+  #awaited: 'read' | 'write' | undefined
   /** What the handler's last read, update or take met; `lostWrite` when it was one of the latter. */
   #readError: { error: unknown; lostWrite: boolean } | undefined
   #refusal: Refusal | undefined
@@ -50,14 +52,23 @@ export class SessionState {
     return this.draft.hasSteps || (this.#readError?.lostWrite ?? false)
   }
 
+  /** Whether a commit has nothing to wait for, as of most requests: they read. */
+  get isIdle(): boolean {
+    if (this.isDestroying || this.#unfinished?.size || !this.draft.isOnlyRead) return false
+    try {
+      this.draft.settle()
+      return !this.needsCommit
+    } catch {
+      // For the commit to say.
+      return false
+    }
+  }
+
   /** For the handler: loads once, however many ask; a load that failed may be tried again. Nothing once it is loaded. */
   load(isWrite: boolean): Promise<void> | undefined {
     if (this.loaded || this.isDestroying) return undefined
-    return this.#loadOnce().catch((error: unknown) => {
-      if (isWrite) this.#refusal = undefined
-      this.#readError = { error, lostWrite: isWrite || (this.#readError?.lostWrite ?? false) }
-      throw error
-    })
+    this.#awaited = isWrite ? 'write' : (this.#awaited ?? 'read')
+    return this.#loadOnce()
   }
 
   /** Of the session in its user's list, as far as it is listed. */
@@ -175,8 +186,14 @@ export class SessionState {
   async #load(): Promise<void> {
     try {
       this.loaded = await loadSession(this.#opening, this.#request)
+    } catch (error) {
+      if (this.#awaited === 'write') this.#refusal = undefined
+      const lostWrite = this.#awaited === 'write' || (this.#readError?.lostWrite ?? false)
+      if (this.#awaited) this.#readError = { error, lostWrite }
+      throw error
     } finally {
       this.#loading = undefined
+      this.#awaited = undefined
     }
     this.#readError = undefined
     if (this.isDestroying) return

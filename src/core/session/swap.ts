@@ -44,7 +44,8 @@ export async function swap(
     if (remembers(session.record, write.writeId)) return { outcome: 'written', session }
     if (failures.length > 1) throw failures[1]
     if (attempt > 0 && isExhausted()) return { outcome: 'exhausted' }
-    const record = await next(session)
+    const made = next(session)
+    const record = made instanceof Promise ? await made : made
     if (!record) return { outcome: 'unchanged', session }
     const reply = await io.replace(session.keys, record, session.version).catch(asUnanswered)
     switch (reply.outcome) {

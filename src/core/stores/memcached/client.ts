@@ -21,10 +21,20 @@ export class MemcachedClient {
   readonly #memjs: Client
   readonly #connections: readonly Connection[]
   readonly #timeoutMs: number
+  readonly #asFailure: (operation: string, cause: unknown) => unknown
   #sequence: number
 
-  /** @param firstSequence - the number of the first request; for the test that passes 2^31 and 2^32 (M4) */
-  constructor(servers: readonly ServerAddress[], options: ConnectionOptions, firstSequence = 0) {
+  /**
+   * @param asFailure - what an operation (`get`, `add`, …) that failed is to reject with
+   * @param firstSequence - the number of the first request; for the test that passes 2^31 and 2^32 (M4)
+   */
+  constructor(
+    servers: readonly ServerAddress[],
+    options: ConnectionOptions,
+    asFailure: (operation: string, cause: unknown) => unknown = (_, cause) => cause,
+    firstSequence = 0,
+  ) {
+    this.#asFailure = asFailure
     this.#connections = servers.map((server) => new Connection(server, options))
     // For memjs, one try is one retry; its logger would print hosts to the console (M10).
     this.#memjs = new Client([...this.#connections], { retries: 1, failover: false, logger: { log() {} } })
@@ -53,7 +63,8 @@ export class MemcachedClient {
 
   /** Stores only over this very version. REPLACE, not SET: refused for size or memory, SET deletes the old value (M6). */
   replace(key: string, value: Uint8Array, ttl: number, version: Uint8Array): Promise<ReplaceOutcome> {
-    if (isZero(version)) return Promise.reject(new MemcachedError('ERR_NO_VERSIONS'))
+    if (isZero(version))
+      return Promise.reject(this.#asFailure('replace', new MemcachedError('ERR_NO_VERSIONS')))
     const request = { opcode: Opcode.replace, key, expiry: expiry(ttl), value, version }
     return this.#ask(request, TAKEN_OR_MISSING, (reply) => {
       if (reply.status === Status.taken) return { outcome: 'conflict' }
@@ -101,11 +112,19 @@ export class MemcachedClient {
     read: (reply: Reply) => Result,
   ): Promise<Result> {
     const startedAt = performance.now()
-    return this.#exchange(request, expected, read).catch((error: unknown) => {
-      const left = this.#timeoutMs - (performance.now() - startedAt)
-      const isLost = error instanceof MemcachedError && error.code === 'ERR_CONNECTION_LOST'
-      if (!isLost || !REPEATABLE.has(request.opcode) || left <= 0) throw error
-      return within(left, () => this.#exchange(request, expected, read))
+    // One promise an operation: each that waits for another costs as much as encoding the request.
+    return new Promise((resolve, reject) => {
+      const fail = (error: unknown) => reject(this.#asFailure(OPERATIONS[request.opcode]!, error))
+      this.#exchange(request, expected, read, resolve, (error) => {
+        const left = this.#timeoutMs - (performance.now() - startedAt)
+        const isLost = error instanceof MemcachedError && error.code === 'ERR_CONNECTION_LOST'
+        if (!isLost || !REPEATABLE.has(request.opcode) || left <= 0) return fail(error)
+        const again = () =>
+          new Promise<Result>((resolve, reject) => {
+            this.#exchange(request, expected, read, resolve, reject)
+          })
+        within(left, again).then(resolve, fail)
+      })
     })
   }
 
@@ -113,26 +132,35 @@ export class MemcachedClient {
     request: Request,
     expected: readonly number[],
     read: (reply: Reply) => Result,
-  ): Promise<Result> {
+    resolve: (result: Result) => void,
+    reject: (error: unknown) => void,
+  ): void {
     // Unsigned: memjs's own counter turns negative after 2^31 operations, and then every call throws (M4).
     const sequence = (this.#sequence = (this.#sequence + 1) >>> 0)
     const { key = '' } = request
-    return new Promise((resolve, reject) => {
-      this.#memjs.perform(key, encodeRequest(request, sequence), sequence, (error, response) => {
-        if (error) return reject(error)
-        // Our Connection answers with its own.
-        const reply = response as unknown as Reply
-        const { status } = reply
-        if (status !== Status.ok && !expected.includes(status)) return reject(refusal(status))
-        try {
-          const result = read(reply)
-          if (reply.isLast) resolve(result)
-        } catch (refused) {
-          reject(refused)
-        }
-      })
+    this.#memjs.perform(key, encodeRequest(request, sequence), sequence, (error, response) => {
+      if (error) return reject(error)
+      // Our Connection answers with its own.
+      const reply = response as unknown as Reply
+      const { status } = reply
+      if (status !== Status.ok && !expected.includes(status)) return reject(refusal(status))
+      try {
+        const result = read(reply)
+        if (reply.isLast) resolve(result)
+      } catch (refused) {
+        reject(refused)
+      }
     })
   }
+}
+
+const OPERATIONS: Readonly<Record<number, string>> = {
+  [Opcode.get]: 'get',
+  [Opcode.getAndTouch]: 'get',
+  [Opcode.add]: 'add',
+  [Opcode.replace]: 'replace',
+  [Opcode.set]: 'set',
+  [Opcode.delete]: 'delete',
 }
 
 const MISSING: readonly number[] = [Status.missing]
@@ -169,5 +197,6 @@ function versionIn({ version }: Reply): Uint8Array {
 }
 
 function isZero(version: Uint8Array): boolean {
-  return version.every((byte) => byte === 0)
+  for (let index = 0; index < version.length; index++) if (version[index] !== 0) return false
+  return true
 }

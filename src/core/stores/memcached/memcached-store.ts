@@ -30,38 +30,34 @@ export class MemcachedStore implements SessionStore {
     const { servers, keyPrefix, maxBytes, connection } = readSettings(addressOrOptions)
     this.maxBytes = maxBytes
     this.#keyPrefix = keyPrefix
-    this.#client = new MemcachedClient(servers, connection)
+    this.#client = new MemcachedClient(servers, connection, asUnavailable)
   }
 
-  async get(key: string, ttl: number | undefined): Promise<StoredRecord | undefined> {
-    if (ttl === undefined) return orUnavailable('get', this.#client.get(this.#keyPrefix + key))
-    checkTtl(ttl)
-    return orUnavailable('get', this.#client.getAndTouch(this.#keyPrefix + key, ttl))
+  get(key: string, ttl: number | undefined): Promise<StoredRecord | undefined> {
+    const stored = this.#keyPrefix + key
+    if (ttl === undefined) return this.#client.get(stored)
+    return checked(ttl, () => this.#client.getAndTouch(stored, ttl))
   }
 
-  async add(key: string, bytes: Uint8Array, ttl: number): Promise<Version | undefined> {
-    checkTtl(ttl)
-    this.#checkSize(bytes)
-    return orUnavailable('add', this.#client.add(this.#keyPrefix + key, bytes, ttl))
+  add(key: string, bytes: Uint8Array, ttl: number): Promise<Version | undefined> {
+    return checked(ttl, () => this.#client.add(this.#keyPrefix + key, this.#sized(bytes), ttl))
   }
 
-  async replace(key: string, bytes: Uint8Array, ttl: number, version: Version): Promise<ReplaceOutcome> {
-    checkTtl(ttl)
-    this.#checkSize(bytes)
-    if (!(version instanceof Uint8Array && version.length === 8)) {
-      throw new TypeError('version: expected one that this store gave out')
-    }
-    return orUnavailable('replace', this.#client.replace(this.#keyPrefix + key, bytes, ttl, version))
+  replace(key: string, bytes: Uint8Array, ttl: number, version: Version): Promise<ReplaceOutcome> {
+    return checked(ttl, () => {
+      if (!(version instanceof Uint8Array && version.length === 8)) {
+        throw new TypeError('version: expected one that this store gave out')
+      }
+      return this.#client.replace(this.#keyPrefix + key, this.#sized(bytes), ttl, version)
+    })
   }
 
-  async set(key: string, bytes: Uint8Array, ttl: number): Promise<void> {
-    checkTtl(ttl)
-    this.#checkSize(bytes)
-    return orUnavailable('set', this.#client.set(this.#keyPrefix + key, bytes, ttl))
+  set(key: string, bytes: Uint8Array, ttl: number): Promise<void> {
+    return checked(ttl, () => this.#client.set(this.#keyPrefix + key, this.#sized(bytes), ttl))
   }
 
-  async delete(key: string): Promise<void> {
-    return orUnavailable('delete', this.#client.delete(this.#keyPrefix + key))
+  delete(key: string): Promise<void> {
+    return this.#client.delete(this.#keyPrefix + key)
   }
 
   /** Found out from one STAT on each new connection, and one a minute while it is in use. */
@@ -75,8 +71,8 @@ export class MemcachedStore implements SessionStore {
   }
 
   /** Before anything is sent: refused by memcached for its size, a SET would take the old record with it (M6). */
-  #checkSize(bytes: Uint8Array): void {
-    if (bytes.length <= this.maxBytes) return
+  #sized(bytes: Uint8Array): Uint8Array {
+    if (bytes.length <= this.maxBytes) return bytes
     throw new SessionDataError(
       'ERR_SESSION_TOO_LARGE',
       `the sealed session has ${bytes.length} bytes, more than maxBytes (${this.maxBytes})`,
@@ -84,12 +80,16 @@ export class MemcachedStore implements SessionStore {
   }
 }
 
-function orUnavailable<Result>(operation: string, answer: Promise<Result>): Promise<Result> {
-  return answer.catch((cause: unknown) => {
-    throw new StoreUnavailableError(operation, cause)
-  })
+/** What is wrong rejects, as all else does. */
+function checked<Result>(ttl: number, ask: () => Promise<Result>): Promise<Result> {
+  try {
+    checkWhole('ttl', ttl, 'whole seconds of 1 or more')
+    return ask()
+  } catch (error) {
+    return Promise.reject(error)
+  }
 }
 
-function checkTtl(ttl: number): void {
-  checkWhole('ttl', ttl, 'whole seconds of 1 or more')
+function asUnavailable(operation: string, cause: unknown): StoreUnavailableError {
+  return new StoreUnavailableError(operation, cause)
 }

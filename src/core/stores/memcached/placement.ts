@@ -5,6 +5,7 @@
  * The answer is an index into `servers`; which server that is depends on the names only, never on their order.
  */
 export function rendezvous(servers: readonly string[]): (key: string) => number {
+  if (servers.length === 1) return () => 0
   const bidders = servers.map((name) => ({ name, hash: fnv1a(name) }))
   return function place(key) {
     const keyHash = fnv1a(key)

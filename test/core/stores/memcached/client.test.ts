@@ -18,6 +18,7 @@ function open(
   const client = new MemcachedClient(
     servers,
     { operationTimeoutMs: timeoutMs, connectTimeoutMs: timeoutMs, ...bounds },
+    undefined,
     firstSequence,
   )
   onEnd(() => client.close())
