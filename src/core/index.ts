@@ -15,7 +15,8 @@ export {
 } from './errors.ts'
 export { sessionEventTypes, type EndReason, type SessionEvent, type SessionEventType } from './events.ts'
 export type { Json } from './draft/json.ts'
-export { createSessionManager, type CommitResponse, type SessionManager } from './manager.ts'
+export { createSessionManager, type SessionManager } from './manager.ts'
+export type { CommitResponse } from './http/commit-response.ts'
 /** @internal */
 export {
   checkMount,

@@ -1,7 +1,7 @@
 import { brandOf, MANAGER, PROTOCOL, SESSION } from './brand.ts'
 import { commitSession } from './session/commit.ts'
 import { Keyring } from './crypto/keyring.ts'
-import { isError, SessionStateError } from './errors.ts'
+import { SessionStateError } from './errors.ts'
 import { listSessions, revoke, type UserSession } from './session/users.ts'
 import { checkNames, checkUserId, kindOf, wrong } from './check.ts'
 import { checkOptions, type CheckedOptions, type SessionOptions } from './options.ts'
@@ -11,24 +11,11 @@ import { OpenedRecords } from './record/opened-records.ts'
 import { RecordIO, type Services } from './record/record-io.ts'
 import { Turns } from './record/turns.ts'
 import { addCacheHeaders, addSessionCookie, isInsecure, takeBackAnswer } from './http/response-headers.ts'
-import type { ResponseHeaders } from './http/response-headers.ts'
+import { isAnswered, type CommitResponse } from './http/commit-response.ts'
 import { close, openingOf, pendingOf, Session, stateOf, type SessionData } from './session/session.ts'
 import { isFirstToSay, isWarning, warn, warnOfStore } from './warnings.ts'
 import type { CookieHeader, Opening, OpenOptions } from './session/opening.ts'
 import type { SessionState } from './session/session-state.ts'
-
-/** What {@link SessionManager.commit} is told of the response. */
-export interface CommitResponse {
-  /** What the visitor is answered: from 500 on the handler's changes are dropped. */
-  status: number
-  /** What was thrown, where the answer is yet to be made of it (Koa): then it decides, and not `status`. */
-  error?: unknown
-  headers: ResponseHeaders
-  /** The request's URL, to notice a Secure cookie that the browser will drop. */
-  url?: string | undefined
-  /** Its `X-Forwarded-Proto`, where a proxy ends TLS. */
-  forwardedProto?: string | null | undefined
-}
 
 /**
  * Opens the session of a request and commits it into the response. One manager may serve several adapters: they then
@@ -297,13 +284,4 @@ function safely(tell: () => unknown): void {
   void new Promise((resolve) => {
     resolve(tell())
   }).catch(() => {})
-}
-
-/** An error with a `status`, else a `statusCode`, from 100 to 499 is an answer (`ctx.throw(403)`); any other is a 500. */
-function isAnswered({ status, error }: CommitResponse): boolean {
-  if (error === undefined) return status < 500
-  if (!isError(error)) return false
-  const { status: own, statusCode } = error as { status?: unknown; statusCode?: unknown }
-  const answer = own || statusCode
-  return Number.isInteger(answer) && (answer as number) >= 100 && (answer as number) <= 499
 }

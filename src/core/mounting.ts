@@ -1,7 +1,8 @@
 import { checkNames, wrong } from './check.ts'
 import { SessionStateError } from './errors.ts'
 import { takeBackAnswer } from './http/response-headers.ts'
-import type { CommitResponse, SessionManager } from './manager.ts'
+import type { CommitResponse } from './http/commit-response.ts'
+import type { SessionManager } from './manager.ts'
 import type { Session, SessionData } from './session/session.ts'
 
 /** Where an adapter keeps a request's sessions: one, or a list of several, so that the usual one allocates nothing. */

@@ -32,7 +32,7 @@ export class Draft {
   #open: Step[] = []
   readonly #held = new Map<string, HeldValue>()
   /** What was held at a sign-in before it was known whose session it is over. */
-  readonly #heldAtSignIn = new Map<SignInStep, ReadonlyMap<string, HeldValue>>()
+  #heldAtSignIn: Map<SignInStep, ReadonlyMap<string, HeldValue>> | undefined
 
   /** Whether there is something to write; call `settle` first. */
   get hasSteps(): boolean {
@@ -41,9 +41,7 @@ export class Draft {
 
   /** Whether nothing was done but read; what is inside a value that was handed out may be another all the same. */
   get isOnlyRead(): boolean {
-    if (this.hasSteps) return false
-    for (const { text } of this.#held.values()) if (text === undefined) return false
-    return true
+    return !this.hasSteps && ![...this.#held.values()].some(({ text }) => text === undefined)
   }
 
   /** What is not known to be written yet. */
@@ -58,7 +56,7 @@ export class Draft {
 
   /** Whether only the load can tell what a sign-in leaves. */
   get isOwnerAwaited(): boolean {
-    return this.#heldAtSignIn.size > 0
+    return this.#heldAtSignIn !== undefined && this.#heldAtSignIn.size > 0
   }
 
   /** Whose session it will be. */
@@ -82,9 +80,8 @@ export class Draft {
 
   keys(): string[] {
     const changed = this.steps.flatMap((step) => ('key' in step ? [step.key] : []))
-    return [...new Set([...this.#texts.keys(), ...changed, ...this.#held.keys()])].filter((key) =>
-      this.has(key),
-    )
+    const known = new Set([...this.#texts.keys(), ...changed, ...this.#held.keys()])
+    return [...known].filter((key) => this.has(key))
   }
 
   write(key: string, value: unknown): void {
@@ -99,6 +96,7 @@ export class Draft {
   /** Over another's session only what it keeps is left, as soon as it is known whose it is. */
   signIn(step: SignInStep): void {
     this.add(step)
+    this.#heldAtSignIn ??= new Map()
     this.#heldAtSignIn.set(step, new Map(this.#held))
     if (this.#base) this.#judgeSignIns(this.#base.userId)
   }
@@ -169,9 +167,8 @@ export class Draft {
     if (this.#sent) return this.#sent
     const steps = this.#open
     for (const step of steps) if (step.type === 'update' || step.type === 'take') this.#run(step)
-    this.#sent = { writeId: generateWriteId(), steps }
     this.#open = []
-    return this.#sent
+    return (this.#sent = { writeId: generateWriteId(), steps })
   }
 
   /** Nothing of the journal can have been applied, so the handler may mend it. */
@@ -206,7 +203,7 @@ export class Draft {
     this.#sent = undefined
     this.#open = []
     this.#held.clear()
-    this.#heldAtSignIn.clear()
+    this.#heldAtSignIn = undefined
     return hadChanges
   }
 
@@ -214,10 +211,8 @@ export class Draft {
   unsaved(): Unsaved {
     const keys = new Set(this.steps.map((step) => 'key' in step && step.key))
     const held = [...this.#held].filter(([key, each]) => keys.has(key) || isUnsaved(key, each))
-    return {
-      steps: new Set(this.steps),
-      values: new Map(held.map(([key, each]) => [each, textOf(key, each)])),
-    }
+    const values = new Map(held.map(([key, each]) => [each, textOf(key, each)]))
+    return { steps: new Set(this.steps), values }
   }
 
   /** Whether nothing was changed since; what a load showed to be gone is no change. */
@@ -249,11 +244,11 @@ export class Draft {
       if (step.type !== 'sign-in') continue
       step.isOverAnother ??= owner !== undefined && owner !== step.userId
       owner = step.userId
-      const held = step.isOverAnother ? this.#heldAtSignIn.get(step) : undefined
+      const held = step.isOverAnother ? this.#heldAtSignIn?.get(step) : undefined
       for (const [key, each] of held ?? []) {
         if (!step.keep.has(key) && this.#held.get(key) === each) this.#held.delete(key)
       }
-      this.#heldAtSignIn.delete(step)
+      this.#heldAtSignIn?.delete(step)
     }
   }
 
@@ -264,7 +259,7 @@ export class Draft {
     if (!isNew && text === held.text) return
     // What was set before a sign-in is before it in the journal, too: over another's session it is to go.
     const after = this.#open.findIndex(
-      (step) => step.type === 'sign-in' && this.#heldAtSignIn.get(step)?.get(key) === held,
+      (step) => step.type === 'sign-in' && this.#heldAtSignIn?.get(step)?.get(key) === held,
     )
     this.#open.splice(after < 0 ? this.#open.length : after, 0, { type: 'set', key, text })
     if (text === undefined) this.#held.delete(key)

@@ -35,11 +35,13 @@ export class Turns<Baton> {
     key: string,
     run: (handedOn: Baton | undefined, handOn: (baton: Baton) => void) => Promise<Result>,
   ): Promise<Result> {
-    const none = { turns: [], movedAt: 0, baton: undefined, isOutage: false }
-    const queue: Queue<Baton> = this.#queues.get(key) ?? none
-    this.#queues.set(key, queue)
-    const turn: Turn = {}
-    queue.turns.push(turn)
+    const turn: Turn = { begin: undefined }
+    let queue = this.#queues.get(key)
+    if (queue) queue.turns.push(turn)
+    else {
+      queue = { turns: [turn], movedAt: 0, baton: undefined, isOutage: false }
+      this.#queues.set(key, queue)
+    }
     if (queue.turns.length > 1 && !queue.isOutage) await untilBegun(turn, queue)
     try {
       const result = await run(queue.baton, (baton) => {

@@ -36,15 +36,24 @@ export async function loadSession<Request>(
   // An async one is refused, and fails for nobody else.
   if (asked instanceof Promise) asked.catch(() => {})
   const renews = checkBoolean('renew', asked, true)
-  const [token, ...others] = readSessionTokens(header, services.cookieName)
-  if (token === undefined) {
+  const tokens = readSessionTokens(header, services.cookieName)
+  if (tokens.length === 0) {
     if (isTooLong(header)) services.emit('cookie-header-too-long')
     return { state: 'none' }
   }
   const io = new RecordIO(services)
-  const load = (each: string) => loadToken(io, each, renews)
-  const found = others.length === 0 ? [await load(token)] : await Promise.all([token, ...others].map(load))
-  const sessions = found.filter((each) => each !== undefined && 'record' in each)
+  if (tokens.length === 1) return judged(io, [await loadToken(io, tokens[0]!, renews)])
+  return judged(io, await Promise.all(tokens.map((token) => loadToken(io, token, renews))))
+}
+
+/** What the tokens of one request come to. */
+function judged(io: RecordIO, found: (LiveSession | Tombstone | undefined)[]): Loaded {
+  const sessions: LiveSession[] = []
+  const tombstones: Tombstone[] = []
+  for (const each of found) {
+    if (each && 'record' in each) sessions.push(each)
+    else if (each) tombstones.push(each)
+  }
   const [session, another] = sessions
   if (another) {
     io.report('duplicate-cookie')
@@ -54,7 +63,6 @@ export async function loadSession<Request>(
     io.report('loaded')
     return { state: 'live', session }
   }
-  const tombstones = found.filter((each) => each !== undefined && 'ended' in each)
   if (!tombstones[0]) {
     if (!io.hasTold) io.report('unknown')
     return { state: 'none' }
