@@ -77,8 +77,7 @@ export class RecordedStore implements SessionStore {
     await this.#memory.delete(key)
   }
 
-  get: SessionStore['get'] = (key, ttl) =>
-    this.#run('get', key, ttl, Boolean, () => this.#read(key, ttl))
+  get: SessionStore['get'] = (key, ttl) => this.#run('get', key, ttl, Boolean, () => this.#read(key, ttl))
   add: SessionStore['add'] = (key, bytes, ttl) =>
     this.#run('add', key, ttl, Boolean, () => this.#memory.add(key, bytes, ttl))
   replace: SessionStore['replace'] = (key, bytes, ttl, version) =>
