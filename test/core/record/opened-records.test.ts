@@ -4,9 +4,7 @@ import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Session, SessionStore } from '../../../src/core/index.ts'
 import { Keyring } from '../../../src/core/crypto/keyring.ts'
-import { generateToken } from '../../../src/core/http/token.ts'
 import { OpenedRecords } from '../../../src/core/record/opened-records.ts'
-import { RecordIO, type Services } from '../../../src/core/record/record-io.ts'
 import { createBench, useBench } from '../../support/managers.ts'
 import { secret, stores } from '../../support/stores.ts'
 import { failing } from '../../support/tampered-store.ts'
@@ -268,24 +266,6 @@ describe.each(stores)('what was opened lately, on $name', ({ open }) => {
     await visitOk(bench.another(), cookie, (session) => session.regenerateId())
     for (let time = 0; time < 2; time++) expect(await openedIn(() => userOf(cookie))).toBe(1)
   })
-
-  it.each(['discard', 'delete'] as const)(
-    'S67: after a %s nothing of a record is kept',
-    async (operation) => {
-      const opened = new OpenedRecords()
-      const keyring = new Keyring('__Host-session', () => [bytesOf(secret)])
-      const services = { store: store.current, keyring, opened, now: Date.now, idleTimeout: 600 } as Services
-      const io = new RecordIO(services)
-      const keys = await keyring.keysOf(generateToken())
-      const newSince = Date.now()
-      const record = { generation: 1, writeIds: '', newIds: 0, newSince, texts: new Map([['user', '"u1"']]) }
-      await io.add(keys, { ...record, deadline: newSince + 600_000 })
-      const { bytes } = (await store.current.get(keys.storeKey, 600))!
-      expect(opened.recall(keys.storeKey, bytes)).toBeDefined()
-      await io[operation](keys.storeKey)
-      expect(opened.recall(keys.storeKey, bytes)).toBeUndefined()
-    },
-  )
 })
 
 describe('a store that hands out its own buffer each time', () => {

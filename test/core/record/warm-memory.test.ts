@@ -38,7 +38,6 @@ interface Meanwhile extends UsersBench {
   there: SessionManager
   /** Of the record and the user's list. */
   keys: { record: string; mark: string }
-  /** Ends what the store has under the key. */
   lose(key: string): Promise<void>
 }
 
@@ -53,11 +52,11 @@ const ends: [string, (meanwhile: Meanwhile) => unknown, string][] = [
   ['deprived of its user’s list', ({ lose, keys }) => lose(keys.mark), 'ended: mark-lost'],
   ['gone from the store', ({ lose, keys }) => lose(keys.record), 'unknown'],
   ['past its absolute timeout', ({ clock }) => (clock.ms += ABSOLUTE * 1000), 'expired'],
-  ['given a shorter timeout', async ({ there, cookie, clock }) => {
+  ['given a shorter timeout, which is over,', async ({ there, cookie, clock }) => {
     await visitOk(there, cookie, (session) => session.setTimeouts({ absolute: 60 }))
     clock.ms += 60_000
   }, 'expired'],
-  ['sealed with a secret that only the other server has', ({ another, cookie }) => visitOk(another({ secret: [NEW_SECRET, secret] }), cookie, (session) => session.set('more', 1)), 'invalid'],
+  ['sealed with a secret that only another server has', ({ another, cookie }) => visitOk(another({ secret: [NEW_SECRET, secret] }), cookie, (session) => session.set('more', 1)), 'invalid'],
 ] // prettier-ignore
 
 describe.each(stores)('a session that a server remembers, on $name', ({ open }) => {
@@ -71,7 +70,7 @@ describe.each(stores)('a session that a server remembers, on $name', ({ open }) 
       })
     ).cookie
 
-  it.each(ends)('S67: %s by another server, is not served from memory', async (_, happens, told) => {
+  it.each(ends)('S67: %s meanwhile, is not served from memory', async (_, happens, told) => {
     const cookie = await begin()
     const keys = await bench.keysOf(cookie)
     await warm(bench.manager, cookie)
@@ -80,7 +79,7 @@ describe.each(stores)('a session that a server remembers, on $name', ({ open }) 
     await tells(bench, bench.manager, cookie, told)
   })
 
-  it('S67: changed by another server, is served as it is now', async () => {
+  it('S67: changed meanwhile, is served as it is now', async () => {
     const cookie = await begin()
     await warm(bench.manager, cookie)
     await visitOk(bench.another(), cookie, (session) => session.set('user', 'u2'))
