@@ -28,7 +28,7 @@ export function judge(start: Measure, measures: readonly Measure[]): { isFlat: b
     isFlat,
     verdict:
       `${isFlat ? 'flat' : 'NOT FLAT'}: ${grown.toFixed(1)} bytes more for each session (at most ${MOST_PER_SESSION}), ` +
-      `never more than ${mebibytes(most)} MiB above the start (at most ${mebibytes(MOST_AT_ANY_TIME)})`,
+      `up to ${mebibytes(most)} MiB above the start (at most ${mebibytes(MOST_AT_ANY_TIME)})`,
   }
 }
 
