@@ -1,5 +1,5 @@
 // Does a process that has served a million sessions hold more than one that has served ten thousand? `npm run soak`, some
-// six minutes; `npm run soak -- 200000` serves fewer.
+// six minutes; `npm run soak -- 200000` serves fewer, and notices less.
 import assert from 'node:assert/strict'
 import { createSessionManager, SessionConflictError, StoreUnavailableError } from '../../src/core/index.ts'
 import { MemcachedStore } from '../../src/core/stores/memcached/memcached-store.ts'
