@@ -85,6 +85,12 @@ const pages: Record<string, Page> = {
     for (const [key, value] of Object.entries(JSON.parse(body) as object)) session.set(key, value)
     return 'kept'
   },
+  /** Changes what it read, and fails: nothing of it is saved. */
+  '/add-and-fail': async (session, query) => {
+    const list = (await session.get(query.get('key')!)) as unknown[]
+    list.push(query.get('value'))
+    throw new Error('no stock')
+  },
   '/sign-in': (session, query) => {
     const user = query.get('user')!
     session.signIn(user, { label: 'Firefox on Linux' })

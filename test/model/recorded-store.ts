@@ -3,6 +3,7 @@ import {
   type MemoryStore,
   type ReplaceOutcome,
   type SessionStore,
+  type StoredRecord,
 } from '../../src/core/index.ts'
 
 type Operation = 'get' | 'add' | 'replace' | 'set' | 'delete'
@@ -25,7 +26,10 @@ export type Fault =
   | 'outage'
   | { skip: number; times: number; stage: 'before' | 'after'; isOfWrites?: boolean | undefined }
 
-/** A real store that can fail, says what was asked of it, and lets an onlooker read without renewing anything. */
+/**
+ * A real store that can fail, says what was asked of it, and lets an onlooker read without renewing anything. What it
+ * hands out is a view on a buffer into which it reads that key again, as a careless store's socket might.
+ */
 export class RecordedStore implements SessionStore {
   readonly attempts: Attempt[] = []
   /** For an onlooker's manager. */
@@ -35,12 +39,13 @@ export class RecordedStore implements SessionStore {
   readonly #memory: MemoryStore
   readonly #now: () => number
   readonly #expiries = new Map<string, number>()
+  readonly #buffers = new Map<string, Uint8Array>()
 
   constructor(memory: MemoryStore, now: () => number) {
     this.#memory = memory
     this.#now = now
     this.quiet = {
-      get: (key) => memory.get(key, undefined),
+      get: (key) => this.#read(key, undefined),
       add: refuse,
       replace: refuse,
       set: refuse,
@@ -72,8 +77,7 @@ export class RecordedStore implements SessionStore {
     await this.#memory.delete(key)
   }
 
-  get: SessionStore['get'] = (key, ttl) =>
-    this.#run('get', key, ttl, Boolean, () => this.#memory.get(key, ttl))
+  get: SessionStore['get'] = (key, ttl) => this.#run('get', key, ttl, Boolean, () => this.#read(key, ttl))
   add: SessionStore['add'] = (key, bytes, ttl) =>
     this.#run('add', key, ttl, Boolean, () => this.#memory.add(key, bytes, ttl))
   replace: SessionStore['replace'] = (key, bytes, ttl, version) =>
@@ -82,6 +86,17 @@ export class RecordedStore implements SessionStore {
     this.#run('set', key, ttl, always, () => this.#memory.set(key, bytes, ttl))
   delete: SessionStore['delete'] = (key) =>
     this.#run('delete', key, undefined, always, () => this.#memory.delete(key))
+
+  async #read(key: string, ttl: number | undefined): Promise<StoredRecord | undefined> {
+    const found = await this.#memory.get(key, ttl)
+    if (!found) return undefined
+    let buffer = this.#buffers.get(key)
+    if (!buffer || buffer.length < found.bytes.length) {
+      this.#buffers.set(key, (buffer = new Uint8Array(2 * found.bytes.length)))
+    }
+    buffer.set(found.bytes)
+    return { bytes: buffer.subarray(0, found.bytes.length), version: found.version }
+  }
 
   async #run<Result>(
     operation: Operation,

@@ -53,7 +53,9 @@ export class Stage {
   readonly world = new World(this.#clock.ms)
   readonly store = new RecordedStore(new MemoryStore({ now: () => this.#clock.ms }), () => this.#clock.ms)
   readonly #events: string[] = []
-  #manager = this.#managerOn(this.store)
+  /** Two servers, each of which remembers what it opened; requests go to them in turn. */
+  #managers = [this.#managerOn(this.store), this.#managerOn(this.store)]
+  #opened = 0
   #onlooker = this.#managerOn(this.store.quiet)
   /** Each browser's token. */
   readonly #jars: (string | undefined)[] = []
@@ -61,7 +63,7 @@ export class Stage {
   readonly #entries = new Map<string, Entry>()
 
   openRequest(browser: number, token: string | undefined = this.#jars[browser]): OpenRequest {
-    const manager = this.#manager
+    const manager = this.#next()
     const session = manager.open(token === undefined ? undefined : `${COOKIE}=${token}`)
     const model = new ModelRequest(this.world, token)
     const request = { browser, manager, session, model, values: new Map<string, unknown>() }
@@ -88,12 +90,12 @@ export class Stage {
   get canRotate(): boolean {
     if (this.world.secrets.includes(SECRETS.at(-1)!)) return false
     if (this.world.isDropNext) return this.open.length === 0
-    return this.open.every(({ manager }) => manager === this.#manager)
+    return this.open.every(({ manager }) => this.#managers.includes(manager))
   }
 
   rotate(): void {
     this.world.rotate()
-    this.#manager = this.#managerOn(this.store)
+    this.#managers = [this.#managerOn(this.store), this.#managerOn(this.store)]
     this.#onlooker = this.#managerOn(this.store.quiet)
   }
 
@@ -107,7 +109,7 @@ export class Stage {
     { entry, except, fault }: { entry?: Entry; except?: OpenRequest | undefined; fault: Fault | undefined },
   ): Promise<void> {
     const { marks, secrets } = this.world
-    const { manager } = except ?? { manager: this.#manager }
+    const { manager } = except ?? { manager: this.#next() }
     const kept = await this.#entryOf(except)
     const isMeant = (each: Entry) => (entry ? each === entry : each !== kept)
     // The list of another user is not asked for it.
@@ -129,7 +131,7 @@ export class Stage {
   async list(userId: string, current: OpenRequest | undefined, fault: Fault | undefined): Promise<void> {
     const own = await this.#entryOf(current)
     const { outcome, value } = await this.ask(ofWrites(fault), () =>
-      (current?.manager ?? this.#manager).listSessions(userId, current ? { current: current.session } : {}),
+      (current?.manager ?? this.#next()).listSessions(userId, current ? { current: current.session } : {}),
     )
     agree('listSessions', outcome, fault === 'outage' ? 'outage' : 'done')
     if (value) this.#compareList(userId, value, own, current?.model.secrets)
@@ -318,6 +320,10 @@ export class Stage {
     session.token = token!
     this.#jars[browser] = token!
     return undefined
+  }
+
+  #next(): SessionManager {
+    return this.#managers[this.#opened++ % this.#managers.length]!
   }
 
   #managerOn(store: RecordedStore['quiet']): SessionManager {

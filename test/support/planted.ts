@@ -10,7 +10,7 @@ export interface Fault {
   replacement: string
 }
 
-/** A copy of the sources, and of the proof's server on them, with faults in it; with it, all that says how they are read. */
+/** A copy of the sources, with faults in it, and of the proof's server and the model on them; with it, all that says how they are read. */
 export interface Planted {
   folder: string
   app: string
@@ -19,7 +19,7 @@ export interface Planted {
 
 export async function plant(...faults: Fault[]): Promise<Planted> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-planted-'))
-  for (const part of ['src', 'package.json', 'tsconfig.json', 'test/support/proof-app.ts']) {
+  for (const part of ['src', 'package.json', 'tsconfig.json', 'test/support', 'test/model']) {
     await cp(inProject(part), join(folder, part), { recursive: true })
   }
   await symlink(inProject('node_modules'), join(folder, 'node_modules'))

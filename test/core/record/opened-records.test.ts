@@ -250,6 +250,22 @@ describe.each(stores)('what was opened lately, on $name', ({ open }) => {
     await plant(cookie, sealed)
     expect(await openedIn(() => userOf(cookie))).toBe(1)
   })
+
+  it('S67: gone from the store, nothing of the session is kept by who asked for it', async () => {
+    const cookie = await bench.begin({ user: 'u1' })
+    const sealed = await sealedOf(cookie)
+    expect(await openedIn(() => userOf(cookie))).toBe(0)
+    await store.current.delete(await keyOf(cookie))
+    expect(await userOf(cookie)).toBeUndefined()
+    await plant(cookie, sealed)
+    expect(await openedIn(() => userOf(cookie))).toBe(1)
+  })
+
+  it('S67: ended by another, neither the session is kept nor its tombstone, which may hold the next token', async () => {
+    const cookie = await bench.begin({ user: 'u1' })
+    await visitOk(bench.another(), cookie, (session) => session.regenerateId())
+    for (let time = 0; time < 2; time++) expect(await openedIn(() => userOf(cookie))).toBe(1)
+  })
 })
 
 describe('a store that hands out its own buffer each time', () => {

@@ -1,0 +1,59 @@
+import { pathToFileURL } from 'node:url'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { plant } from '../support/planted.ts'
+import { wrongMemories } from '../support/planted-memory.ts'
+import * as soundCommands from './commands.ts'
+import { seedOr } from './seed.ts'
+import * as soundStage from './stage.ts'
+
+/** As model.test.ts, whose first runs these are. */
+const seed = seedOr(313664315)
+const RUNS = 100
+
+interface Model {
+  commands: typeof soundCommands.commands
+  Stage: typeof soundStage.Stage
+}
+
+/** The other ways to remember wrongly need an attacker, or a page that fails: test/attacks/memory.test.ts. */
+const found: [keyof typeof wrongMemories, RegExp][] = [
+  ['bytesNotCompared', /^Error: what token \d+ holds: the model says /],
+  ['markNotAsked', /^Error: what token \d+ holds: the model says nothing, /],
+  ['deadlineNotAsked', /^Error: what token \d+ holds: the model says nothing, /],
+  ['viewNotCopied', /^Error: .*: the model says /],
+]
+
+describe('The model, where what was opened is remembered (S67)', () => {
+  // A machine that stands still for a while uses up no budget, and nothing grows old.
+  beforeEach(() => {
+    vi.spyOn(performance, 'now').mockReturnValue(0)
+  })
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
+
+  it('has nothing to say of it as it is', async () => {
+    expect(await differenceOn({ ...soundCommands, ...soundStage })).toBeUndefined()
+  })
+
+  it.each(found)('finds %s', async (wrongMemory, difference) => {
+    const { folder, remove } = await plant(...wrongMemories[wrongMemory])
+    onTestFinished(remove)
+    const load = (file: string) =>
+      import(/* @vite-ignore */ pathToFileURL(`${folder}/test/model/${file}`).href) as Promise<object>
+    const model = { ...(await load('commands.ts')), ...(await load('stage.ts')) } as Model
+    expect(await differenceOn(model)).toMatch(difference)
+  })
+})
+
+/** What the first story says in which the two differ. */
+async function differenceOn({ commands, Stage }: Model): Promise<string | undefined> {
+  const stories = fc.commands([commands(fc.constant(undefined))], { maxCommands: 200, size: 'max' })
+  const property = fc.asyncProperty(stories, async (story) => {
+    const stage = new Stage()
+    await fc.asyncModelRun(() => ({ model: stage, real: stage }), story)
+  })
+  const { failed, errorInstance } = await fc.check(property, { numRuns: RUNS, seed, endOnFailure: true })
+  return failed ? String(errorInstance) : undefined
+}

@@ -1,0 +1,98 @@
+import type { Fault } from './planted.ts'
+
+const RECORD_IO = 'src/core/record/record-io.ts'
+const LOAD = 'src/core/session/load.ts'
+const MANAGER = 'src/core/manager.ts'
+const DRAFT = 'src/core/draft/draft.ts'
+
+const FOUND = 'return { value, version: stored.version }'
+/** So that the load knows of a record whether it was remembered. */
+const tellsLoad: Fault[] = [
+  {
+    file: RECORD_IO,
+    piece: FOUND,
+    replacement: 'return { value, version: stored.version, isKnown: Boolean(known) }',
+  },
+  {
+    file: RECORD_IO,
+    piece: 'return { record, version: found.version }',
+    replacement: 'return { record, version: found.version, isKnown: found.isKnown }',
+  },
+]
+
+/** Each remembers what was opened in a way that looks right while nobody else writes (S67). */
+export const wrongMemories = {
+  theVersion: [
+    before(RECORD_IO, '/** How long a load, and a commit, may keep', 'const versions = new WeakMap()'),
+    {
+      file: RECORD_IO,
+      piece: FOUND,
+      replacement: `if (plaintext && !versions.has(plaintext)) versions.set(plaintext, stored.version)
+    return { value, version: plaintext ? versions.get(plaintext) : stored.version }`,
+    },
+  ],
+  markNotAsked: [
+    ...tellsLoad,
+    {
+      file: LOAD,
+      piece: 'const reason = record.signedIn && (',
+      replacement: 'const reason = record.signedIn && !found.isKnown && (',
+    },
+  ],
+  deadlineNotAsked: [
+    ...tellsLoad,
+    {
+      file: LOAD,
+      piece: 'if (record.deadline <= now()) {',
+      replacement: 'if (!found.isKnown && record.deadline <= now()) {',
+    },
+  ],
+  oneForAllManagers: [
+    before(MANAGER, '/** What {@link SessionManager.commit} is told', 'const shared = new OpenedRecords()'),
+    { file: MANAGER, piece: 'opened: new OpenedRecords(),', replacement: 'opened: shared,' },
+  ],
+  parsedValues: [
+    before(RECORD_IO, '/** How long a load, and a commit, may keep', 'const decoded = new WeakMap()'),
+    {
+      file: RECORD_IO,
+      piece: 'const value = plaintext && decode(plaintext)',
+      replacement: `const value = plaintext && (decoded.get(plaintext) ?? decode(plaintext))
+    if (value) decoded.set(plaintext, value)`,
+    },
+    before(
+      DRAFT,
+      'const NOTHING: SessionTexts = new Map()',
+      `const parsed = new WeakMap()
+function parseOnce(texts, key, text) {
+  if (text === undefined || texts.get(key) !== text) return parse(text)
+  if (!parsed.has(texts)) parsed.set(texts, new Map())
+  const values = parsed.get(texts)
+  if (!values.has(key)) values.set(key, parse(text))
+  return values.get(key)
+}`,
+    ),
+    {
+      file: DRAFT,
+      piece: 'const value = parse(text)\n',
+      replacement: 'const value = parseOnce(this.#texts, key, text)\n',
+    },
+  ],
+  viewNotCopied: [
+    {
+      file: RECORD_IO,
+      piece: 'const bytes = known ? stored.bytes : new Uint8Array(stored.bytes)',
+      replacement: 'const bytes = stored.bytes',
+    },
+  ],
+  bytesNotCompared: [
+    {
+      file: 'src/core/record/opened-records.ts',
+      piece: ' || !areEqual(opened.sealed, sealed)',
+      replacement: '',
+    },
+  ],
+} satisfies Record<string, Fault[]>
+
+function before(file: string, piece: string, inserted: string): Fault {
+  return { file, piece, replacement: `${inserted}\n${piece}` }
+}
