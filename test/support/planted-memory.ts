@@ -5,18 +5,14 @@ const LOAD = 'src/core/session/load.ts'
 const MANAGER = 'src/core/manager.ts'
 const DRAFT = 'src/core/draft/draft.ts'
 
-const FOUND = 'return { value, version: stored.version }'
+const KNOWN = 'const known = opened.recall(storeKey, stored.bytes)'
 /** So that the load knows of a record whether it was remembered. */
 const tellsLoad: Fault[] = [
+  { file: RECORD_IO, piece: KNOWN, replacement: `${KNOWN}\n    stored.isKnown = Boolean(known)` },
   {
     file: RECORD_IO,
-    piece: FOUND,
-    replacement: 'return { value, version: stored.version, isKnown: Boolean(known) }',
-  },
-  {
-    file: RECORD_IO,
-    piece: 'return { record, version: found.version }',
-    replacement: 'return { record, version: found.version, isKnown: found.isKnown }',
+    piece: 'return { record, version: stored!.version }',
+    replacement: 'return { record, version: stored!.version, isKnown: stored!.isKnown }',
   },
 ]
 
@@ -26,9 +22,15 @@ export const wrongMemories = {
     before(RECORD_IO, '/** How long a load, and a commit, may keep', 'const versions = new WeakMap()'),
     {
       file: RECORD_IO,
-      piece: FOUND,
-      replacement: `if (plaintext && !versions.has(plaintext)) versions.set(plaintext, stored.version)
-    return { value, version: plaintext ? versions.get(plaintext) : stored.version }`,
+      piece: KNOWN,
+      replacement: `${KNOWN}
+    if (known) stored.version = versions.get(known) ?? stored.version`,
+    },
+    {
+      file: RECORD_IO,
+      piece: 'else if (!known) opened.remember(storeKey, bytes, plaintext)',
+      replacement:
+        'else if (!known) versions.set(plaintext, stored.version), opened.remember(storeKey, bytes, plaintext)',
     },
   ],
   markNotAsked: [
@@ -48,7 +50,11 @@ export const wrongMemories = {
     },
   ],
   oneForAllManagers: [
-    before(MANAGER, '/** What {@link SessionManager.commit} is told', 'const shared = new OpenedRecords()'),
+    before(
+      MANAGER,
+      '/**\n * Opens the session of a request and commits',
+      'const shared = new OpenedRecords()',
+    ),
     { file: MANAGER, piece: 'opened: new OpenedRecords(),', replacement: 'opened: shared,' },
   ],
   parsedValues: [
