@@ -43,13 +43,16 @@ const BUDGET_MS = 600
 /** Sealed records on the store, for one load or one commit: it counts the round trips and bounds the time. */
 export class RecordIO {
   readonly services: Services
+  readonly #isCommit: boolean
   /** Whether an event told what was found. */
   hasTold = false
   #startedAt: number | undefined
   #roundTrips = 0
 
-  constructor(services: Services) {
+  /** @param isCommit - whether it follows a load, so that a store that has too much to do should not refuse it (F4) */
+  constructor(services: Services, isCommit = false) {
     this.services = services
+    this.#isCommit = isCommit
   }
 
   /** Milliseconds left of the budget, which runs from the first question for it. */
@@ -80,7 +83,8 @@ export class RecordIO {
     decode: (plaintext: Uint8Array) => Value | undefined,
   ): Promise<{ value: Value | undefined; version: Version } | undefined> {
     const { opened, store, emit } = this.services
-    const stored = await this.ask('get', () => store.get(storeKey, ttl))
+    const follows = this.#isCommit || this.#roundTrips > 0
+    const stored = await this.ask('get', () => store.get(storeKey, ttl, follows))
     if (!stored) {
       opened.forget(storeKey)
       return undefined
@@ -99,7 +103,7 @@ export class RecordIO {
 
   /** Restarts the time to live. */
   async touch(keys: Keys, ttl: number): Promise<void> {
-    await this.ask('get', () => this.services.store.get(keys.storeKey, ttl))
+    await this.ask('get', () => this.services.store.get(keys.storeKey, ttl, true))
   }
 
   /** `undefined` when the key is taken. */

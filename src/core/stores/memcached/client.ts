@@ -20,6 +20,7 @@ import type { ConnectionOptions } from './settings.ts'
 export class MemcachedClient {
   readonly #memjs: Client
   readonly #connections: readonly Connection[]
+  readonly #place: (key: string) => number
   readonly #timeoutMs: number
   #sequence: number
 
@@ -28,20 +29,20 @@ export class MemcachedClient {
     this.#connections = servers.map((server) => new Connection(server, options))
     // For memjs, one try is one retry; its logger would print hosts to the console (M10).
     this.#memjs = new Client([...this.#connections], { retries: 1, failover: false, logger: { log() {} } })
-    const place = rendezvous(servers.map(serverName))
-    this.#memjs.getServer = (key) => String(place(key))
+    this.#place = rendezvous(servers.map(serverName))
+    this.#memjs.getServer = (key) => String(this.#place(key))
     this.#timeoutMs = options.operationTimeoutMs
     this.#sequence = firstSequence
   }
 
   /** Reads, and sets the time to live of whatever it finds, leaving the version alone (M15). */
-  getAndTouch(key: string, ttl: number): Promise<StoredRecord | undefined> {
-    return this.#ask({ opcode: Opcode.getAndTouch, key, expiry: expiry(ttl) }, MISSING, recordIn)
+  getAndTouch(key: string, ttl: number, follows = false): Promise<StoredRecord | undefined> {
+    return this.#ask({ opcode: Opcode.getAndTouch, key, expiry: expiry(ttl) }, MISSING, recordIn, follows)
   }
 
   /** Reads, and leaves the time to live alone. */
-  get(key: string): Promise<StoredRecord | undefined> {
-    return this.#ask({ opcode: Opcode.get, key }, MISSING, recordIn)
+  get(key: string, follows = false): Promise<StoredRecord | undefined> {
+    return this.#ask({ opcode: Opcode.get, key }, MISSING, recordIn, follows)
   }
 
   /** Stores only where nothing is; `undefined` when the key is taken. */
@@ -93,13 +94,16 @@ export class MemcachedClient {
 
   /**
    * What `read` makes of the last reply, of which only {@link stats} has more than one. Rejects with memcached's refusal
-   * for every status but success and those `expected` besides.
+   * for every status but success and those `expected` besides. Writes follow a read, or what the handler did instead.
    */
   #ask<Result>(
     request: Request,
     expected: readonly number[],
     read: (reply: Reply) => Result,
+    follows = true,
   ): Promise<Result> {
+    const refused = follows ? undefined : this.#connections[this.#place(request.key!)]!.refusal(false)
+    if (refused) return Promise.reject(refused)
     const startedAt = performance.now()
     return this.#exchange(request, expected, read).catch((error: unknown) => {
       const left = this.#timeoutMs - (performance.now() - startedAt)

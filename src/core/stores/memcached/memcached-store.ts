@@ -33,10 +33,14 @@ export class MemcachedStore implements SessionStore {
     this.#client = new MemcachedClient(servers, connection)
   }
 
-  async get(key: string, ttl: number | undefined): Promise<StoredRecord | undefined> {
-    if (ttl === undefined) return orUnavailable('get', this.#client.get(this.#keyPrefix + key))
+  async get(
+    key: string,
+    ttl: number | undefined,
+    follows: boolean = false,
+  ): Promise<StoredRecord | undefined> {
+    if (ttl === undefined) return orUnavailable('get', this.#client.get(this.#keyPrefix + key, follows))
     checkTtl(ttl)
-    return orUnavailable('get', this.#client.getAndTouch(this.#keyPrefix + key, ttl))
+    return orUnavailable('get', this.#client.getAndTouch(this.#keyPrefix + key, ttl, follows))
   }
 
   async add(key: string, bytes: Uint8Array, ttl: number): Promise<Version | undefined> {
