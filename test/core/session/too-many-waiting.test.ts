@@ -73,25 +73,29 @@ describe('F4: while maxInFlight operations wait for the server', () => {
     expect(result).toBe('u1')
   })
 
-  it.each<[string, (session: Session) => unknown]>([
-    ['a change', (session) => session.set('n', 1)],
-    ['a sign-in', (session) => session.signIn('u2')],
-    ['a new token', (session) => session.regenerateId()],
-    ['timeouts', (session) => session.setTimeouts({ idle: 100_000 })],
-    ['a sign-out', (session) => session.destroy()],
-  ])('what was loaded is committed, read anew where another one wrote first: %s', async (_, change) => {
-    const cookie = await signedIn()
-    let isRefused = false
-    const { error } = await visit(manager, cookie, async (session) => {
-      await session.get('n')
-      fill()
-      await visitOk(elsewhere, cookie, (other) => other.set('n', 5))
-      const { result } = await visit(manager, cookie, (other) => other.get('n').catch(codeOf))
-      isRefused = result === 'ERR_TOO_MANY_WAITING'
-      change(session)
-    })
-    expect([error, isRefused]).toEqual([undefined, true])
-  })
+  it.each<[string, (session: Session) => unknown, number]>([
+    ['a change', (session) => session.set('n', 1), 1],
+    ['a sign-in', (session) => session.signIn('u2'), 0],
+    ['a new token', (session) => session.regenerateId(), 1],
+    ['timeouts', (session) => session.setTimeouts({ idle: 100_000 }), 1],
+    ['a sign-out', (session) => session.destroy(), 0],
+  ])(
+    'what was loaded is committed, read anew where another one wrote first: %s',
+    async (_, change, listed) => {
+      const cookie = await signedIn()
+      let isRefused = false
+      const { error } = await visit(manager, cookie, async (session) => {
+        await session.get('n')
+        fill()
+        await visitOk(elsewhere, cookie, (other) => other.set('n', 5))
+        const { result } = await visit(manager, cookie, (other) => other.get('n').catch(codeOf))
+        isRefused = result === 'ERR_TOO_MANY_WAITING'
+        change(session)
+      })
+      expect([error, isRefused]).toEqual([undefined, true])
+      expect(await elsewhere.listSessions('u1')).toHaveLength(listed)
+    },
+  )
 
   it.each<[string, (session: Session) => void]>([
     ['a session', (session) => session.set('n', 1)],
