@@ -55,10 +55,8 @@ async function main(): Promise<void> {
   }
   network.child.disconnect()
   for (const path of ['/untouched', '/read', '/write']) {
-    const rows = WIDTHS.map((width) => [
-      count(width),
-      ...LIMITS.map((limit) => cells.get([path, width, limit].join(' '))!),
-    ])
+    const cellsOf = (width: number) => LIMITS.map((limit) => cells.get([path, width, limit].join(' '))!)
+    const rows = WIDTHS.map((width) => [count(width)].concat(cellsOf(width)))
     const title = `${path}: refused for maxInFlight · without an answer in time · p99 of those served (measured)`
     print(title, ['in flight', ...LIMITS.map(count)], rows)
   }

@@ -15,7 +15,7 @@ describe('F4: while maxInFlight operations wait for the server', () => {
   let manager: SessionManager
   /** Another process, whose operations do not wait here. */
   let elsewhere: SessionManager
-  let isFull = false
+  let filling = new AbortController()
 
   beforeEach(async () => {
     const server = await memcached()
@@ -25,16 +25,16 @@ describe('F4: while maxInFlight operations wait for the server', () => {
     manager = createSessionManager({ store, secret })
     elsewhere = createSessionManager({ store: new MemcachedStore(server.address), secret })
     onEnd(async () => {
-      isFull = false
+      filling.abort()
       await Promise.all([manager.close(), elsewhere.close()])
     })
   })
 
   /** From here to the end of the test there is always as much in flight as may be. */
   function fill(): void {
-    isFull = true
+    const { signal } = (filling = new AbortController())
     const keep = async () => {
-      while (isFull) await store.delete('x'.repeat(43)).catch(() => nextTurn())
+      while (!signal.aborted) await store.delete('x'.repeat(43)).catch(() => nextTurn())
     }
     for (let begun = 0; begun < 2 * MAX_IN_FLIGHT; begun++) setTimeout(() => void keep(), begun * 6)
     for (let begun = 0; begun < MAX_IN_FLIGHT; begun++) void keep()
