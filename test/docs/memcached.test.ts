@@ -463,7 +463,7 @@ describe('What the guide promises when memcached', () => {
     const answers = await Promise.all(Array.from({ length: 6 }, () => get('/read', cookie)))
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 503]))
     expect((await get('/read', cookie)).status).toBe(200)
-    expectInGuide(...[...causes].map((cause) => cause.replace(': 2 ', ': 1024 ')))
+    expectInGuide(...[...causes].map((cause) => cause.replace(': 2 ', ': 4096 ')))
   })
 })
 

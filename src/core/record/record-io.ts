@@ -44,13 +44,16 @@ const BUDGET_MS = 600
 /** Sealed records on the store, for one load or one commit: it counts the round trips and bounds the time. */
 export class RecordIO {
   readonly services: Services
+  readonly #isCommit: boolean
   /** Whether an event told what was found. */
   hasTold = false
   #startedAt: number | undefined
   #roundTrips = 0
 
-  constructor(services: Services) {
+  /** @param isCommit - whether it follows a load, so that a store that has too much to do should not refuse it (F4) */
+  constructor(services: Services, isCommit = false) {
     this.services = services
+    this.#isCommit = isCommit
   }
 
   /** Milliseconds left of the budget, which runs from the first question for it. */
@@ -65,9 +68,9 @@ export class RecordIO {
     keys: Keys,
     ttl: number | undefined,
   ): Promise<{ record: LiveRecord | Tombstone; version: Version } | undefined> {
-    const { keyring, opened, store } = this.services
+    const { keyring, opened } = this.services
     const { storeKey } = keys
-    const stored = await this.ask('get', () => store.get(storeKey, ttl))
+    const stored = await this.#get(storeKey, ttl)
     const found = this.#understood(storeKey, stored, (bytes) => keyring.open(keys, bytes), decodeRecord)
     const record = found instanceof Promise ? await found : found
     if (!record) return undefined
@@ -82,10 +85,14 @@ export class RecordIO {
     open: (sealed: Uint8Array) => ReturnType<Keyring['open']>,
     decode: (plaintext: Uint8Array) => Value | undefined,
   ): Promise<{ value: Value | undefined; version: Version } | undefined> {
-    const { store } = this.services
-    const stored = await this.ask('get', () => store.get(storeKey, ttl))
+    const stored = await this.#get(storeKey, ttl)
     const value = await this.#understood(storeKey, stored, open, decode)
     return stored && { value, version: stored.version }
+  }
+
+  #get(storeKey: string, ttl: number | undefined): Promise<StoredRecord | undefined> {
+    const follows = this.#isCommit || this.#roundTrips > 0
+    return this.ask('get', () => this.services.store.get(storeKey, ttl, follows))
   }
 
   /** Nothing for what is not there, and for what cannot be opened or understood. */
@@ -115,7 +122,7 @@ export class RecordIO {
 
   /** Restarts the time to live. */
   async touch(keys: Keys, ttl: number): Promise<void> {
-    await this.ask('get', () => this.services.store.get(keys.storeKey, ttl))
+    await this.ask('get', () => this.services.store.get(keys.storeKey, ttl, true))
   }
 
   /** `undefined` when the key is taken. */
@@ -140,11 +147,6 @@ export class RecordIO {
     const bytes = await this.#seal(keys, record)
     await this.ask('set', () => this.services.store.set(keys.storeKey, bytes, this.ttlOf(record)))
     this.services.opened.forget(keys.storeKey)
-  }
-
-  async delete(storeKey: string): Promise<void> {
-    await this.ask('delete', () => this.services.store.delete(storeKey))
-    this.services.opened.forget(storeKey)
   }
 
   /** Not waited for: the record's token never left the process, so one that stays is known to nobody and runs out. */

@@ -10,7 +10,7 @@ import { save, type Commit, type Outcome } from './write.ts'
 
 /** Writes what a request did to its session, until there is nothing more to write. */
 export async function commitSession(state: SessionState, isExplicit: boolean): Promise<void> {
-  const commit: Commit = { state, io: new RecordIO(state.services), isExplicit }
+  const commit: Commit = { state, io: new RecordIO(state.services, true), isExplicit }
   if (state.isDestroying) {
     await state.loadToCommit()
     await endLoaded(state, commit.io)

@@ -147,7 +147,7 @@ export async function removeFrom(
  * failure is told, not thrown.
  */
 export async function aside(io: RecordIO, work: (own: RecordIO) => Promise<void>): Promise<void> {
-  const working = work(new RecordIO(io.services)).catch((error: unknown) => {
+  const working = work(new RecordIO(io.services, true)).catch((error: unknown) => {
     // The store's were told when they came.
     if (!(error instanceof StoreUnavailableError)) io.services.emit('store-error', { error })
   })

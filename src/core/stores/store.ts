@@ -41,9 +41,10 @@ export interface StoreNotice {
 export interface SessionStore {
   /**
    * Reads a record and restarts its time to live in the same step, or without a `ttl` leaves that alone; `undefined`
-   * when there is none.
+   * when there is none. `follows` says that this request was served before: a store that refuses while too much waits
+   * refuses what begins, and reads that do not follow alone begin something.
    */
-  get(key: string, ttl: number | undefined): Promise<StoredRecord | undefined>
+  get(key: string, ttl: number | undefined, follows?: boolean): Promise<StoredRecord | undefined>
 
   /** Writes a new record and returns its version; `undefined` when the key is taken, and then changes nothing. */
   add(key: string, bytes: Uint8Array, ttl: number): Promise<Version | undefined>

@@ -20,6 +20,7 @@ import type { ConnectionOptions } from './settings.ts'
 export class MemcachedClient {
   readonly #memjs: Client
   readonly #connections: readonly Connection[]
+  readonly #place: (key: string) => number
   readonly #timeoutMs: number
   readonly #asFailure: (operation: string, cause: unknown) => unknown
   #sequence: number
@@ -38,20 +39,20 @@ export class MemcachedClient {
     this.#connections = servers.map((server) => new Connection(server, options))
     // For memjs, one try is one retry; its logger would print hosts to the console (M10).
     this.#memjs = new Client([...this.#connections], { retries: 1, failover: false, logger: { log() {} } })
-    const place = rendezvous(servers.map(serverName))
-    this.#memjs.getServer = (key) => String(place(key))
+    this.#place = rendezvous(servers.map(serverName))
+    this.#memjs.getServer = (key) => String(this.#place(key))
     this.#timeoutMs = options.operationTimeoutMs
     this.#sequence = firstSequence
   }
 
   /** Reads, and sets the time to live of whatever it finds, leaving the version alone (M15). */
-  getAndTouch(key: string, ttl: number): Promise<StoredRecord | undefined> {
-    return this.#ask({ opcode: Opcode.getAndTouch, key, expiry: expiry(ttl) }, MISSING, recordIn)
+  getAndTouch(key: string, ttl: number, follows = false): Promise<StoredRecord | undefined> {
+    return this.#ask({ opcode: Opcode.getAndTouch, key, expiry: expiry(ttl) }, MISSING, recordIn, follows)
   }
 
   /** Reads, and leaves the time to live alone. */
-  get(key: string): Promise<StoredRecord | undefined> {
-    return this.#ask({ opcode: Opcode.get, key }, MISSING, recordIn)
+  get(key: string, follows = false): Promise<StoredRecord | undefined> {
+    return this.#ask({ opcode: Opcode.get, key }, MISSING, recordIn, follows)
   }
 
   /** Stores only where nothing is; `undefined` when the key is taken. */
@@ -104,13 +105,16 @@ export class MemcachedClient {
 
   /**
    * What `read` makes of the last reply, of which only {@link stats} has more than one. Rejects with memcached's refusal
-   * for every status but success and those `expected` besides.
+   * for every status but success and those `expected` besides. Writes follow a read, or what the handler did instead.
    */
   #ask<Result>(
     request: Request,
     expected: readonly number[],
     read: (reply: Reply) => Result,
+    follows = true,
   ): Promise<Result> {
+    const refused = follows ? undefined : this.#connections[this.#place(request.key!)]!.refusal(false)
+    if (refused) return Promise.reject(this.#asFailure('get', refused))
     const startedAt = performance.now()
     // One promise an operation: each that waits for another costs as much as encoding the request.
     return new Promise((resolve, reject) => {

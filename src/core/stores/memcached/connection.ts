@@ -45,7 +45,7 @@ export class Connection extends Server {
   }
 
   override write(request: Buffer): void {
-    const refusal = this.#refusal()
+    const refusal = this.refusal(true)
     if (refusal) this.#fail(refusal)
     else this.#send({ request, answer: this.#answer, fail: this.#fail })
   }
@@ -62,15 +62,20 @@ export class Connection extends Server {
     this.#link?.end(new MemcachedError('ERR_STORE_CLOSED'))
   }
 
-  #refusal(): Error | undefined {
+  /**
+   * Why an operation is not sent now. Where too many wait, that is one that begins a request's work; what follows was
+   * promised an answer by it, and is let through while it still fits into memory (F4).
+   */
+  refusal(follows: boolean): Error | undefined {
     if (this.#closed) return new MemcachedError('ERR_STORE_CLOSED')
     if (this.#breaker.isOpen) {
       const cause = this.#lastFailure
       return new MemcachedError('ERR_BREAKER_OPEN', cause?.message, { cause })
     }
     const { maxInFlight } = this.#options
-    if ((this.#link?.load ?? 0) < maxInFlight + this.#watch.load) return undefined
-    const what = `maxInFlight: ${maxInFlight} operations are waiting for the server`
+    const most = follows ? maxInFlight * FOLLOWING_FACTOR : maxInFlight
+    if ((this.#link?.load ?? 0) < most + this.#watch.load) return undefined
+    const what = `maxInFlight: ${most} operations are waiting for the server`
     return new MemcachedError('ERR_TOO_MANY_WAITING', what)
   }
 
@@ -117,6 +122,9 @@ export class Connection extends Server {
     this.#send({ request: encodeRequest({ opcode: Opcode.noop }, 0), answer() {}, fail() {} })
   }
 }
+
+/** How many times `maxInFlight` may wait, with what follows. */
+const FOLLOWING_FACTOR = 4
 
 /** What asking again does not mend. */
 const LASTING: ReadonlySet<string | undefined> = new Set<MemcachedErrorCode>([

@@ -33,10 +33,10 @@ export class MemcachedStore implements SessionStore {
     this.#client = new MemcachedClient(servers, connection, asUnavailable)
   }
 
-  get(key: string, ttl: number | undefined): Promise<StoredRecord | undefined> {
+  get(key: string, ttl: number | undefined, follows: boolean = false): Promise<StoredRecord | undefined> {
     const stored = this.#keyPrefix + key
-    if (ttl === undefined) return this.#client.get(stored)
-    return checked(ttl, () => this.#client.getAndTouch(stored, ttl))
+    if (ttl === undefined) return this.#client.get(stored, follows)
+    return checked(ttl, () => this.#client.getAndTouch(stored, ttl, follows))
   }
 
   add(key: string, bytes: Uint8Array, ttl: number): Promise<Version | undefined> {

@@ -23,7 +23,7 @@ export interface MemcachedStoreOptions {
   operationTimeoutMs?: number | undefined
   /** Milliseconds for connecting, TLS and authentication included; more than `operationTimeoutMs` has no effect. Default 250. */
   connectTimeoutMs?: number | undefined
-  /** Operations that wait for one server at a time; more fail at once. Default 1024. */
+  /** Operations that wait for one server at a time; while there are as many, a request that begins fails at once. Default 4096. */
   maxInFlight?: number | undefined
   /** The largest record in bytes; keep it below memcached's item size (`-I`, 1 MiB unless set). Default 1 000 000. */
   maxBytes?: number | undefined
@@ -54,7 +54,7 @@ export interface ConnectionOptions {
   operationTimeoutMs: number
   /** Milliseconds for connecting, TLS and authentication included. */
   connectTimeoutMs: number
-  /** Operations that wait for an answer at one time; beyond it they fail at once. */
+  /** Operations that wait for an answer at one time; beyond it, what begins a request's work fails at once. */
   maxInFlight: number
   credentials?: Credentials | undefined
   tls?: TlsOptions | undefined
@@ -99,7 +99,7 @@ export function readSettings(given: string | MemcachedStoreOptions): Settings {
     connection: {
       operationTimeoutMs: whole('operationTimeoutMs', 250, LONGEST_TIMER),
       connectTimeoutMs: whole('connectTimeoutMs', 250, LONGEST_TIMER),
-      maxInFlight: whole('maxInFlight', 1024, 2 ** 20),
+      maxInFlight: whole('maxInFlight', 4096, 2 ** 20),
       credentials: checkCredentials(parsed.credentials ?? options),
       tls: checkTls(tls),
     },

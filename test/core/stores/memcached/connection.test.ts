@@ -372,34 +372,56 @@ describe('Connection', () => {
     expect(server.connections).toBe(2)
   })
 
-  it('F4: above maxInFlight operations fail at once, and are not sent', async () => {
-    const held: FakeRequest[] = []
-    const server = await fake((request) => {
-      if (held.push(request) >= 3) for (const each of held.splice(0)) honest(each)
-    })
-    const connection = open(server.port, { maxInFlight: 3 })
-    const replies = ['a', 'b', 'c'].map((key) => ask(connection, key))
-    const refused = expect(ask(connection, 'd')).rejects.toThrow('maxInFlight: 3 operations are waiting')
-    expect(await elapsed(refused)).toBeLessThan(100)
-    expect(await Promise.all(replies.map(valueOf))).toEqual(['value of a', 'value of b', 'value of c'])
-    expect(server.requests.map(({ key }) => key)).toEqual(['a', 'b', 'c'])
-    // And there is room again.
-    const more = ['e', 'f', 'g'].map((key) => valueOf(ask(connection, key)))
-    expect(await Promise.all(more)).toEqual(['value of e', 'value of f', 'value of g'])
-  })
+  describe('F4: maxInFlight', () => {
+    /** One that begins what a request does: as the client does it. */
+    function begin(connection: Connection, key: string): Promise<Reply> {
+      const refusal = connection.refusal(false)
+      return refusal ? Promise.reject(refusal) : ask(connection, key)
+    }
 
-  it('F4: being full is no failure of the server', async () => {
-    const server = await fake((request) => {
-      if (request.key !== 'held') honest(request)
+    it('F4: above it operations that begin something fail at once, and are not sent', async () => {
+      const held: FakeRequest[] = []
+      const server = await fake((request) => {
+        if (held.push(request) >= 3) for (const each of held.splice(0)) honest(each)
+      })
+      const connection = open(server.port, { maxInFlight: 3 })
+      const replies = ['a', 'b', 'c'].map((key) => begin(connection, key))
+      const refused = expect(begin(connection, 'd')).rejects.toThrow('maxInFlight: 3 operations are waiting')
+      expect(await elapsed(refused)).toBeLessThan(100)
+      expect(await Promise.all(replies.map(valueOf))).toEqual(['value of a', 'value of b', 'value of c'])
+      expect(server.requests.map(({ key }) => key)).toEqual(['a', 'b', 'c'])
+      // And there is room again.
+      const more = ['e', 'f', 'g'].map((key) => valueOf(begin(connection, key)))
+      expect(await Promise.all(more)).toEqual(['value of e', 'value of f', 'value of g'])
     })
-    const connection = open(server.port, { maxInFlight: 1 })
-    const held = ask(connection, 'held')
-    const refused = await Promise.allSettled(Array.from({ length: 10 }, () => ask(connection, 'more')))
-    expect(refused.map(({ status }) => status)).toEqual(Array(10).fill('rejected'))
-    while (server.requests.length === 0) await sleep(1)
-    honest(server.requests[0]!)
-    expect(await valueOf(held)).toBe('value of held')
-    expect(await valueOf(ask(connection, 'more'))).toBe('value of more')
+
+    it('F4: what follows is let through, up to four times as many', async () => {
+      const held: FakeRequest[] = []
+      const server = await fake((request) => {
+        if (held.push(request) >= 12) for (const each of held.splice(0)) honest(each)
+      })
+      const connection = open(server.port, { maxInFlight: 3 })
+      const keys = Array.from({ length: 12 }, (_, index) => `key ${index}`)
+      const replies = keys.map((key) => ask(connection, key))
+      await expect(ask(connection, 'more')).rejects.toThrow('maxInFlight: 12 operations are waiting')
+      await expect(begin(connection, 'more')).rejects.toThrow('maxInFlight: 3 operations are waiting')
+      expect(await Promise.all(replies.map(valueOf))).toEqual(keys.map((key) => `value of ${key}`))
+      expect(server.requests.map(({ key }) => key)).toEqual(keys)
+    })
+
+    it('F4: being full is no failure of the server', async () => {
+      const server = await fake((request) => {
+        if (request.key !== 'held') honest(request)
+      })
+      const connection = open(server.port, { maxInFlight: 1 })
+      const held = begin(connection, 'held')
+      const refused = await Promise.allSettled(Array.from({ length: 10 }, () => begin(connection, 'more')))
+      expect(refused.map(({ status }) => status)).toEqual(Array(10).fill('rejected'))
+      while (server.requests.length === 0) await sleep(1)
+      honest(server.requests[0]!)
+      expect(await valueOf(held)).toBe('value of held')
+      expect(await valueOf(begin(connection, 'more'))).toBe('value of more')
+    })
   })
 
   describe('F4: after five failures in a row', () => {
