@@ -47,8 +47,8 @@ export async function checkSignedIn(url: string, cookie: string): Promise<void> 
   assert.equal(await response.text(), 'user u1048576')
 }
 
-export async function signIn(url: string): Promise<Visitor> {
+export async function signIn(url: string, path: string = paths.signIn): Promise<Visitor> {
   const visitor = new Visitor(url)
-  await visitor.get(paths.signIn)
+  await visitor.get(path)
   return visitor
 }
