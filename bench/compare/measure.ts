@@ -5,7 +5,7 @@ import { startMemcached } from '../../test/support/memcached.ts'
 import { figureOf, type Figure } from '../lib/statistics.ts'
 import { concerns, type Group } from './peers.ts'
 import type { Scenario } from './scenarios.ts'
-import { statsOf, Subject, type Round } from './subject.ts'
+import { statsOf, Subject, tryOut, type Round } from './subject.ts'
 
 /** A peer under one scenario: its rounds in order, so that those of two peers can be compared pair by pair. */
 export interface Measurement {
@@ -34,6 +34,7 @@ export async function measure(
   const subjects: Subject[] = []
   const measurements: Measurement[] = []
   try {
+    for (const peer of peers) await tryOut(peer, memcached)
     for (const peer of peers) subjects.push(await Subject.start(peer, memcached, folder))
     for (const scenario of scenarios) {
       const concerned = subjects

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Memcached } from '../../test/support/memcached.ts'
 import { IN_FLIGHT, load } from '../lib/load.ts'
 import { startServer, type ServerProcess } from '../lib/server-process.ts'
@@ -20,6 +21,7 @@ export interface Round {
 }
 
 const SIGN_INS_AT_A_TIME = 16
+const SETTLE_MS = 50
 
 /** A peer's running server, and its visitors. */
 export class Subject {
@@ -36,15 +38,9 @@ export class Subject {
     this.#folder = folder
   }
 
-  /** Empties memcached, to see whether sessions are there. Cookies are kept in the folder. */
+  /** Cookies are kept in the folder. */
   static async start(peer: Peer, memcached: Memcached, folder: string): Promise<Subject> {
-    const server = await startServer(peer, { MEMCACHED: `127.0.0.1:${memcached.port}` })
-    if (keepsSessions(peer)) {
-      await checkSessions(server.url, () => memcached.text('flush_all')).catch((error: unknown) => {
-        throw new Error(`${peer.name} keeps no sessions`, { cause: error })
-      })
-    }
-    return new Subject(peer, server, memcached, folder)
+    return new Subject(peer, await startOn(memcached, peer), memcached, folder)
   }
 
   async signIn(visitors: Visitors): Promise<void> {
@@ -77,8 +73,9 @@ export class Subject {
       firstTurn,
       seconds,
     })
+    // What was in flight is not counted, but has had its turn and is answered: with this round, not with the next.
+    await sleep(SETTLE_MS)
     const after = await this.#figures()
-    // What was in flight has had its turn, and was not counted.
     if (signedIn) signedIn.turns += requests + IN_FLIGHT
     const spent = (names: readonly string[]) =>
       names.reduce((sum, name) => sum + after[name]! - before[name]!, 0) / requests
@@ -109,6 +106,20 @@ export class Subject {
   async #figures(): Promise<Record<string, number>> {
     return { cpu: await this.#server.cpu(), ...(await statsOf(this.#memcached)) }
   }
+}
+
+/** Throws when the peer keeps no sessions in memcached; empties it, and so takes another process than those measured. */
+export async function tryOut(peer: Peer, memcached: Memcached): Promise<void> {
+  if (!keepsSessions(peer)) return
+  const server = await startOn(memcached, peer)
+  await checkSessions(server.url, () => memcached.text('flush_all')).catch((error: unknown) => {
+    throw new Error(`${peer.name} keeps no sessions`, { cause: error })
+  })
+  await server.stop()
+}
+
+function startOn({ port }: Memcached, peer: Peer): Promise<ServerProcess> {
+  return startServer(peer, { MEMCACHED: `127.0.0.1:${port}` })
 }
 
 /** A get-and-touch counts as a touch. */

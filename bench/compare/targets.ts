@@ -104,9 +104,10 @@ function outcomeOf({ stretch, asked, must }: Target, { median }: Figure): Verdic
   return asked === undefined ? 'not judged' : 'falls short'
 }
 
-/** What is in flight when a round ends, memcached may have counted, and wrk has not. */
+/** What is in flight when a round ends, memcached has counted, and wrk has not. */
 function isExact({ commands, requests }: Round, asked: number): boolean {
-  return Math.abs(commands - asked) * requests <= asked * IN_FLIGHT
+  const more = Math.round((commands - asked) * requests)
+  return more >= 0 && more <= asked * IN_FLIGHT
 }
 
 function leanest(
