@@ -7,7 +7,7 @@ import { RawClient } from './raw-client.ts'
 const client = new RawClient(memcached)
 const record = randomBytes(330)
 /** What holdfast keeps of a user with one session. */
-const mark = randomBytes(240)
+const mark = randomBytes(210)
 
 const app = new Hono<{ Variables: { isTouched?: boolean } }>().use(async (c, next) => {
   await next()
