@@ -1,4 +1,6 @@
 import type { Startable } from '../lib/server-process.ts'
+import { paths } from '../lib/servers/listening.ts'
+import type { Scenario } from './scenarios.ts'
 
 /** `ONLY` takes its name. */
 export interface Peer extends Startable {
@@ -7,45 +9,87 @@ export interface Peer extends Startable {
   sessions: 'none' | 'raw' | 'peer' | 'holdfast'
 }
 
-/** In the order of the table; those that a target compares stand close together, since a machine's mood changes. */
-const all: Peer[] = [
-  { name: 'hono-bare', title: 'Hono bare', sessions: 'none' },
-  { name: 'hono-nothing', title: 'Hono + a middleware that does nothing', sessions: 'none' },
-  { name: 'hono-floor', title: 'floor: that + raw operations + two headers', sessions: 'raw' },
-  { name: 'holdfast-hono', title: 'Hono + holdfast', sessions: 'holdfast' },
-  { name: 'koa-session', title: 'koa-session + memjs', sessions: 'peer' },
-  { name: 'holdfast-koa', title: 'Koa + holdfast', sessions: 'holdfast' },
-  { name: 'koa-bare', title: 'Koa bare', sessions: 'none' },
-  { name: 'holdfast-fetch', title: 'fetch + holdfast', sessions: 'holdfast' },
-  { name: 'hono-sessions', title: 'hono-sessions + memjs', sessions: 'peer' },
-  { name: 'hono-session', title: '@hono/session + memjs', sessions: 'peer' },
-  { name: 'remix', title: 'Remix session-storage-memcache in Hono', sessions: 'peer' },
-  { name: 'express-bare', title: 'Express bare', sessions: 'none' },
-  { name: 'express-session', title: 'express-session + connect-memjs', sessions: 'peer' },
-  { name: 'fastify-bare', title: 'Fastify bare', sessions: 'none' },
-  { name: 'fastify-session', title: '@fastify/session + memjs', sessions: 'peer' },
-  onBun({ name: 'hono-nothing', title: 'Hono + a middleware that does nothing', sessions: 'none' }),
-  onBun({ name: 'holdfast-hono', title: 'Hono + holdfast', sessions: 'holdfast' }),
-  onBun({ name: 'holdfast-koa', title: 'Koa + holdfast', sessions: 'holdfast' }),
-  onBun({ name: 'holdfast-fetch', title: 'fetch + holdfast', sessions: 'holdfast' }),
-]
-
-/** All, and with `BASELINE=folder` also the holdfast of another checkout, to compare with this one's. */
-export function offeredPeers({ BASELINE } = process.env): Peer[] {
-  if (BASELINE === undefined) return all
-  return all.flatMap((peer) => {
-    if (peer.sessions !== 'holdfast') return [peer]
-    const { name, title, file = name } = peer
-    return [peer, { ...peer, name: `${name}-before`, title: `${title}, before`, file, checkout: BASELINE }]
-  })
+/** Measured together, since a target compares them, and a machine's mood changes. */
+export interface Group {
+  peers: readonly Peer[]
+  scenarios: readonly Scenario['name'][]
 }
 
-function onBun(peer: Peer): Peer {
-  return {
-    ...peer,
-    name: `${peer.name}-bun`,
-    title: `${peer.title}, on Bun`,
-    file: peer.name,
-    runtime: 'Bun',
-  }
+const usual = ['anon', 'cookie', 'read', 'write'] as const
+const all = [...usual, 'cold', 'signed-in'] as const
+const bare = { sessions: 'none' } as const
+const peer = { sessions: 'peer' } as const
+const holdfast = { sessions: 'holdfast' } as const
+
+/** In the order of the table. */
+const groups: readonly Group[] = [
+  {
+    scenarios: all,
+    peers: [
+      { name: 'hono-nothing', title: 'Hono + a middleware that does nothing', ...bare },
+      { name: 'hono-floor', title: 'floor: that + raw operations + two headers', sessions: 'raw' },
+      { name: 'holdfast-hono', title: 'Hono + holdfast', ...holdfast },
+      { name: 'koa-session', title: 'koa-session + memjs', ...peer },
+      // So far apart as others are, to show by how much one server differs from itself.
+      { name: 'holdfast-hono-again', title: 'Hono + holdfast, again', file: 'holdfast-hono', ...holdfast },
+      { name: 'holdfast-koa', title: 'Koa + holdfast', ...holdfast },
+      { name: 'fastify-session', title: '@fastify/session + memjs', ...peer },
+      { name: 'hono-sessions', title: 'hono-sessions + memjs', ...peer },
+    ],
+  },
+  {
+    scenarios: all,
+    peers: [
+      { name: 'express-bare', title: 'Express bare', ...bare },
+      { name: 'holdfast-express', title: 'Express + holdfast', ...holdfast },
+      { name: 'express-session', title: 'express-session + connect-memjs', ...peer },
+    ],
+  },
+  {
+    scenarios: usual,
+    peers: [
+      { name: 'hono-bare', title: 'Hono bare', ...bare },
+      { name: 'koa-bare', title: 'Koa bare', ...bare },
+      { name: 'fastify-bare', title: 'Fastify bare', ...bare },
+      { name: 'holdfast-fetch', title: 'fetch + holdfast', ...holdfast },
+      { name: 'hono-session', title: '@hono/session + memjs', ...peer },
+      { name: 'remix', title: 'Remix session-storage-memcache in Hono', ...peer },
+    ],
+  },
+  {
+    scenarios: usual,
+    peers: [
+      onBun({ name: 'hono-nothing', title: 'Hono + a middleware that does nothing', ...bare }),
+      onBun({ name: 'holdfast-hono', title: 'Hono + holdfast', ...holdfast }),
+      onBun({ name: 'holdfast-koa', title: 'Koa + holdfast', ...holdfast }),
+      onBun({ name: 'holdfast-fetch', title: 'fetch + holdfast', ...holdfast }),
+    ],
+  },
+]
+
+/** All, and with `BASELINE=folder` also the holdfast that was built there, to compare with this one. */
+export function offeredGroups({ BASELINE } = process.env): Group[] {
+  if (BASELINE === undefined) return [...groups]
+  return groups.map(({ peers, scenarios }) => ({
+    scenarios,
+    peers: peers.flatMap((one) => {
+      if (one.sessions !== 'holdfast') return [one]
+      const { name, title, file = name } = one
+      return [one, { ...one, name: `${name}-before`, title: `${title}, before`, file, checkout: BASELINE }]
+    }),
+  }))
+}
+
+/** Without a session all routes are the same, and the floor has no users but its own. */
+export function concerns({ sessions }: Peer, { name, path }: Scenario): boolean {
+  if (path === paths.untouched) return sessions !== 'raw'
+  return sessions !== 'none' && (name !== 'signed-in' || sessions !== 'peer')
+}
+
+export function keepsSessions({ sessions }: Peer): boolean {
+  return sessions === 'peer' || sessions === 'holdfast'
+}
+
+function onBun(one: Peer): Peer {
+  return { ...one, name: `${one.name}-bun`, title: `${one.title}, on Bun`, file: one.name, runtime: 'Bun' }
 }

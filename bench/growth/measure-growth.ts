@@ -61,7 +61,7 @@ export async function measureGrowth(rounds: number, onCurve: (done: string) => v
         for (const scenario of ['read', 'write'] as const) {
           const order = [...stages.keys()]
           for (const index of round % 2 === 0 ? order : order.toReversed()) {
-            const cpu = await measureOnce(stages[index]!, scenario, round === 0 ? 15_000 : 2_000)
+            const cpu = await measureOnce(stages[index]!, scenario, round === 0 ? 4 : 2)
             if (round > 0) results[index]![scenario].push(cpu)
           }
         }
@@ -135,10 +135,10 @@ async function issue(manager: SessionManager, data: readonly [string, unknown][]
 async function measureOnce(
   { server, cookieFile, inFlight }: Stage,
   scenario: 'read' | 'write',
-  leastRequests: number,
+  seconds: number,
 ): Promise<number> {
   const before = await server.cpu()
   const target = { url: server.url, path: paths[scenario], cookieFile, connections: inFlight }
-  const { requests } = await load({ ...target, leastRequests })
+  const { requests } = await load({ ...target, seconds })
   return ((await server.cpu()) - before) / requests
 }

@@ -9,36 +9,25 @@ export interface Load {
   path: string
   /** One Cookie header a line; visitors take turns. Without it, none is sent. */
   cookieFile?: string | undefined
-  /** Goes on for so many, in steps of a second, at most four. Default: one second, however many. */
-  leastRequests?: number
+  /** What turn to begin with, from 0 and again and again through all visitors. Default 0. */
+  firstTurn?: number
+  /** Default 1. */
+  seconds?: number
   /** Requests at a time. Default {@link IN_FLIGHT}. */
   connections?: number
 }
 
 /** Loads a server with wrk, on one thread. Throws when any request fails or is answered with anything but success. */
 export async function load({
-  leastRequests = 1,
-  ...target
-}: Load): Promise<{ requests: number; seconds: number }> {
-  const total = { requests: 0, seconds: 0 }
-  for (let step = 0; step < MOST_STEPS && total.requests < leastRequests; step++) {
-    const { requests, seconds } = await loadForASecond(target)
-    total.requests += requests
-    total.seconds += seconds
-  }
-  return total
-}
-
-const MOST_STEPS = 4
-
-async function loadForASecond({
   url,
   path,
   cookieFile,
+  firstTurn = 0,
+  seconds = 1,
   connections = IN_FLIGHT,
 }: Load): Promise<{ requests: number; seconds: number }> {
-  const args = ['-t1', `-c${connections}`, '-d1s', '-s', script, url, '--', path]
-  if (cookieFile !== undefined) args.push(cookieFile)
+  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, url, '--', path]
+  if (cookieFile !== undefined) args.push(cookieFile, String(firstTurn))
   const { stdout } = await run('wrk', args)
   const [, requests, microseconds, failed] = /^DONE (\d+) (\d+) (\d+)$/m.exec(stdout)!.map(Number)
   if (failed! > 0 || requests === 0)

@@ -6,7 +6,7 @@ export interface Verdict {
   target: string
   asked: string
   measured: string
-  outcome: 'stretch' | 'holds' | 'falls short'
+  outcome: 'stretch' | 'holds' | 'falls short' | 'FAILS' | 'not judged'
 }
 
 export function verdictTable(verdicts: readonly Verdict[]): string {

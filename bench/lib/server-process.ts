@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** What can be started. */
@@ -9,7 +10,7 @@ export interface Startable {
   /** In servers/, where it is not called as the name is. */
   file?: string
   runtime?: 'Node' | 'Bun'
-  /** Another checkout, built and with its bench/ installed, to compare with. */
+  /** Another checkout, built, whose library it runs. */
   checkout?: string
 }
 
@@ -26,15 +27,13 @@ export async function startServer(
   { name, file = name, runtime = 'Node', checkout }: Startable,
   env: Record<string, string>,
 ): Promise<ServerProcess> {
-  const cwd = checkout === undefined ? here : `${checkout}/bench`
-  // An older checkout has no lib/.
-  const servers = existsSync(`${cwd}/lib`) ? 'lib/servers' : 'servers'
-  const [command, ...args] = commands[runtime]
+  // It says where the library is, to tsx and to Bun.
+  const tsconfig = checkout === undefined ? `${here}tsconfig.json` : resolve(checkout, 'bench/tsconfig.json')
+  const [command, ...args] = commands[runtime](tsconfig)
   if (!existsSync(command!))
     throw new Error(`${command} is missing; run first: npm ci --prefix test/runtimes`)
-  const child = spawn(command!, [...args, `${servers}/${file}.ts`], {
-    cwd,
-    env: { ...process.env, NODE_ENV: 'production', NODE_OPTIONS: '', ...env },
+  const child = spawn(command!, [...args, `${here}lib/servers/${file}.ts`], {
+    env: { ...process.env, NODE_ENV: 'production', NODE_OPTIONS: '', TSX_TSCONFIG_PATH: tsconfig, ...env },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   running.add(child)
@@ -72,6 +71,9 @@ process.once('exit', () => {
 const here = fileURLToPath(new URL('..', import.meta.url))
 /** tsx in the process itself, not as its parent: then the CPU is the server's. */
 const commands = {
-  Node: [process.execPath, '--import', 'tsx'],
-  Bun: [fileURLToPath(new URL('../../test/runtimes/node_modules/.bin/bun', import.meta.url))],
+  Node: () => [process.execPath, '--import', 'tsx'],
+  Bun: (tsconfig: string) => [
+    fileURLToPath(new URL('../../test/runtimes/node_modules/.bin/bun', import.meta.url)),
+    `--tsconfig-override=${tsconfig}`,
+  ],
 }

@@ -1,4 +1,4 @@
--- For wrk: `wrk … url -- path [file]`. Visitors take turns, each with the Cookie header of one line of the file.
+-- For wrk: `wrk … url -- path [file turn]`. Visitors take turns, each with the Cookie header of one line of the file.
 local requests = {}
 local turn = 0
 
@@ -7,6 +7,7 @@ function init(args)
     for cookie in io.lines(args[2]) do
       requests[#requests + 1] = wrk.format('GET', args[1], { Cookie = cookie })
     end
+    turn = tonumber(args[3])
   else
     requests[1] = wrk.format('GET', args[1])
   end

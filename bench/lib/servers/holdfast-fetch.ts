@@ -1,13 +1,14 @@
 import { withSession } from 'holdfast/fetch'
-import { sampleData, type Data } from '../sample-data.ts'
-import { holdfastOptions } from './holdfast-options.ts'
+import type { Data } from '../sample-data.ts'
+import { holdfastOptions, signIn, signInUser } from './holdfast-options.ts'
 import { listenWithFetch, paths } from './listening.ts'
 
 const handler = withSession<Data>(holdfastOptions, async (request, session) => {
   switch (new URL(request.url).pathname) {
     case paths.signIn:
-      for (const [key, value] of Object.entries(sampleData())) session.set(key as keyof Data, value)
-      return new Response('signed in')
+      return new Response(signIn(session))
+    case paths.signInUser:
+      return new Response(signInUser(session))
     case paths.read:
       return new Response(`user ${await session.get('userId')}`)
     case paths.write:

@@ -1,7 +1,7 @@
 import { session, type SessionContext } from 'holdfast/koa'
 import Koa from 'koa'
-import { sampleData, type Data } from '../sample-data.ts'
-import { holdfastOptions } from './holdfast-options.ts'
+import type { Data } from '../sample-data.ts'
+import { holdfastOptions, signIn, signInUser } from './holdfast-options.ts'
 import { listen, paths } from './listening.ts'
 
 const app = new Koa<object, SessionContext<Data>>().use(session<Data>(holdfastOptions))
@@ -11,8 +11,10 @@ app.use(async (ctx) => {
       ctx.body = 'no session'
       return
     case paths.signIn:
-      for (const [key, value] of Object.entries(sampleData())) ctx.session.set(key as keyof Data, value)
-      ctx.body = 'signed in'
+      ctx.body = signIn(ctx.session)
+      return
+    case paths.signInUser:
+      ctx.body = signInUser(ctx.session)
       return
     case paths.read:
       ctx.body = `user ${await ctx.session.get('userId')}`

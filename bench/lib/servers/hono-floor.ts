@@ -6,6 +6,8 @@ import { RawClient } from './raw-client.ts'
 /** The least that a session in memcached can cost: its operations and its two headers, and no session. */
 const client = new RawClient(memcached)
 const record = randomBytes(330)
+/** What holdfast keeps of a user with one session. */
+const mark = randomBytes(210)
 
 const app = new Hono<{ Variables: { isTouched?: boolean } }>().use(async (c, next) => {
   await next()
@@ -15,9 +17,12 @@ const app = new Hono<{ Variables: { isTouched?: boolean } }>().use(async (c, nex
 })
 app.get(paths.untouched, (c) => c.text('no session'))
 app.get(paths.signIn, async (c) => {
-  const key = randomBytes(32).toString('base64url')
-  await client.set(key, record, TTL_SECONDS)
-  c.header('Set-Cookie', `key=${key}`)
+  c.header('Set-Cookie', `key=${await stored(record)}`)
+  return c.text('signed in')
+})
+app.get(paths.signInUser, async (c) => {
+  c.header('Set-Cookie', `key=${await stored(record)}`)
+  c.header('Set-Cookie', `mark=${await stored(mark)}`, { append: true })
   return c.text('signed in')
 })
 app.get(paths.read, async (c) => {
@@ -31,8 +36,17 @@ app.get(paths.write, async (c) => {
 })
 listenWithFetch(app.fetch)
 
+async function stored(bytes: Buffer): Promise<string> {
+  const key = randomBytes(32).toString('base64url')
+  await client.set(key, bytes, TTL_SECONDS)
+  return key
+}
+
+/** One after the other, since a record says whose it is. */
 async function touched(c: Context): Promise<{ key: string; value: Buffer; version: Buffer }> {
   c.set('isTouched', true)
-  const key = c.req.raw.headers.get('cookie')!.slice('key='.length)
-  return { key, ...(await client.getAndTouch(key, TTL_SECONDS)) }
+  const [key, markKey] = c.req.raw.headers.get('cookie')!.slice('key='.length).split('; mark=')
+  const found = await client.getAndTouch(key!, TTL_SECONDS)
+  if (markKey !== undefined) await client.getAndTouch(markKey, TTL_SECONDS)
+  return { key: key!, ...found }
 }

@@ -3,7 +3,14 @@ import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 
 /** Every server answers these, and each signs visitors in and counts their views by its own means. */
-export const paths = { untouched: '/untouched', signIn: '/sign-in', read: '/read', write: '/write' } as const
+export const paths = {
+  untouched: '/untouched',
+  signIn: '/sign-in',
+  /** As a user that the library knows, so that it asks for his mark too. Only holdfast's servers and the floor. */
+  signInUser: '/sign-in-user',
+  read: '/read',
+  write: '/write',
+} as const
 
 /** `host:port` of the memcached that holds the sessions; for holdfast alone also several, with commas. */
 export const memcached: string = process.env['MEMCACHED'] ?? '127.0.0.1:11211'

@@ -1,0 +1,131 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Memcached } from '../../test/support/memcached.ts'
+import { IN_FLIGHT, load } from '../lib/load.ts'
+import { startServer, type ServerProcess } from '../lib/server-process.ts'
+import { keepsSessions, type Peer } from './peers.ts'
+import type { Scenario, Visitors } from './scenarios.ts'
+import { checkSessions, checkSignedIn, signIn } from './visitor.ts'
+
+/** One second of one peer under one scenario. */
+export interface Round {
+  requests: number
+  requestsPerSecond: number
+  /** Microseconds of the server's CPU, a request. */
+  cpu: number
+  /** Of memcached, a request. */
+  commands: number
+  /** To memcached, a request. */
+  connections: number
+}
+
+const SIGN_INS_AT_A_TIME = 16
+const SETTLE_MS = 50
+
+/** A peer's running server, and its visitors. */
+export class Subject {
+  readonly peer: Peer
+  readonly #server: ServerProcess
+  readonly #memcached: Memcached
+  readonly #folder: string
+  readonly #visitors = new Map<Visitors, { cookies: string[]; file: string; turns: number }>()
+
+  private constructor(peer: Peer, server: ServerProcess, memcached: Memcached, folder: string) {
+    this.peer = peer
+    this.#server = server
+    this.#memcached = memcached
+    this.#folder = folder
+  }
+
+  /** Cookies are kept in the folder. */
+  static async start(peer: Peer, memcached: Memcached, folder: string): Promise<Subject> {
+    return new Subject(peer, await startOn(memcached, peer), memcached, folder)
+  }
+
+  async signIn(visitors: Visitors): Promise<void> {
+    if (this.#visitors.has(visitors)) return
+    const cookies: string[] = []
+    let begun = 0
+    const worker = async () => {
+      while (begun < visitors.count) {
+        const visitor = begun++
+        cookies[visitor] =
+          this.peer.sessions === 'none'
+            ? `session=${String(visitor).padStart(43, '0')}`
+            : (await signIn(this.#server.url, visitors.signInPath)).cookie
+      }
+    }
+    await Promise.all(Array.from({ length: SIGN_INS_AT_A_TIME }, worker))
+    const file = join(this.#folder, `${this.peer.name}-${visitors.name}`)
+    await writeFile(file, cookies.join('\n'))
+    this.#visitors.set(visitors, { cookies, file, turns: 0 })
+  }
+
+  async measure({ path, visitors }: Scenario, seconds: number): Promise<Round> {
+    const signedIn = visitors && this.#visitors.get(visitors)!
+    const before = await this.#figures()
+    const { file: cookieFile, turns: firstTurn = 0 } = signedIn ?? {}
+    const { requests, seconds: taken } = await load({
+      url: this.#server.url,
+      path,
+      cookieFile,
+      firstTurn,
+      seconds,
+    })
+    // What was in flight is not counted, but has had its turn and is answered: with this round, not with the next.
+    await sleep(SETTLE_MS)
+    const after = await this.#figures()
+    if (signedIn) signedIn.turns += requests + IN_FLIGHT
+    const spent = (names: readonly string[]) =>
+      names.reduce((sum, name) => sum + after[name]! - before[name]!, 0) / requests
+    return {
+      requests,
+      requestsPerSecond: requests / taken,
+      cpu: spent(['cpu']),
+      commands: spent(COMMANDS),
+      // Less the one that asked for these figures.
+      connections: spent(['total_connections']) - 1 / requests,
+    }
+  }
+
+  /** Throws when a visitor has lost the session. */
+  async check(): Promise<void> {
+    if (!keepsSessions(this.peer)) return
+    for (const { cookies } of this.#visitors.values()) {
+      await checkSignedIn(this.#server.url, cookies[0]!).catch((error: unknown) => {
+        throw new Error(`${this.peer.name} has forgotten its visitors`, { cause: error })
+      })
+    }
+  }
+
+  stop(): Promise<void> {
+    return this.#server.stop()
+  }
+
+  async #figures(): Promise<Record<string, number>> {
+    return { cpu: await this.#server.cpu(), ...(await statsOf(this.#memcached)) }
+  }
+}
+
+/** Throws when the peer keeps no sessions in memcached; empties it, and so takes another process than those measured. */
+export async function tryOut(peer: Peer, memcached: Memcached): Promise<void> {
+  if (!keepsSessions(peer)) return
+  const server = await startOn(memcached, peer)
+  await checkSessions(server.url, () => memcached.text('flush_all')).catch((error: unknown) => {
+    throw new Error(`${peer.name} keeps no sessions`, { cause: error })
+  })
+  await server.stop()
+}
+
+function startOn({ port }: Memcached, peer: Peer): Promise<ServerProcess> {
+  return startServer(peer, { MEMCACHED: `127.0.0.1:${port}` })
+}
+
+/** A get-and-touch counts as a touch. */
+const COMMANDS = ['cmd_get', 'cmd_touch', 'cmd_set', 'delete_hits', 'delete_misses']
+
+export async function statsOf(memcached: Memcached): Promise<Record<string, number>> {
+  const lines = (await memcached.text('stats')).matchAll(/^STAT (\w+) ([\d.]+)\r$/gm)
+  return Object.fromEntries([...lines].map(([, name, value]) => [name!, Number(value)]))
+}
