@@ -158,6 +158,8 @@ export class ModelCommit {
       throw new Rejected('refused')
     }
     if (session.end) return this.#lose(batch, 'dropped')
+    // Others wrote in its place.
+    if (batch.doubt && !batch.doubt.isApplied && session.writes > batch.doubt.writes) batch.doubt = undefined
     if (!batch.doubt?.isApplied && this.#isChange(batch, session)) this.#apply(batch, session)
     if (batch.timeouts) {
       this.#tellExactly(session)
@@ -203,10 +205,11 @@ export class ModelCommit {
     const isChange = this.#isChange(batch)
     this.#writes = true
     const key = this.#facts.addedKey()
-    if (!world.isReadable(session)) return this.#lose(batch, 'missing', 'ended')
+    const isGone = !world.isReadable(session)
+    if (signIn && !keepsEntry && (isGone || session.end)) this.#listForNothing(signIn)
+    if (isGone) return this.#lose(batch, 'missing', 'ended')
     this.#reread(session)
     if (session.end) {
-      if (signIn && !keepsEntry) this.#listForNothing(signIn)
       if (isChange || session.end.how === 'destroyed') return this.#meet(batch, session.end)
       return this.#lose(batch, 'dropped')
     }

@@ -117,6 +117,31 @@ describe.each(stores)('found by the model on $name', ({ open }) => {
     expect(await read(cookie)).toEqual({})
   })
 
+  describe('E4: a write that never arrived, on which another was made before it was told that its ticket is spent', () => {
+    it.each([
+      ['ended', (cookie: string) => elsewhere(cookie, (other) => other.regenerateId()), ['dropped']],
+      [
+        'was written anew after 6 s',
+        async (cookie: string) => {
+          bench.clock.ms += 6_000
+          await elsewhere(cookie, (other) => other.set('n', 1))
+        },
+        [],
+      ],
+    ])('E4: is in doubt no longer when the session %s', async (_, happens, lost) => {
+      const cookie = await bench.begin({ ticket: 'T1' })
+      const { error } = await visit(bench.manager, cookie, async (session) => {
+        await session.take('ticket')
+        await elsewhere(cookie, (other) => other.delete('ticket'))
+        bench.store.before = failing('replace')
+        await expect(session.save()).rejects.toThrow('another request took or changed a value')
+        await happens(cookie)
+      })
+      expect(error).toBeUndefined()
+      expect(bench.events().filter((type) => type === 'dropped')).toEqual(lost)
+    })
+  })
+
   const newUser = (what: string) => `a user ${what}, on ${store.current.constructor.name}`
 
   it('E7, E9: a sign-in does not revive a session that another request signed the same user in to, who was revoked since', async () => {
