@@ -255,6 +255,7 @@ export class ModelCommit {
     const times = { idle: idleOf(signIn ? signIn.idle : idle), until: (signIn ?? { deadline }).deadline }
     const { idle: longer, until } = { ...times, ...entryTimes(timeouts ?? {}) }
     this.#changeEntry(entry, {
+      ...(this.#request.world.marks.isToBeSeen(entry) && { lastSeenAt: now }),
       ...(signIn && { signedInAt: now, lastSeenAt: now }),
       ...(signIn?.label && { label: signIn.label }),
       idle: longer === false || entry.idle === false ? false : Math.max(entry.idle, longer),
@@ -297,6 +298,8 @@ export class ModelCommit {
     if (userId === undefined || batch.signIn?.userId !== userId) return false
     if (this.#facts.isUnsettled) throw new Rejected('outage')
     const session = world.lastOf(successor, userId)
+    // Whoever signs in uses it.
+    if (session) world.keep(session, world.secondsOf(session))
     if (!session?.entry || !world.isListed(session)) return false
     world.reached.add('users: a sign-in repeated')
     const { timeouts } = batch

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { SessionConflictError, SessionEndedError, StoreUnavailableError } from '../../../src/core/index.ts'
 import { useBench } from '../../support/managers.ts'
-import { stores } from '../../support/stores.ts'
+import { secret, stores } from '../../support/stores.ts'
 import { failing, TamperedStore } from '../../support/tampered-store.ts'
 import { visit, visitOk } from '../../support/visit.ts'
 
@@ -301,6 +301,23 @@ describe.each(stores)('found by the model on $name', ({ open }) => {
       expect(owners.filter((userId) => userId === ann)).toHaveLength(1)
     })
 
+    it.each([
+      ['', [secret]],
+      [' in a rotation', [`a new ${secret}`, secret]],
+    ])(
+      'E9: a sign-in that is committed a day after its end is not listed, and pushes nobody out%s',
+      async (how, secrets) => {
+        const ann = user(`request took a day${how}`)
+        const cookie = await signedIn(ann, { idle: false, absolute: 1_000_000 })
+        const manager = bench.another({ secret: secrets, maxSessionsPerUser: 1 })
+        await visitOk(manager, undefined, (session) => {
+          session.signIn(ann, { absolute: 45 })
+          bench.clock.ms += 86_446_000
+        })
+        expect(await owner(cookie)).toBe(ann)
+      },
+    )
+
     it('D9: an outage that was answered stays answered when a read shows whose session it is', async () => {
       const [ann, bob] = [user('store was down'), user('sign-in met an outage')]
       const cookie = await signedIn(ann)
@@ -333,6 +350,17 @@ describe.each(stores)('found by the model on $name', ({ open }) => {
         { status: 500 },
       )
       await expect.poll(() => bench.manager.listSessions(ann)).toEqual([])
+    })
+
+    it('E10: a session is listed though its idle timeout is set by a request that it was seen by long ago', async () => {
+      const ann = user('request takes a week')
+      const cookie = await signedIn(ann, { idle: false })
+      await visitOk(bench.manager, cookie, async (session) => {
+        await session.exists()
+        bench.clock.ms += 700_000_000
+        session.setTimeouts({ idle: 604_800 })
+      })
+      expect(await bench.manager.listSessions(ann)).toHaveLength(1)
     })
 
     it('E10: timeouts that are set shorter are told to the list', async () => {
