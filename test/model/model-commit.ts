@@ -189,7 +189,9 @@ export class ModelCommit {
     if (this.#facts.isUnsettled) {
       this.#writes = true
       if (!entry) this.#isChange(batch)
-      else if (!this.#facts.isDown && this.#keeps(entry, signIn)) this.#announce(session, batch)
+      else if (!this.#facts.isDown && (signIn || timeouts) && this.#keeps(entry, signIn)) {
+        this.#announce(session, batch)
+      }
       if (this.#facts.isWritten(session.key)) this.#end(session, { how: 'regenerated' })
       world.blur(session)
       throw new Rejected('outage')
