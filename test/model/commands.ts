@@ -372,7 +372,12 @@ function visits(): fc.Arbitrary<Command> {
   )
 }
 
-async function othersWrite(stage: Stage, browser: number, key: string, pauses: number[]): Promise<void> {
+async function othersWrite(
+  stage: Stage,
+  browser: number,
+  key: string,
+  pauses: readonly number[],
+): Promise<void> {
   for (const [index, pause] of pauses.entries()) {
     const request = stage.openRequest(browser)
     request.session.set(key, index)

@@ -66,6 +66,7 @@ export class ModelCommit {
     } catch (error) {
       if (!(error instanceof Rejected)) throw error
       outcome = error.rejection
+      this.#request.joinBatches()
     }
     return { outcome, lost: this.#lost, writes: this.#writes }
   }
@@ -144,6 +145,8 @@ export class ModelCommit {
       world.blur(session)
       throw new Rejected('outage')
     }
+    // A sign-in over it may have carried over what is in doubt.
+    if (isUnlisted && batch.doubt) throw new Rejected('outage')
     if (isUnlisted) return this.#lose(batch, 'dropped')
     if (batch.timeouts) this.#announce(session, batch)
     // Whoever ended it may have carried over what is in doubt.
