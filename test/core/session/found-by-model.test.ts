@@ -117,6 +117,18 @@ describe.each(stores)('found by the model on $name', ({ open }) => {
     expect(await read(cookie)).toEqual({})
   })
 
+  it('D9: an outage that was answered stays answered when what was to be written is read', async () => {
+    const cookie = await bench.begin({ n: 1 })
+    await visitOk(bench.manager, cookie, async (session) => {
+      session.set('n', 2)
+      bench.store.before = failing('get')
+      await expect(session.take('n')).rejects.toThrow(StoreUnavailableError)
+      await expect(session.save()).rejects.toThrow(StoreUnavailableError)
+      expect(await session.entries()).toEqual({ n: 2 })
+    })
+    expect(await read(cookie)).toEqual({ n: 1 })
+  })
+
   describe('E4: a write that never arrived, on which another was made before it was told that its ticket is spent', () => {
     it.each([
       ['ended', (cookie: string) => elsewhere(cookie, (other) => other.regenerateId()), ['dropped']],
