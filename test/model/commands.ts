@@ -131,7 +131,8 @@ function readings(faults: Faults): fc.Arbitrary<Command> {
           () => session.get(key),
           () => valueOf(model.get(key)),
         )
-        request.values.set(key, value)
+        // One that failed gave nothing, and leaves what the handler holds.
+        if (value !== undefined) request.values.set(key, value)
       },
     ),
     inRequest(
@@ -321,7 +322,7 @@ function endings(): fc.Arbitrary<Command> {
 function commits(faults: Faults): fc.Arbitrary<Command> {
   return fc.oneof(
     {
-      weight: 1,
+      weight: 2,
       arbitrary: inRequest(
         faults,
         (fault) => `save${told(fault)}`,
@@ -331,8 +332,23 @@ function commits(faults: Faults): fc.Arbitrary<Command> {
         },
       ),
     },
+    // What was not settled, and cannot be by the time that the request commits something else.
     {
       weight: 1,
+      arbitrary: inRequest(
+        faults,
+        (fault) => `save${told(fault)}, and it goes on when others wrote for 6 s`,
+        async (stage, request, fault) => {
+          await stage.save(request, fault)
+          await othersWrite(stage, request.browser, 'b', [3, 3])
+          request.session.set('a', 1)
+          request.model.set('a', '1')
+          request.values.set('a', 1)
+        },
+      ),
+    },
+    {
+      weight: 2,
       arbitrary: inRequest(
         fc.tuple(fc.constantFrom(200, 200, 200, 200, 500), faults),
         ([status, fault]) => `commit with ${status}${told(fault)}`,
@@ -352,18 +368,25 @@ function visits(): fc.Arbitrary<Command> {
       new Command(
         `${pauses.length} more requests of browser ${browser} set ${key}, and ${pauses.join(' and ')} s pass`,
         () => true,
-        async (stage) => {
-          for (const [index, pause] of pauses.entries()) {
-            const request = stage.openRequest(browser)
-            request.session.set(key, index)
-            request.model.set(key, String(index))
-            await stage.commit(request, 200, undefined)
-            stage.pass(pause)
-          }
-          await stage.compareSessions()
-        },
+        (stage) => othersWrite(stage, browser, key, pauses),
       ),
   )
+}
+
+async function othersWrite(
+  stage: Stage,
+  browser: number,
+  key: string,
+  pauses: readonly number[],
+): Promise<void> {
+  for (const [index, pause] of pauses.entries()) {
+    const request = stage.openRequest(browser)
+    request.session.set(key, index)
+    request.model.set(key, String(index))
+    await stage.commit(request, 200, undefined)
+    stage.pass(pause)
+  }
+  await stage.compareSessions()
 }
 
 function surroundings(faults: Faults): fc.Arbitrary<Command> {

@@ -66,6 +66,7 @@ export class ModelCommit {
     } catch (error) {
       if (!(error instanceof Rejected)) throw error
       outcome = error.rejection
+      this.#request.joinBatches()
     }
     return { outcome, lost: this.#lost, writes: this.#writes }
   }
@@ -144,6 +145,8 @@ export class ModelCommit {
       world.blur(session)
       throw new Rejected('outage')
     }
+    // A sign-in over it may have carried over what is in doubt.
+    if (isUnlisted && batch.doubt) throw new Rejected('outage')
     if (isUnlisted) return this.#lose(batch, 'dropped')
     if (batch.timeouts) this.#announce(session, batch)
     // Whoever ended it may have carried over what is in doubt.
@@ -158,6 +161,8 @@ export class ModelCommit {
       throw new Rejected('refused')
     }
     if (session.end) return this.#lose(batch, 'dropped')
+    // Others wrote in its place.
+    if (batch.doubt && !batch.doubt.isApplied && session.writes > batch.doubt.writes) batch.doubt = undefined
     if (!batch.doubt?.isApplied && this.#isChange(batch, session)) this.#apply(batch, session)
     if (batch.timeouts) {
       this.#tellExactly(session)
@@ -187,7 +192,9 @@ export class ModelCommit {
     if (this.#facts.isUnsettled) {
       this.#writes = true
       if (!entry) this.#isChange(batch)
-      else if (!this.#facts.isDown && this.#keeps(entry, signIn)) this.#announce(session, batch)
+      else if (!this.#facts.isDown && (signIn || timeouts) && this.#keeps(entry, signIn)) {
+        this.#announce(session, batch)
+      }
       if (this.#facts.isWritten(session.key)) this.#end(session, { how: 'regenerated' })
       world.blur(session)
       throw new Rejected('outage')
@@ -203,10 +210,11 @@ export class ModelCommit {
     const isChange = this.#isChange(batch)
     this.#writes = true
     const key = this.#facts.addedKey()
-    if (!world.isReadable(session)) return this.#lose(batch, 'missing', 'ended')
+    const isGone = !world.isReadable(session)
+    if (signIn && !keepsEntry && (isGone || session.end)) this.#listForNothing(signIn)
+    if (isGone) return this.#lose(batch, 'missing', 'ended')
     this.#reread(session)
     if (session.end) {
-      if (signIn && !keepsEntry) this.#listForNothing(signIn)
       if (isChange || session.end.how === 'destroyed') return this.#meet(batch, session.end)
       return this.#lose(batch, 'dropped')
     }
@@ -252,6 +260,7 @@ export class ModelCommit {
     const times = { idle: idleOf(signIn ? signIn.idle : idle), until: (signIn ?? { deadline }).deadline }
     const { idle: longer, until } = { ...times, ...entryTimes(timeouts ?? {}) }
     this.#changeEntry(entry, {
+      ...(this.#request.world.marks.isToBeSeen(entry) && { lastSeenAt: now }),
       ...(signIn && { signedInAt: now, lastSeenAt: now }),
       ...(signIn?.label && { label: signIn.label }),
       idle: longer === false || entry.idle === false ? false : Math.max(entry.idle, longer),
@@ -294,6 +303,8 @@ export class ModelCommit {
     if (userId === undefined || batch.signIn?.userId !== userId) return false
     if (this.#facts.isUnsettled) throw new Rejected('outage')
     const session = world.lastOf(successor, userId)
+    // Whoever signs in uses it.
+    if (session) world.keep(session, world.secondsOf(session))
     if (!session?.entry || !world.isListed(session)) return false
     world.reached.add('users: a sign-in repeated')
     const { timeouts } = batch

@@ -73,6 +73,8 @@ export class ModelMarks {
 
   /** The cap: what has run out goes first, then what was not seen longest, never the one that just began. Says how many. */
   makeRoom(own: Entry, secrets: readonly string[]): number {
+    // What ran out a day ago was not listed.
+    if (!this.isListed(own)) return 0
     const others = this.entries(own.userId, secrets).filter((entry) => entry !== own)
     const rank = (entry: Entry) => (this.hasRunOut(entry) ? -Infinity : entry.lastSeenAt)
     const byAge = others.toSorted((left, right) =>

@@ -251,6 +251,22 @@ export class ModelRequest {
     return { outcome: status < 500 ? outcome : 'done', lost: isDropped ? ['dropped', ...lost] : lost, writes }
   }
 
+  /** What is in doubt no longer, and was not written, takes further changes. */
+  joinBatches(): void {
+    const [first, second] = this.batches
+    if (!first || !second || first.doubt) return
+    const timeouts = second.timeouts && { ...(!second.signIn && first.timeouts), ...second.timeouts }
+    this.batches = [
+      {
+        steps: [...first.steps, ...second.steps],
+        regenerates: first.regenerates || second.regenerates,
+        signIn: second.signIn ?? first.signIn,
+        timeouts: timeouts ?? (second.signIn ? undefined : first.timeouts),
+        doubt: second.doubt,
+      },
+    ]
+  }
+
   #discard(): void {
     this.batches = []
     this.held.clear()

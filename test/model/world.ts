@@ -118,6 +118,11 @@ export class World {
     kept.atMost = Math.max(kept.atMost, this.now + AGES * 1000)
   }
 
+  /** A failed commit may have restarted the time to live of an idle timeout that is none any more: then it outlives what its list knows. */
+  isBlurred({ kept }: ModelSession): boolean {
+    return kept.atLeast !== kept.atMost
+  }
+
   evict(session: ModelSession): void {
     this.keep(session, 0)
   }

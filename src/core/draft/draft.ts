@@ -215,12 +215,13 @@ export class Draft {
     return { steps: new Set(this.steps), values }
   }
 
-  /** Whether nothing was changed since; what a load showed to be gone is no change. */
+  /** Whether nothing was changed since; what a load showed to be gone is no change, and neither is what was only read. */
   isStill({ steps, values }: Unsaved): boolean {
-    const now = this.unsaved()
     return (
-      [...now.steps].every((step) => steps.has(step)) &&
-      [...now.values].every(([held, text]) => values.has(held) && values.get(held) === text)
+      this.steps.every((step) => steps.has(step)) &&
+      [...this.#held].every(([key, held]) =>
+        values.has(held) ? values.get(held) === textOf(key, held) : !isUnsaved(key, held),
+      )
     )
   }
 

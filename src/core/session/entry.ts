@@ -92,8 +92,11 @@ export async function announce(
   seen?: Partial<MarkEntry>,
 ): Promise<MarkEntry | undefined> {
   const { idle, until } = timesOf(io, terms)
+  const now = io.services.now()
   return changeEntry(io, signedIn, (entry) => ({
     ...entry,
+    // A write is use, from which an idle timeout that it sets is counted.
+    ...(now - entry.lastSeenAt >= SEEN_STEP_MS && { lastSeenAt: now }),
     ...seen,
     idle: entry.idle === false || idle === false ? false : Math.max(entry.idle, idle),
     until: Math.max(entry.until, until),

@@ -51,7 +51,11 @@ export function makeRoom(io: RecordIO, { userId, entryId, mark }: SignedIn, list
     const older = await entriesUnder(own, olderMarks)
     let ids = new Set<string>()
     await markChanges.make(own, mark, (entries) => {
-      const others = [...listedBefore(entries, entryId), ...older]
+      ids = new Set()
+      const at = entries.findIndex(({ id }) => id === entryId)
+      // One that was itself pushed out meanwhile pushes nobody out.
+      if (at < 0) return undefined
+      const others = [...listedBefore(entries, at), ...older]
       const surplus = Math.max(0, others.length + 1 - maxSessionsPerUser)
       const oldest = others.toSorted(byLastUse(now())).slice(0, surplus)
       ids = new Set(oldest.map(({ id }) => id))
@@ -61,14 +65,10 @@ export function makeRoom(io: RecordIO, { userId, entryId, mark }: SignedIn, list
   })
 }
 
-/**
- * Who signed in later makes room for himself, and of two clicks over one session the other is taken back. One that was
- * itself pushed out meanwhile pushes nobody out.
- */
-function listedBefore(entries: readonly MarkEntry[], entryId: string): readonly MarkEntry[] {
-  const at = entries.findIndex(({ id }) => id === entryId)
-  const over = entries[at]?.over
-  return entries.slice(0, Math.max(0, at)).filter((each) => over === undefined || each.over !== over)
+/** Who signed in later makes room for himself, and of two clicks over one session the other is taken back. */
+function listedBefore(entries: readonly MarkEntry[], at: number): readonly MarkEntry[] {
+  const { over } = entries[at]!
+  return entries.slice(0, at).filter((each) => over === undefined || each.over !== over)
 }
 
 async function entriesUnder(io: RecordIO, marks: readonly MarkKeys[]): Promise<readonly MarkEntry[]> {

@@ -35,7 +35,7 @@ export async function save(commit: Commit, journal: Journal, loaded: LiveSession
   const announced = signedIn && (await announce(io, signedIn, timeoutsAfter(journal.steps, record)))
   if (signedIn && !announced) return lost(journal, 'dropped')
   const swapped = await swap(io, loaded, journal, ({ record: newest }) => {
-    refuseToGuess(journal, newest)
+    settleDoubt(journal, newest)
     const { record: written, changed } = next(commit, journal, newest, newest.signedIn)
     return changed ? written : undefined
   })
@@ -127,7 +127,12 @@ function requireAnswered({ unanswered }: Journal): void {
   )
 }
 
-function refuseToGuess({ unanswered }: Journal, record: LiveRecord): void {
-  if (unanswered === undefined || lastForgotten(record) <= unanswered) return
-  throw new SessionConflictError('the reply to a write was lost, and too many others wrote since to tell')
+/** Where others wrote on the same generation it never will be there; where too many did, nobody can tell, and none guesses. */
+function settleDoubt(journal: Journal, record: LiveRecord): void {
+  const { unanswered } = journal
+  if (unanswered === undefined || record.generation <= unanswered) return
+  if (lastForgotten(record) > unanswered) {
+    throw new SessionConflictError('the reply to a write was lost, and too many others wrote since to tell')
+  }
+  journal.unanswered = undefined
 }

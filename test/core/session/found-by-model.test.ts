@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { SessionConflictError, SessionEndedError, StoreUnavailableError } from '../../../src/core/index.ts'
 import { useBench } from '../../support/managers.ts'
-import { stores } from '../../support/stores.ts'
+import { secret, stores } from '../../support/stores.ts'
 import { failing, TamperedStore } from '../../support/tampered-store.ts'
 import { visit, visitOk } from '../../support/visit.ts'
 
@@ -115,6 +115,43 @@ describe.each(stores)('found by the model on $name', ({ open }) => {
     expect(error).toBeUndefined()
     expect(await read(successor)).toEqual({})
     expect(await read(cookie)).toEqual({})
+  })
+
+  it('D9: an outage that was answered stays answered when what was to be written is read', async () => {
+    const cookie = await bench.begin({ n: 1 })
+    await visitOk(bench.manager, cookie, async (session) => {
+      session.set('n', 2)
+      bench.store.before = failing('get')
+      await expect(session.take('n')).rejects.toThrow(StoreUnavailableError)
+      await expect(session.save()).rejects.toThrow(StoreUnavailableError)
+      expect(await session.entries()).toEqual({ n: 2 })
+    })
+    expect(await read(cookie)).toEqual({ n: 1 })
+  })
+
+  describe('E4: a write that never arrived, on which another was made before it was told that its ticket is spent', () => {
+    it.each([
+      ['ended', (cookie: string) => elsewhere(cookie, (other) => other.regenerateId()), ['dropped']],
+      [
+        'was written anew after 6 s',
+        async (cookie: string) => {
+          bench.clock.ms += 6_000
+          await elsewhere(cookie, (other) => other.set('n', 1))
+        },
+        [],
+      ],
+    ])('E4: is in doubt no longer when the session %s', async (_, happens, lost) => {
+      const cookie = await bench.begin({ ticket: 'T1' })
+      const { error } = await visit(bench.manager, cookie, async (session) => {
+        await session.take('ticket')
+        await elsewhere(cookie, (other) => other.delete('ticket'))
+        bench.store.before = failing('replace')
+        await expect(session.save()).rejects.toThrow('another request took or changed a value')
+        await happens(cookie)
+      })
+      expect(error).toBeUndefined()
+      expect(bench.events().filter((type) => type === 'dropped')).toEqual(lost)
+    })
   })
 
   const newUser = (what: string) => `a user ${what}, on ${store.current.constructor.name}`
@@ -276,6 +313,23 @@ describe.each(stores)('found by the model on $name', ({ open }) => {
       expect(owners.filter((userId) => userId === ann)).toHaveLength(1)
     })
 
+    it.each([
+      ['', [secret]],
+      [' in a rotation', [`a new ${secret}`, secret]],
+    ])(
+      'E9: a sign-in that is committed a day after its end is not listed, and pushes nobody out%s',
+      async (how, secrets) => {
+        const ann = user(`request took a day${how}`)
+        const cookie = await signedIn(ann, { idle: false, absolute: 1_000_000 })
+        const manager = bench.another({ secret: secrets, maxSessionsPerUser: 1 })
+        await visitOk(manager, undefined, (session) => {
+          session.signIn(ann, { absolute: 45 })
+          bench.clock.ms += 86_446_000
+        })
+        expect(await owner(cookie)).toBe(ann)
+      },
+    )
+
     it('D9: an outage that was answered stays answered when a read shows whose session it is', async () => {
       const [ann, bob] = [user('store was down'), user('sign-in met an outage')]
       const cookie = await signedIn(ann)
@@ -308,6 +362,17 @@ describe.each(stores)('found by the model on $name', ({ open }) => {
         { status: 500 },
       )
       await expect.poll(() => bench.manager.listSessions(ann)).toEqual([])
+    })
+
+    it('E10: a session is listed though its idle timeout is set by a request that it was seen by long ago', async () => {
+      const ann = user('request takes a week')
+      const cookie = await signedIn(ann, { idle: false })
+      await visitOk(bench.manager, cookie, async (session) => {
+        await session.exists()
+        bench.clock.ms += 700_000_000
+        session.setTimeouts({ idle: 604_800 })
+      })
+      expect(await bench.manager.listSessions(ann)).toHaveLength(1)
     })
 
     it('E10: timeouts that are set shorter are told to the list', async () => {
