@@ -48,8 +48,9 @@ describeAttacks('Who knows a token, or plants one', [
         removed: [
           {
             file: 'src/core/session/load.ts',
-            piece: "if (!io.hasTold) io.report('unknown')\n    return { state: 'none' }",
-            replacement: "return { state: 'none', presented: token }",
+            piece: 'return judged(io, [await loadToken(io, tokens[0]!, renews)])',
+            replacement:
+              'return { ...judged(io, [await loadToken(io, tokens[0]!, renews)]), presented: tokens[0] }',
           },
           {
             file: REGENERATE,

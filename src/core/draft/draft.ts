@@ -217,11 +217,9 @@ export class Draft {
 
   /** Whether nothing was changed since; what a load showed to be gone is no change, and neither is what was only read. */
   isStill({ steps, values }: Unsaved): boolean {
-    return (
-      this.steps.every((step) => steps.has(step)) &&
-      [...this.#held].every(([key, held]) =>
-        values.has(held) ? values.get(held) === textOf(key, held) : !isUnsaved(key, held),
-      )
+    if (!this.steps.every((step) => steps.has(step))) return false
+    return [...this.#held].every(([key, held]) =>
+      values.has(held) ? values.get(held) === textOf(key, held) : !isUnsaved(key, held),
     )
   }
 
