@@ -75,8 +75,9 @@ const anySeconds = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(7_200, 86_400) },
 )
 
-/** In the shares that make the longest stories. */
-export function commands(faults: Faults): fc.Arbitrary<Command> {
+/** In the shares that make the longest stories; over a store that always answers, unless `canFail` says how it does not. */
+export function commands(canFail?: Faults): fc.Arbitrary<Command> {
+  const faults = canFail ?? fc.constant(undefined)
   return fc.oneof(
     { weight: 8, arbitrary: openings() },
     { weight: 2, arbitrary: visits() },
@@ -84,7 +85,7 @@ export function commands(faults: Faults): fc.Arbitrary<Command> {
     { weight: 12, arbitrary: writings() },
     { weight: 8, arbitrary: readingAndWriting(faults) },
     { weight: 2, arbitrary: endings() },
-    { weight: 10, arbitrary: commits(faults) },
+    { weight: 10, arbitrary: commits(faults, canFail !== undefined) },
     { weight: 3, arbitrary: surroundings(faults) },
   )
 }
@@ -319,45 +320,40 @@ function endings(): fc.Arbitrary<Command> {
   )
 }
 
-function commits(faults: Faults): fc.Arbitrary<Command> {
+function commits(faults: Faults, canFail: boolean): fc.Arbitrary<Command> {
+  const saving = inRequest(
+    faults,
+    (fault) => `save${told(fault)}`,
+    async (stage, request, fault) => {
+      await stage.save(request, fault)
+      await stage.compareSessions()
+    },
+  )
+  const committing = inRequest(
+    fc.tuple(fc.constantFrom(200, 200, 200, 200, 500), faults),
+    ([status, fault]) => `commit with ${status}${told(fault)}`,
+    async (stage, request, [status, fault]) => {
+      await stage.commit(request, status, fault)
+      await stage.compareSessions()
+    },
+  )
+  if (!canFail) return fc.oneof(saving, committing)
+  // What was not settled, and cannot be by the time that the request commits something else.
+  const savingAndGoingOn = inRequest(
+    faults,
+    (fault) => `save${told(fault)}, and it goes on when others wrote for 6 s`,
+    async (stage, request, fault) => {
+      await stage.save(request, fault)
+      await othersWrite(stage, request.browser, 'b', [3, 3])
+      request.session.set('a', 1)
+      request.model.set('a', '1')
+      request.values.set('a', 1)
+    },
+  )
   return fc.oneof(
-    {
-      weight: 2,
-      arbitrary: inRequest(
-        faults,
-        (fault) => `save${told(fault)}`,
-        async (stage, request, fault) => {
-          await stage.save(request, fault)
-          await stage.compareSessions()
-        },
-      ),
-    },
-    // What was not settled, and cannot be by the time that the request commits something else.
-    {
-      weight: 1,
-      arbitrary: inRequest(
-        faults,
-        (fault) => `save${told(fault)}, and it goes on when others wrote for 6 s`,
-        async (stage, request, fault) => {
-          await stage.save(request, fault)
-          await othersWrite(stage, request.browser, 'b', [3, 3])
-          request.session.set('a', 1)
-          request.model.set('a', '1')
-          request.values.set('a', 1)
-        },
-      ),
-    },
-    {
-      weight: 2,
-      arbitrary: inRequest(
-        fc.tuple(fc.constantFrom(200, 200, 200, 200, 500), faults),
-        ([status, fault]) => `commit with ${status}${told(fault)}`,
-        async (stage, request, [status, fault]) => {
-          await stage.commit(request, status, fault)
-          await stage.compareSessions()
-        },
-      ),
-    },
+    { weight: 2, arbitrary: saving },
+    { weight: 1, arbitrary: savingAndGoingOn },
+    { weight: 2, arbitrary: committing },
   )
 }
 

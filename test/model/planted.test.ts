@@ -49,7 +49,7 @@ describe('The model, where what was opened is remembered (S67)', () => {
 
 /** What the first story says in which the two differ. */
 async function differenceOn({ commands, Stage }: Model): Promise<string | undefined> {
-  const stories = fc.commands([commands(fc.constant(undefined))], { maxCommands: 200, size: 'max' })
+  const stories = fc.commands([commands()], { maxCommands: 200, size: 'max' })
   const property = fc.asyncProperty(stories, async (story) => {
     const stage = new Stage()
     await fc.asyncModelRun(() => ({ model: stage, real: stage }), story)
