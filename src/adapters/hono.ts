@@ -87,10 +87,10 @@ function described(c: Context): CommitResponse {
   }
 }
 
-/** On Node a handler may have answered by `c.env.outgoing` itself (`RESPONSE_ALREADY_SENT` of @hono/node-server). */
+/** Nobody answers, or it is done: on Node a handler may have answered by `c.env.outgoing` itself (`RESPONSE_ALREADY_SENT` of @hono/node-server). */
 function hasLeft(c: Context): boolean {
-  const { outgoing } = (c.env ?? {}) as { outgoing?: { headersSent?: boolean } }
   if (c.get(UNANSWERED)) return true
+  const { outgoing } = (c.env ?? {}) as { outgoing?: { headersSent?: boolean } }
   return (
     outgoing !== undefined &&
     (outgoing.headersSent || (c.finalized && c.res.headers.has('x-hono-already-sent')))

@@ -56,7 +56,7 @@ export class Draft {
 
   /** Whether only the load can tell what a sign-in leaves. */
   get isOwnerAwaited(): boolean {
-    return this.#heldAtSignIn !== undefined && this.#heldAtSignIn.size > 0
+    return (this.#heldAtSignIn?.size ?? 0) > 0
   }
 
   /** Whose session it will be. */

@@ -44,16 +44,16 @@ const BUDGET_MS = 600
 /** Sealed records on the store, for one load or one commit: it counts the round trips and bounds the time. */
 export class RecordIO {
   readonly services: Services
-  readonly #isCommit: boolean
+  readonly #follows: boolean
   /** Whether an event told what was found. */
   hasTold = false
   #startedAt: number | undefined
   #roundTrips = 0
 
-  /** @param isCommit - whether it follows a load, so that a store that has too much to do should not refuse it (F4) */
-  constructor(services: Services, isCommit = false) {
+  /** @param follows - whether the request was served before, as by a load: then a store that has too much to do should not refuse it (F4) */
+  constructor(services: Services, follows = false) {
     this.services = services
-    this.#isCommit = isCommit
+    this.#follows = follows
   }
 
   /** Milliseconds left of the budget, which runs from the first question for it. */
@@ -91,7 +91,7 @@ export class RecordIO {
   }
 
   #get(storeKey: string, ttl: number | undefined): Promise<StoredRecord | undefined> {
-    const follows = this.#isCommit || this.#roundTrips > 0
+    const follows = this.#follows || this.#roundTrips > 0
     return this.ask('get', () => this.services.store.get(storeKey, ttl, follows))
   }
 

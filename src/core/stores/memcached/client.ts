@@ -113,12 +113,13 @@ export class MemcachedClient {
     read: (reply: Reply) => Result,
     follows = true,
   ): Promise<Result> {
+    const failure = (cause: unknown) => this.#asFailure(OPERATIONS[request.opcode]!, cause)
     const refused = follows ? undefined : this.#connections[this.#place(request.key!)]!.refusal(false)
-    if (refused) return Promise.reject(this.#asFailure('get', refused))
+    if (refused) return Promise.reject(failure(refused))
     const startedAt = performance.now()
     // One promise an operation: each that waits for another costs as much as encoding the request.
     return new Promise((resolve, reject) => {
-      const fail = (error: unknown) => reject(this.#asFailure(OPERATIONS[request.opcode]!, error))
+      const fail = (error: unknown) => reject(failure(error))
       this.#exchange(request, expected, read, resolve, (error) => {
         const left = this.#timeoutMs - (performance.now() - startedAt)
         const isLost = error instanceof MemcachedError && error.code === 'ERR_CONNECTION_LOST'
@@ -165,6 +166,7 @@ const OPERATIONS: Readonly<Record<number, string>> = {
   [Opcode.replace]: 'replace',
   [Opcode.set]: 'set',
   [Opcode.delete]: 'delete',
+  [Opcode.stat]: 'stats',
 }
 
 const MISSING: readonly number[] = [Status.missing]
