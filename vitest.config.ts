@@ -41,6 +41,7 @@ export default defineConfig({
     alias: [
       { find: /^holdfast$/, replacement: source('core/index.ts') },
       { find: /^holdfast\/memcached$/, replacement: source('core/stores/memcached/memcached-store.ts') },
+      { find: /^holdfast\/redis$/, replacement: source('core/stores/redis/redis-store.ts') },
       { find: /^holdfast\/testing$/, replacement: source('testing/index.ts') },
       { find: /^holdfast\/(hono|koa|node|fetch)$/, replacement: source('adapters/$1.ts') },
     ],

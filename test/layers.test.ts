@@ -22,7 +22,7 @@ const show = ({ from, to, isType }: Import) => `${from} imports ${isType ? 'type
 const ROOMS = [
   ['core/errors', 'core/events', 'core/check', 'core/brand'],
   ['core/crypto', 'core/stores'],
-  ['core/record', 'core/http', 'core/stores/memcached'],
+  ['core/record', 'core/http', 'core/stores/memcached', 'core/stores/redis'],
   ['core/draft'],
   ['core/session'],
   ['core/options', 'core/warnings'],
@@ -52,14 +52,16 @@ describe('architecture', () => {
     ['stores/memcached/ imports what stores share, its own parts, memjs and node:', ({ from, to }) =>
       isIn(from, 'core/stores/memcached') && !isCommon(to) && !isIn(to, 'core/stores', 'core/stores/memcached') &&
       !/^(memjs|node:\w+)$/.test(to)],
+    ['stores/redis/ imports what stores share, its own parts and crypto/', ({ from, to }) =>
+      isIn(from, 'core/stores/redis') && !isCommon(to) && !isIn(to, 'core/stores', 'core/stores/redis', 'core/crypto')],
     ['http/ imports crypto/ alone', ({ from, to }) =>
       isIn(from, 'core/http') && isFile(to) && !isCommon(to) && !isIn(to, 'core/http', 'core/crypto')],
     ['draft/ imports record/ alone, and never asks the store', ({ from, to }) =>
       isIn(from, 'core/draft') && isFile(to) && !isCommon(to) && !isIn(to, 'core/draft') && to !== 'core/record/record.ts'],
     ['session/ asks the store through record/ alone', ({ from, to }) =>
       isIn(from, 'core/session') && isIn(to, 'core/stores') && to !== 'core/stores/deadline.ts'],
-    ['nothing in core imports stores/memcached/ but itself', ({ from, to }) =>
-      isCore(from) && !isIn(from, 'core/stores/memcached') && isIn(to, 'core/stores/memcached')],
+    ['nothing in core imports stores/memcached/ or stores/redis/ but themselves', ({ from, to }) =>
+      isCore(from) && isIn(to, 'core/stores/memcached', 'core/stores/redis') && roomOf(to) !== roomOf(from)],
     ['testing imports the public core and its own parts', ({ from, to }) =>
       isIn(from, 'testing') && to !== 'core/index.ts' && !isIn(to, 'testing')],
     ['only stores/memcached/ and doctor/ import packages or node: (crypto/: types)', ({ from, to, isType }) =>

@@ -18,10 +18,6 @@ const MESSAGES = {
   ERR_OUT_OF_MEMORY: 'memcached refused: out of memory',
   ERR_NO_VERSIONS:
     'memcached keeps no versions, so parallel writes cannot be told apart: start it without -C (--disable-cas)',
-  // It was not asked.
-  ERR_BREAKER_OPEN: 'the server keeps failing and is not asked: ',
-  ERR_TOO_MANY_WAITING: '',
-  ERR_STORE_CLOSED: 'the store has been closed',
 }
 
 export type MemcachedErrorCode = keyof typeof MESSAGES

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { SessionDataError, StoreUnavailableError } from '../../../../src/core/errors.ts'
+import { storeClosed } from '../../../../src/core/stores/gate.ts'
 import {
   MemcachedStore,
   type MemcachedStoreOptions,
@@ -389,7 +390,7 @@ describe('MemcachedStore', () => {
     const later = await rejection(store.get(key, 100))
     expect(later).toMatchObject({
       code: 'ERR_STORE_UNAVAILABLE',
-      cause: new MemcachedError('ERR_STORE_CLOSED'),
+      cause: storeClosed(),
     })
   })
 
@@ -406,7 +407,8 @@ store.get(key, 100).then(() => console.log('answered'))`,
     const server = await memcached()
     const start = performance.now()
     const said = await runScript(
-      `import { MemcachedStore } from ${JSON.stringify(new URL('../../../../src/core/stores/memcached/memcached-store.ts', import.meta.url).href)}
+      `import { storeClosed } from '../../../../src/core/stores/gate.ts'
+import { MemcachedStore } from ${JSON.stringify(new URL('../../../../src/core/stores/memcached/memcached-store.ts', import.meta.url).href)}
        const key = 'k'.repeat(43)
        const servers = '127.0.0.1:${server.port}'
        const store = new MemcachedStore({ servers, operationTimeoutMs: 20_000, connectTimeoutMs: 20_000 })

@@ -1,0 +1,36 @@
+import type { Notice } from '../notices.ts'
+
+/** What a server's INFO said at a time. */
+export interface Reading {
+  /** Another one after every restart. */
+  run: string
+  /** Those of the database in use. */
+  keys: number
+  flushes: number
+  evictions: number
+  /** Milliseconds since the epoch. */
+  date: number
+}
+
+export function readingOf(info: string, database: number): Reading {
+  const numberIn = (pattern: RegExp) => Number(pattern.exec(info)?.[1] ?? 0)
+  return {
+    run: /^run_id:(\w+)/m.exec(info)?.[1] ?? '',
+    keys: numberIn(new RegExp(`^db${database}:keys=(\\d+)`, 'm')),
+    flushes: numberIn(/^cmdstat_flushall:calls=(\d+)/m) + numberIn(/^cmdstat_flushdb:calls=(\d+)/m),
+    evictions: numberIn(/^evicted_keys:(\d+)/m),
+    date: Date.now(),
+  }
+}
+
+/** Counters begin anew with a restart, and one that went down is a new baseline. */
+export function happenedBetween(before: Reading, after: Reading): Notice[] {
+  // What it lost it may have got back in part since; and one that wrote its keys down has lost none.
+  const hasLost = after.keys < before.keys / 2
+  if (after.run !== before.run) return hasLost ? [{ type: 'server-restarted' }] : []
+  const notices: Notice[] = []
+  if (after.flushes > before.flushes && hasLost) notices.push({ type: 'server-flushed' })
+  const count = after.evictions - before.evictions
+  if (count > 0) notices.push({ type: 'server-evicting', count, since: before.date })
+  return notices
+}

@@ -1,0 +1,108 @@
+import { within } from '../deadline.ts'
+import { Gate, GateError, storeClosed } from '../gate.ts'
+import type { NoticeListener } from '../notices.ts'
+import type { RedisNode } from './redis-client.ts'
+import { happenedBetween, readingOf, type Reading } from './redis-reading.ts'
+
+const READ_EVERY_MS = 60_000
+
+/** What one server, or one address that several stand behind, is asked, and what it is known to have gone through. */
+export class RedisServer {
+  readonly #gate: Gate
+  readonly #timeoutMs: number
+  readonly #node: () => RedisNode | undefined
+  /** How each operation in flight is ended before its time. */
+  readonly #waiting = new Set<(error: Error) => void>()
+  #failedAt = -Infinity
+  #ping: () => Promise<unknown> = async () => {}
+  #readAt = -Infinity
+  #last: Reading | undefined
+
+  constructor(
+    name: string,
+    { operationTimeoutMs, maxInFlight }: { operationTimeoutMs: number; maxInFlight: number },
+    node: () => RedisNode | undefined,
+  ) {
+    this.#timeoutMs = operationTimeoutMs
+    this.#node = node
+    this.#gate = new Gate(name, maxInFlight, () => void this.#ask(this.#ping).catch(() => {}))
+  }
+
+  /** @param ping - the same way, to a key of nobody */
+  async ask(follows: boolean, send: () => Promise<unknown>, ping: () => Promise<unknown>): Promise<unknown> {
+    const refusal = this.#gate.refusal(this.#waiting.size, follows)
+    if (refusal) throw refusal
+    this.#ping = ping
+    const reply = await this.#ask(send)
+    if (this.#gate.notices.hasListeners) this.#look(performance.now())
+    return reply
+  }
+
+  watch(listener: NoticeListener): void {
+    this.#gate.watch(listener)
+  }
+
+  close(): void {
+    this.#gate.close()
+    for (const fail of this.#waiting) fail(storeClosed())
+  }
+
+  async #ask(send: () => Promise<unknown>): Promise<unknown> {
+    const startedAt = performance.now()
+    let fail: (error: Error) => void = () => {}
+    const ended = new Promise<never>((_, reject) => (fail = reject))
+    this.#waiting.add(fail)
+    try {
+      const reply = await within(this.#timeoutMs, () => Promise.race([send(), ended]))
+      this.#gate.answered()
+      return reply
+    } catch (error) {
+      // What was under way at the last failure is a part of it: a lost connection counts once (F4).
+      if (isOutage(error) && startedAt >= this.#failedAt) {
+        this.#failedAt = performance.now()
+        this.#readAt = -Infinity
+        this.#gate.failed(error as Error, /^(NOAUTH|WRONGPASS) /.test((error as Error).message))
+      }
+      throw error
+    } finally {
+      this.#waiting.delete(fail)
+    }
+  }
+
+  /** What happened to the server, once a minute while it is in use, and after a failure (K3). */
+  #look(now: number): void {
+    const node = this.#node()
+    if (now - this.#readAt < READ_EVERY_MS || !node) return
+    this.#readAt = now
+    within(this.#timeoutMs, () => node.send(['INFO', 'ALL'])).then(
+      (info) => {
+        const before = this.#last
+        this.#last = readingOf(String(info), node.database)
+        for (const notice of before ? happenedBetween(before, this.#last) : [])
+          this.#gate.notices.tell(notice)
+      },
+      () => {},
+    )
+  }
+}
+
+/** The way to the server broke off, or there was none. */
+export function isLost(error: unknown): boolean {
+  const { code, message } = error as NodeJS.ErrnoException
+  return !(error instanceof GateError) && code !== 'ERR_ANSWER_TIMEOUT' && wordOf(message) === undefined
+}
+
+/** A healthy server that refuses counts not. */
+function isOutage(error: unknown): boolean {
+  const word = wordOf((error as Error).message)
+  return word === undefined ? !(error instanceof GateError) : OUTAGES.has(word)
+}
+
+/** What a server refuses with begins with a word in capitals. */
+function wordOf(message: string): string | undefined {
+  return /^([A-Z]{2,}) /.exec(message)?.[1]
+}
+
+const OUTAGES = new Set([
+  'BUSY', 'CLUSTERDOWN', 'LOADING', 'MASTERDOWN', 'NOAUTH', 'READONLY', 'TRYAGAIN', 'WRONGPASS',
+]) // prettier-ignore

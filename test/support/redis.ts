@@ -1,0 +1,142 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from './free-port.ts'
+
+/** A real Redis of a test's own, on a free port of the loopback; what it writes down goes with it. */
+export interface RedisServerProcess {
+  port: number
+  /** `redis://host:port` */
+  address: string
+  pid: number
+  /** Ends it, frozen or not, and waits until it is gone. Default `SIGKILL`. */
+  stop(signal?: NodeJS.Signals): Promise<void>
+  /** Starts it again where it was, with what it had written down. */
+  restart(): Promise<void>
+  freeze(): void
+  thaw(): void
+  /** Sends a command on a socket of its own and gives back all that came, in RESP. */
+  text(...command: string[]): Promise<string>
+}
+
+/** Starts redis-server, without persistence unless `args` say otherwise, and waits until it answers. */
+export async function startRedis(...args: string[]): Promise<RedisServerProcess> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-redis-'))
+  const port = await freePort()
+  const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...args]
+  let child: ChildProcess
+  let exited: Promise<unknown>
+  const start = async () => {
+    child = spawn('redis-server', settings, { stdio: ['ignore', 'pipe', 'pipe'] })
+    running.add(child)
+    exited = once(child, 'exit').finally(() => running.delete(child))
+    exited.catch(() => {})
+    await untilReady(child, port)
+  }
+  const send = (signal: NodeJS.Signals) => void process.kill(child.pid!, signal)
+  await start()
+  return {
+    port,
+    address: `redis://127.0.0.1:${port}`,
+    get pid() {
+      return child.pid!
+    },
+    async stop(signal = 'SIGKILL') {
+      if (running.has(child)) send(signal)
+      await exited
+      if (signal === 'SIGKILL' && !args.includes('--appendonly'))
+        await rm(folder, { recursive: true, force: true })
+    },
+    restart: start,
+    freeze: () => send('SIGSTOP'),
+    thaw: () => send('SIGCONT'),
+    text: (...command) => ask(port, command),
+  }
+}
+
+/** No test may leave one behind, not even one that crashed. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
+async function untilReady(child: ChildProcess, port: number): Promise<void> {
+  let said = ''
+  for (const stream of [child.stdout!, child.stderr!])
+    stream.setEncoding('utf8').on('data', (text: string) => (said += text))
+  let failure: unknown
+  child.once('error', (error) => (failure = error))
+  for (let tries = 0; tries < 1000; tries++) {
+    if (failure || child.exitCode !== null) break
+    const answer = await ask(port, ['PING']).catch(String)
+    if (/^(\+PONG|-NOAUTH)/.test(answer)) return
+    await sleep(5)
+  }
+  child.kill('SIGKILL')
+  throw new Error(`redis-server did not start: ${said || String(failure ?? 'no answer within 5 s')}`)
+}
+
+async function ask(port: number, command: string[]): Promise<string> {
+  const socket = connect({ host: '127.0.0.1', port })
+  const asked = (parts: string[]) =>
+    `*${parts.length}\r\n${parts.map((part) => `$${Buffer.byteLength(part)}\r\n${part}\r\n`).join('')}`
+  socket.write(asked(command) + asked(['QUIT']))
+  const chunks: Buffer[] = []
+  for await (const chunk of socket) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
+    .toString('latin1')
+    .replace(/\+OK\r\n$/, '')
+}
+
+/** Three masters that share the slots. */
+export interface RedisCluster {
+  masters: RedisServerProcess[]
+  ports: number[]
+  stop(): Promise<void>
+}
+
+export async function startRedisCluster(): Promise<RedisCluster> {
+  const masters = await Promise.all(
+    [0, 1, 2].map(async () =>
+      startRedis(
+        ...['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'],
+        ...['--cluster-port', String(await freePort()), '--cluster-config-file', 'nodes.conf'],
+      ),
+    ),
+  )
+  const [first] = masters
+  const busPort = async ({ text }: RedisServerProcess) =>
+    /cluster-port\r\n\$\d+\r\n(\d+)/.exec(await text('CONFIG', 'GET', 'cluster-port'))![1]!
+  await Promise.all(
+    masters.map(async ({ text }, index) => {
+      await text(
+        'CLUSTER',
+        'ADDSLOTSRANGE',
+        String(Math.ceil((index * 16384) / 3)),
+        String(Math.ceil(((index + 1) * 16384) / 3) - 1),
+      )
+    }),
+  )
+  for (const other of masters.slice(1)) {
+    await first!.text('CLUSTER', 'MEET', '127.0.0.1', String(other.port), await busPort(other))
+  }
+  const isWhole = async ({ text }: RedisServerProcess) => {
+    const info = await text('CLUSTER', 'INFO')
+    return info.includes('cluster_state:ok') && info.includes('cluster_known_nodes:3')
+  }
+  for (let tries = 0; !(await Promise.all(masters.map(isWhole))).every(Boolean); tries++) {
+    if (tries === 200) throw new Error('the cluster did not come together within 10 s')
+    await sleep(50)
+  }
+  return {
+    masters,
+    ports: masters.map(({ port }) => port),
+    async stop() {
+      await Promise.all(masters.map(async (master) => master.stop()))
+    },
+  }
+}
