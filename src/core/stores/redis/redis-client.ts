@@ -76,12 +76,11 @@ function clusterOfIoredis(cluster: any): RedisCommands {
 }
 
 function clusterOfNodeRedis(cluster: any, mapped: any): RedisCommands {
-  const masters: { address: string; client?: NodeRedisClient }[] = cluster.masters
   return {
     send: (key, args) => mapped.sendCommand(key, false, args),
     nameOf: (key) => cluster.slots[slotOf(key)]?.master.address ?? 'cluster',
     nodes: () =>
-      masters.flatMap(({ address, client }) =>
+      cluster.masters.flatMap(({ address, client }: { address: string; client?: NodeRedisClient }) =>
         client ? [{ ...commandsOf(client).nodes()[0]!, name: address }] : [],
       ),
   }
