@@ -31,19 +31,20 @@ export interface RedisCommands {
 
 /** Throws `TypeError` for anything else than a {@link RedisClient}. */
 export function commandsOf(client: any): RedisCommands {
-  if (typeof client?.callBuffer === 'function') {
-    if (client.isCluster) return clusterOfIoredis(client)
-    return alone(client, (command) => client.callBuffer(...command))
+  const can = (method: string) => typeof client?.[method] === 'function'
+  if (can('callBuffer')) {
+    return client.isCluster
+      ? clusterOfIoredis(client)
+      : alone(client, (command) => client.callBuffer(...command))
   }
-  if (typeof client?.withTypeMapping === 'function') {
+  if (can('withTypeMapping')) {
     const mapped = client.withTypeMapping({ [BULK_STRING]: Buffer })
-    if (typeof client.nodeClient === 'function') return clusterOfNodeRedis(client, mapped)
+    if (can('nodeClient')) return clusterOfNodeRedis(client, mapped)
     // A sentinel is first told whether a replica will do.
-    const first = typeof client.acquire === 'function' ? [false] : []
-    return alone(client, (command) => mapped.sendCommand(...first, command))
+    return alone(client, (command) => mapped.sendCommand(...(can('acquire') ? [false] : []), command))
   }
   // The only one that has it.
-  const came = typeof client?.send === 'function' ? "Bun's own, which answers bytes as text" : kindOf(client)
+  const came = can('send') ? "Bun's own, which answers bytes as text" : kindOf(client)
   throw new TypeError(
     `client: expected one of ioredis, iovalkey or redis (node-redis) 5 or later, got ${came}; with ioredis write new RedisStore(new Redis(url))`,
   )

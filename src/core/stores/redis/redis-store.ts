@@ -138,7 +138,8 @@ export class RedisStore implements SessionStore {
       if (refusalIn(error)) throw error
       return send()
     }
-    const ping = () => this.#commands.send(stored, ['GETEX', besides(stored)])
+    // A key that nobody has, in the same slot of a cluster, and begun as an access list wants it.
+    const ping = () => this.#commands.send(stored, ['GETEX', `${this.#keyPrefix}probe{${stored}}`])
     try {
       return await this.#serverOf(stored).ask(follows, isRepeatable ? () => send().catch(again) : send, ping)
     } catch (error) {
@@ -163,11 +164,6 @@ export class RedisStore implements SessionStore {
 function versioned(bytes: Uint8Array): { version: Uint8Array; value: Buffer } {
   const version = randomBytes(VERSION_BYTES)
   return { version, value: Buffer.concat([version, bytes]) }
-}
-
-/** A key that nobody has, in the same slot of a cluster. */
-function besides(stored: string): string {
-  return stored.includes('{') ? `${stored}:probe` : `{${stored}}:probe`
 }
 
 function seconds(ttl: number): string {
