@@ -57,8 +57,9 @@ export class RedisServer {
       this.#gate.answered()
       return reply
     } catch (error) {
+      if (isRefusal(error)) this.#gate.answered()
       // What was under way at the last failure is a part of it: a lost connection counts once (F4).
-      if (isOutage(error) && startedAt >= this.#failedAt) {
+      else if (!(error instanceof GateError) && startedAt >= this.#failedAt) {
         this.#failedAt = performance.now()
         this.#readAt = -Infinity
         this.#gate.failed(error as Error, /^(NOAUTH|WRONGPASS) /.test((error as Error).message))
@@ -92,10 +93,10 @@ export function isLost(error: unknown): boolean {
   return !(error instanceof GateError) && code !== 'ERR_ANSWER_TIMEOUT' && wordOf(message) === undefined
 }
 
-/** A healthy server that refuses counts not. */
-function isOutage(error: unknown): boolean {
+/** An answer, of a server that is well: also to a probe, after which there would be no other. */
+function isRefusal(error: unknown): boolean {
   const word = wordOf((error as Error).message)
-  return word === undefined ? !(error instanceof GateError) : OUTAGES.has(word)
+  return word !== undefined && !OUTAGES.has(word)
 }
 
 /** What a server refuses with begins with a word in capitals. */

@@ -151,7 +151,7 @@ export class RedisStore implements SessionStore {
       this.#serverOf(stored).ask(
         follows,
         () => this.#commands.send(stored, args(stored)),
-        () => this.#commands.send(stored, ['GETEX', besides(stored)]),
+        () => this.#commands.send(stored, ['GETEX', this.#besides(stored)]),
       )
     const startedAt = performance.now()
     try {
@@ -163,6 +163,11 @@ export class RedisStore implements SessionStore {
     } catch (error) {
       throw new StoreUnavailableError(operation, error)
     }
+  }
+
+  /** A key that nobody has, in the same slot of a cluster, and begun as an access list wants it. */
+  #besides(stored: string): string {
+    return `${this.#keyPrefix}probe{${stored}}`
   }
 
   #serverOf(stored: string): RedisServer {
@@ -182,11 +187,6 @@ export class RedisStore implements SessionStore {
 type Command = (stored: string) => readonly (string | Buffer)[]
 
 const REPEATABLE: ReadonlySet<string> = new Set(['get', 'delete'])
-
-/** A key that nobody has, in the same slot of a cluster. */
-function besides(stored: string): string {
-  return stored.includes('{') ? `${stored}:probe` : `{${stored}}:probe`
-}
 
 function seconds(ttl: number): string {
   checkWhole('ttl', ttl, 'whole seconds of 1 or more')
