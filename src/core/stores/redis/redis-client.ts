@@ -60,9 +60,10 @@ export function commandsOf(client: RedisClient): RedisCommands {
 const BULK_STRING = 36
 
 function alone(client: any, send: RedisNode['send']): RedisCommands {
-  const { host, port, path, socket, name, db, database } = client.options ?? {}
-  const address = { host, port, path, ...socket }
-  const server = address.path ?? name ?? `${address.host ?? 'localhost'}:${address.port ?? 6379}`
+  // A pool and a sentinel of node-redis keep to themselves what they ask; `name` is a master's where sentinels are.
+  const { socket, ...options } = client.options ?? { path: 'redis' }
+  const { host, port, path, sentinels, name, db, database } = { ...options, ...socket }
+  const server = sentinels ? name : (path ?? `${host ?? 'localhost'}:${port ?? 6379}`)
   const node = { name: server, database: db ?? database ?? 0, send }
   return { send: (_, args) => send(args), nameOf: () => server, nodes: () => [node] }
 }
@@ -88,7 +89,7 @@ function clusterOfNodeRedis(cluster: any, mapped: any): RedisCommands {
 
 /** CRC-16/XMODEM of the key, or of its hash tag: https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec */
 export function slotOf(key: string): number {
-  const hashed = /\{([^}]+)\}/.exec(key)?.[1] ?? key
+  const hashed = /^[^{]*\{([^}]+)\}/.exec(key)?.[1] ?? key
   let crc = 0
   for (let index = 0; index < hashed.length; index++) {
     crc ^= hashed.charCodeAt(index) << 8

@@ -14,7 +14,6 @@ export class RedisServer {
   /** How each operation in flight is ended before its time. */
   readonly #waiting = new Set<(error: Error) => void>()
   #failedAt = -Infinity
-  #ping: () => Promise<unknown> = async () => {}
   #readAt = -Infinity
   #last: Reading | undefined
 
@@ -22,18 +21,18 @@ export class RedisServer {
     name: string,
     { operationTimeoutMs, maxInFlight }: { operationTimeoutMs: number; maxInFlight: number },
     node: () => RedisNode | undefined,
+    probe: () => Promise<unknown>,
   ) {
     this.#timeoutMs = operationTimeoutMs
     this.#node = node
-    this.#gate = new Gate(name, maxInFlight, () => void this.#ask(this.#ping).catch(() => {}))
+    this.#gate = new Gate(name, maxInFlight, () => void this.#ask(performance.now(), probe).catch(() => {}))
   }
 
-  /** @param ping - the same way, to a key of nobody */
-  async ask(follows: boolean, send: () => Promise<unknown>, ping: () => Promise<unknown>): Promise<unknown> {
+  /** @param startedAt - when it was asked first, from which its deadline counts */
+  async ask(startedAt: number, follows: boolean, send: () => Promise<unknown>): Promise<unknown> {
     const refusal = this.#gate.refusal(this.#waiting.size, follows)
     if (refusal) throw refusal
-    this.#ping = ping
-    const reply = await this.#ask(send)
+    const reply = await this.#ask(startedAt, send)
     if (this.#gate.notices.hasListeners) this.#look(performance.now())
     return reply
   }
@@ -47,18 +46,19 @@ export class RedisServer {
     for (const fail of this.#waiting) fail(storeClosed())
   }
 
-  async #ask(send: () => Promise<unknown>): Promise<unknown> {
-    const startedAt = performance.now()
+  async #ask(startedAt: number, send: () => Promise<unknown>): Promise<unknown> {
     let fail: (error: Error) => void = () => {}
     const ended = new Promise<never>((_, reject) => (fail = reject))
     this.#waiting.add(fail)
     try {
-      const reply = await within(this.#timeoutMs, () => Promise.race([send(), ended]))
+      const left = this.#timeoutMs - (performance.now() - startedAt)
+      const reply = await within(left, () => Promise.race([send(), ended]))
       this.#gate.answered()
       return reply
     } catch (error) {
+      if (isRefusal(error)) this.#gate.answered()
       // What was under way at the last failure is a part of it: a lost connection counts once (F4).
-      if (isOutage(error) && startedAt >= this.#failedAt) {
+      else if (startedAt >= this.#failedAt) {
         this.#failedAt = performance.now()
         this.#readAt = -Infinity
         this.#gate.failed(error as Error, /^(NOAUTH|WRONGPASS) /.test((error as Error).message))
@@ -92,10 +92,10 @@ export function isLost(error: unknown): boolean {
   return !(error instanceof GateError) && code !== 'ERR_ANSWER_TIMEOUT' && wordOf(message) === undefined
 }
 
-/** A healthy server that refuses counts not. */
-function isOutage(error: unknown): boolean {
+/** A healthy server's, which is an answer. */
+function isRefusal(error: unknown): boolean {
   const word = wordOf((error as Error).message)
-  return word === undefined ? !(error instanceof GateError) : OUTAGES.has(word)
+  return word !== undefined && !OUTAGES.has(word)
 }
 
 /** What a server refuses with begins with a word in capitals. */

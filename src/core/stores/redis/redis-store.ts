@@ -1,7 +1,6 @@
 import { checkNames, checkWhole, kindOf } from '../../check.ts'
 import { randomBytes } from '../../crypto/random.ts'
 import { SessionDataError, StoreUnavailableError } from '../../errors.ts'
-import { within } from '../deadline.ts'
 import type { NoticeListener } from '../notices.ts'
 import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from '../store.ts'
 import { commandsOf, type RedisClient, type RedisCommands } from './redis-client.ts'
@@ -22,6 +21,8 @@ export interface RedisStoreOptions {
 }
 
 const VERSION_BYTES = 8
+/** Of a hundred servers each is found; one that has no slots any more is not. */
+const MOST_PROBES_TRIED = 1000
 
 /** Compare-and-swap; a record begins with its version. */
 const REPLACE = `local version = redis.call('GETRANGE', KEYS[1], 0, ${VERSION_BYTES - 1})
@@ -147,18 +148,13 @@ export class RedisStore implements SessionStore {
   /** When the connection is lost, what may happen twice, and late, is asked once more within the same deadline (M8). */
   async #ask(operation: string, key: string, args: Command, follows: boolean = true): Promise<unknown> {
     const stored = this.#keyPrefix + key
-    const ask = () =>
-      this.#serverOf(stored).ask(
-        follows,
-        () => this.#commands.send(stored, args(stored)),
-        () => this.#commands.send(stored, ['GETEX', besides(stored)]),
-      )
     const startedAt = performance.now()
+    const ask = () =>
+      this.#serverOf(stored).ask(startedAt, follows, () => this.#commands.send(stored, args(stored)))
     try {
       return await ask().catch((error: unknown) => {
-        const left = this.#bounds.operationTimeoutMs - (performance.now() - startedAt)
-        if (!isLost(error) || left <= 0 || !REPEATABLE.has(operation)) throw error
-        return within(left, ask)
+        if (!isLost(error) || !REPEATABLE.has(operation)) throw error
+        return ask()
       })
     } catch (error) {
       throw new StoreUnavailableError(operation, error)
@@ -169,24 +165,30 @@ export class RedisStore implements SessionStore {
     const name = this.#commands.nameOf(stored)
     const known = this.#servers.get(name)
     if (known) return known
-    const server = new RedisServer(name, this.#bounds, () =>
-      this.#commands.nodes().find((node) => node.name === name),
+    const server = new RedisServer(
+      name,
+      this.#bounds,
+      () => this.#commands.nodes().find((node) => node.name === name),
+      () => this.#probe(name),
     )
     this.#servers.set(name, server)
     for (const listener of this.#listeners) server.watch(listener)
     if (this.#isClosed) server.close()
     return server
   }
+
+  /** For a key that no session has; in a cluster, one of that server's. */
+  async #probe(server: string): Promise<unknown> {
+    let tries = 0
+    const key = () => `${this.#keyPrefix}probe:${tries}`
+    while (this.#commands.nameOf(key()) !== server && tries < MOST_PROBES_TRIED) tries++
+    return this.#commands.send(key(), ['GETEX', key()])
+  }
 }
 
 type Command = (stored: string) => readonly (string | Buffer)[]
 
 const REPEATABLE: ReadonlySet<string> = new Set(['get', 'delete'])
-
-/** A key that nobody has, in the same slot of a cluster. */
-function besides(stored: string): string {
-  return stored.includes('{') ? `${stored}:probe` : `{${stored}}:probe`
-}
 
 function seconds(ttl: number): string {
   checkWhole('ttl', ttl, 'whole seconds of 1 or more')
