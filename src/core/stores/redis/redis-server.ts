@@ -92,7 +92,7 @@ export function isLost(error: unknown): boolean {
   return !(error instanceof GateError) && code !== 'ERR_ANSWER_TIMEOUT' && wordOf(message) === undefined
 }
 
-/** A healthy server's, which is an answer. */
+/** An answer, of a server that is well: also to a probe, after which there would be no other. */
 function isRefusal(error: unknown): boolean {
   const word = wordOf((error as Error).message)
   return word !== undefined && !OUTAGES.has(word)
