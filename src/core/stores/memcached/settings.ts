@@ -80,7 +80,14 @@ export function readSettings(given: string | MemcachedStoreOptions): Settings {
   for (const option of ['username', 'password'] as const) {
     if (parsed.credentials && options[option] !== undefined) throw twice(option)
   }
-  const { keyPrefix = parsed.keyPrefix ?? 'session:', tls = parsed.isTls } = options
+  const {
+    keyPrefix = parsed.keyPrefix ?? 'session:',
+    tls = parsed.isTls,
+    operationTimeoutMs = 250,
+    connectTimeoutMs = 250,
+    maxInFlight = 4096,
+    maxBytes = 1_000_000,
+  } = options
   checkPrefix(keyPrefix)
   if (keyPrefix.length > LONGEST_PREFIX) {
     throw new RangeError(`keyPrefix: expected at most ${LONGEST_PREFIX} characters, got ${keyPrefix.length}`)
@@ -89,11 +96,11 @@ export function readSettings(given: string | MemcachedStoreOptions): Settings {
   return {
     servers: parsed.servers,
     keyPrefix,
-    maxBytes: checkBound('maxBytes', options.maxBytes ?? 1_000_000, LARGEST_ITEM),
+    maxBytes: checkBound('maxBytes', maxBytes, LARGEST_ITEM),
     connection: {
-      operationTimeoutMs: checkBound('operationTimeoutMs', options.operationTimeoutMs ?? 250, LONGEST_TIMER),
-      connectTimeoutMs: checkBound('connectTimeoutMs', options.connectTimeoutMs ?? 250, LONGEST_TIMER),
-      maxInFlight: checkBound('maxInFlight', options.maxInFlight ?? 4096, 2 ** 20),
+      operationTimeoutMs: checkBound('operationTimeoutMs', operationTimeoutMs, LONGEST_TIMER),
+      connectTimeoutMs: checkBound('connectTimeoutMs', connectTimeoutMs, LONGEST_TIMER),
+      maxInFlight: checkBound('maxInFlight', maxInFlight, 2 ** 20),
       credentials: checkCredentials(parsed.credentials ?? options),
       tls: checkTls(tls),
     },
