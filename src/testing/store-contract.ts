@@ -63,7 +63,7 @@ export function sessionStoreContract(
   }))
 }
 
-const clauses = [recordClauses, versionClauses, timeClauses, interleavingClauses, twoStoreClauses]
+const clauses = [recordClauses, versionClauses, interleavingClauses, twoStoreClauses, timeClauses]
 
 /** With what lies behind it: a store hides that in a `cause`. */
 function describe(error: unknown): string {
