@@ -81,9 +81,10 @@ describe('architecture', () => {
     for (const file of files) expect(circle(file, [])).toEqual([])
   })
 
-  it('only crypto/native.ts and warnings.ts reach for node: without an import', () => {
-    const reaching = files.filter((file) => /require\(|getBuiltinModule|process\s*\./.test(codeOf(file)))
+  it('only crypto/native.ts and warnings.ts reach for node: without an import, and node-shape.ts for the engine', () => {
+    const reaching = files.filter((file) => /require\(|getBuiltinModule|process\s*\??\./.test(codeOf(file)))
     expect(reaching.filter((file) => !isIn(file, 'core/stores/memcached', 'doctor')).toSorted()).toEqual([
+      'adapters/node-shape.ts',
       'core/crypto/native.ts',
       'core/warnings.ts',
     ])
