@@ -79,8 +79,10 @@ function sizeOf({ sealed, plaintext }: Opened): number {
   return sealed.length + plaintext.length
 }
 
+/** By Buffer where the runtime has one: a tenth of a warm read went into the loop. */
 function areEqual(left: Uint8Array, right: Uint8Array): boolean {
   if (left.length !== right.length) return false
+  if (typeof Buffer !== 'undefined') return Buffer.compare(left, right) === 0
   for (let index = 0; index < left.length; index++) if (left[index] !== right[index]) return false
   return true
 }
