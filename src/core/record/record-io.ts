@@ -131,16 +131,15 @@ export class RecordIO {
     return await this.ask('add', () => this.services.store.add(keys.storeKey, bytes, this.ttlOf(record)))
   }
 
-  async replace(keys: Keys, record: LiveRecord | Tombstone, version: Version): Promise<ReplaceOutcome> {
+  /** Throws what cannot be sealed. */
+  replace(keys: Keys, record: LiveRecord | Tombstone, version: Version): Promise<ReplaceOutcome> {
     const { opened, store } = this.services
     const { storeKey } = keys
+    const ask = (bytes: Uint8Array) =>
+      this.ask('replace', () => store.replace(storeKey, bytes, this.ttlOf(record), version))
     const sealed = this.#seal(keys, record)
-    const bytes = sealed instanceof Promise ? await sealed : sealed
-    try {
-      return await this.ask('replace', () => store.replace(storeKey, bytes, this.ttlOf(record), version))
-    } finally {
-      if ('ended' in record) opened.forget(storeKey)
-    }
+    const asked = sealed instanceof Promise ? sealed.then(ask) : ask(sealed)
+    return 'ended' in record ? asked.finally(() => opened.forget(storeKey)) : asked
   }
 
   async set(keys: Keys, record: Tombstone): Promise<void> {
