@@ -186,6 +186,7 @@ export class RecordIO {
     const { keyring, opened, store } = this.services
     const { maxBytes = Infinity } = store
     const plaintext = encodeRecord(record)
+    keys.recordKey ??= opened.keyOf(keys.storeKey)
     return after(keyring.seal(keys, plaintext), (bytes) => {
       if (bytes.length > maxBytes) {
         throw new SessionDataError(
@@ -193,7 +194,9 @@ export class RecordIO {
           `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
         )
       }
-      if (!('ended' in record)) opened.remember(keys.storeKey, new Uint8Array(bytes), plaintext)
+      if (!('ended' in record)) {
+        opened.remember(keys.storeKey, new Uint8Array(bytes), plaintext, keys.recordKey)
+      }
       return bytes
     })
   }
