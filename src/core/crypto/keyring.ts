@@ -20,7 +20,8 @@ export interface Keys {
   recordKey?: RecordKey | undefined
 }
 
-interface RecordKey {
+/** Of one session: what its records are sealed with, and by which secret it was derived. */
+export interface RecordKey {
   secret: Secret
   bytes: Uint8Array
 }

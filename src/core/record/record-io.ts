@@ -131,16 +131,15 @@ export class RecordIO {
     return await this.ask('add', () => this.services.store.add(keys.storeKey, bytes, this.ttlOf(record)))
   }
 
-  async replace(keys: Keys, record: LiveRecord | Tombstone, version: Version): Promise<ReplaceOutcome> {
+  /** Throws what cannot be sealed. */
+  replace(keys: Keys, record: LiveRecord | Tombstone, version: Version): Promise<ReplaceOutcome> {
     const { opened, store } = this.services
     const { storeKey } = keys
+    const ask = (bytes: Uint8Array) =>
+      this.ask('replace', () => store.replace(storeKey, bytes, this.ttlOf(record), version))
     const sealed = this.#seal(keys, record)
-    const bytes = sealed instanceof Promise ? await sealed : sealed
-    try {
-      return await this.ask('replace', () => store.replace(storeKey, bytes, this.ttlOf(record), version))
-    } finally {
-      if ('ended' in record) opened.forget(storeKey)
-    }
+    const asked = sealed instanceof Promise ? sealed.then(ask) : ask(sealed)
+    return 'ended' in record ? asked.finally(() => opened.forget(storeKey)) : asked
   }
 
   async set(keys: Keys, record: Tombstone): Promise<void> {
@@ -187,6 +186,7 @@ export class RecordIO {
     const { keyring, opened, store } = this.services
     const { maxBytes = Infinity } = store
     const plaintext = encodeRecord(record)
+    keys.recordKey ??= opened.keyOf(keys.storeKey)
     return after(keyring.seal(keys, plaintext), (bytes) => {
       if (bytes.length > maxBytes) {
         throw new SessionDataError(
@@ -194,7 +194,9 @@ export class RecordIO {
           `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
         )
       }
-      if (!('ended' in record)) opened.remember(keys.storeKey, new Uint8Array(bytes), plaintext)
+      if (!('ended' in record)) {
+        opened.remember(keys.storeKey, new Uint8Array(bytes), plaintext, keys.recordKey)
+      }
       return bytes
     })
   }

@@ -1,7 +1,7 @@
 import crypto from 'node:crypto'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { Session, SessionStore } from '../../../src/core/index.ts'
 import { Keyring } from '../../../src/core/crypto/keyring.ts'
 import { OpenedRecords } from '../../../src/core/record/opened-records.ts'
@@ -47,6 +47,23 @@ describe('OpenedRecords', () => {
     expect(opened.recall('a', bytesOf('new'))).toEqual(bytesOf('2'))
     opened.forget('a')
     expect(opened.recall('a', bytesOf('new'))).toBeUndefined()
+  })
+
+  it('S67: keeps the key of what was sealed here, for as long as the record and no longer', () => {
+    const key = { secret: {} as never, bytes: bytesOf('key') }
+    opened.remember('a', bytesOf('sealed a'), bytesOf('a'), key)
+    expect(opened.keyOf('a')).toBe(key)
+    expect(opened.keyOf('b')).toBeUndefined()
+    now += MINUTE_MS - 1
+    expect(opened.keyOf('a')).toBe(key)
+    now += 1
+    expect(opened.keyOf('a')).toBeUndefined()
+    opened.remember('a', bytesOf('sealed a'), bytesOf('a'), key)
+    opened.remember('a', bytesOf('sealed elsewhere'), bytesOf('a'))
+    expect(opened.keyOf('a')).toBeUndefined()
+    opened.remember('a', bytesOf('sealed a'), bytesOf('a'), key)
+    opened.forget('a')
+    expect(opened.keyOf('a')).toBeUndefined()
   })
 
   it('S67: keeps no more than 10 000 records, and those used last', () => {
@@ -194,6 +211,23 @@ describe.each(stores)('what was opened lately, on $name', ({ open }) => {
     for (let time = 0; time < 2; time++) expect(await userOf(cookie, rotated)).toBe('u1')
     await visitOk(rotated, cookie, (session) => session.set('user', 'u2'))
     expect(await userOf(cookie, bench.another({ secret: newSecret }))).toBe('u2')
+  })
+
+  it('S67, G3: the key of a record is derived once by who writes it, and anew for another secret', async () => {
+    const cipher = vi.spyOn(crypto, 'createCipheriv')
+    onTestFinished(() => cipher.mockRestore())
+    const cookie = await bench.begin({ n: 0 })
+    const write = async (manager = bench.manager) => {
+      await visitOk(manager, cookie, (session) => session.update('n', (n: number) => n + 1))
+      return cipher.mock.lastCall![1]
+    }
+    const key = await write()
+    expect(await write()).toBe(key)
+    const rotated = bench.another({ secret: ['the secret that replaces the one before, as long', secret] })
+    const fresh = await write(rotated)
+    expect(fresh).not.toEqual(key)
+    expect(await write(rotated)).toBe(fresh)
+    expect(await bench.read(cookie)).toEqual({})
   })
 
   it('S67: values that were handed out and changed are not what the next request reads', async () => {
