@@ -96,7 +96,7 @@ try {
     ])
     return medians.map((median) => (clients.length === 1 ? median[1] : median.join(' '))).join(', ')
   }
-  const rows = figures.map(({ name, title }) => [title, ...stores.map((store) => cell(store, name))])
+  const rows = figures.map(({ name, title }) => [title].concat(stores.map((store) => cell(store, name))))
   const bytes: string[] = ['a session of 260 bytes of JSON']
   for (const store of stores) {
     const index = subjects.findIndex((subject) => subject.store === store)

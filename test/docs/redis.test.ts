@@ -25,7 +25,7 @@ function optionsOf(file: string, places: Record<string, string> = {}): string[] 
     .filter((line) => line !== '' && !/^(#|(bind|port|dir) )/.test(line))
     .flatMap((line) => {
       const [name, ...values] = line.split(' ')
-      return [`--${name}`, ...values.map((value) => (value === '""' ? '' : value))]
+      return [`--${name}`].concat(values.map((value) => (value === '""' ? '' : value)))
     })
 }
 
