@@ -122,6 +122,7 @@ describe('The server of the guide', () => {
   beforeAll(async () => {
     server = await startRedis(...optionsOf(configuration))
     operator = new Redis(server.address.replace('//', `//${credentials('operator')}@`))
+    operator.on('error', () => {})
     address = server.address.replace('//', `//${credentials('sessions')}@`)
   })
   afterEach(async () => {
