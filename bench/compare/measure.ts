@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startMemcached } from '../../test/support/memcached.ts'
 import { figureOf, type Figure } from '../lib/statistics.ts'
-import { concerns, type Group } from './peers.ts'
+import { keepers, type Keeper } from './keepers.ts'
+import { concerns, type Group, type Peer } from './peers.ts'
 import type { Scenario } from './scenarios.ts'
-import { statsOf, Subject, tryOut, type Round } from './subject.ts'
+import { Subject, tryOut, type Round } from './subject.ts'
 
 /** A peer under one scenario: its rounds in order, so that those of two peers can be compared pair by pair. */
 export interface Measurement {
@@ -28,14 +28,17 @@ export async function measure(
   onMeasured: (done: string) => void,
 ): Promise<Measurement[]> {
   const scenarios = offered.filter(({ name }) => names.includes(name))
-  // Room for the records that some peers make for every anonymous request: nothing may be evicted.
-  const memcached = await startMemcached({ args: ['-t', '1', '-m', '2048', '-c', '8192'] })
+  const kept = new Map<string, Keeper>()
+  for (const { keeper = 'memcached' } of peers) {
+    if (!kept.has(keeper)) kept.set(keeper, await keepers[keeper]())
+  }
+  const keeperOf = ({ keeper = 'memcached' }: Peer) => kept.get(keeper)!
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-'))
   const subjects: Subject[] = []
   const measurements: Measurement[] = []
   try {
-    for (const peer of peers) await tryOut(peer, memcached)
-    for (const peer of peers) subjects.push(await Subject.start(peer, memcached, folder))
+    for (const peer of peers) await tryOut(peer, keeperOf(peer))
+    for (const peer of peers) subjects.push(await Subject.start(peer, keeperOf(peer), folder))
     for (const scenario of scenarios) {
       const concerned = subjects
         .filter(({ peer }) => concerns(peer, scenario))
@@ -56,12 +59,14 @@ export async function measure(
       onMeasured(`${scenario.name}: ${concerned.map(({ subject }) => subject.peer.name).join(', ')}`)
     }
     for (const subject of subjects) await subject.check()
-    const { evictions } = await statsOf(memcached)
-    if (evictions! > 0) throw new Error(`memcached evicted ${evictions} records`)
+    for (const [name, keeper] of kept) {
+      const { evictions } = await keeper.figures()
+      if (evictions > 0) throw new Error(`${name} evicted ${evictions} records`)
+    }
     return measurements
   } finally {
     await Promise.all(subjects.map((subject) => subject.stop()))
-    await memcached.stop()
+    await Promise.all([...kept.values()].map((keeper) => keeper.stop()))
     await rm(folder, { recursive: true })
   }
 }

@@ -1,5 +1,6 @@
 import type { Startable } from '../lib/server-process.ts'
 import { paths } from '../lib/servers/listening.ts'
+import type { keepers } from './keepers.ts'
 import type { Scenario } from './scenarios.ts'
 
 /** `ONLY` takes its name. */
@@ -7,6 +8,8 @@ export interface Peer extends Startable {
   title: string
   /** `none`: answers every path without a session. `raw`: reads and writes memcached, but keeps no session. */
   sessions: 'none' | 'raw' | 'peer' | 'holdfast'
+  /** Where its sessions are. Default `memcached`. */
+  keeper?: keyof typeof keepers
 }
 
 /** Measured together, since a target compares them, and a machine's mood changes. */
@@ -43,6 +46,20 @@ const groups: readonly Group[] = [
       { name: 'express-bare', title: 'Express bare', ...bare },
       { name: 'holdfast-express', title: 'Express + holdfast', ...holdfast },
       { name: 'express-session', title: 'express-session + connect-memjs', ...peer },
+      {
+        name: 'holdfast-express-redis',
+        title: 'Express + holdfast, RedisStore',
+        file: 'holdfast-express',
+        keeper: 'redis',
+        ...holdfast,
+      },
+      {
+        name: 'express-session-redis',
+        title: 'express-session + connect-redis',
+        file: 'express-session',
+        keeper: 'redis',
+        ...peer,
+      },
     ],
   },
   {

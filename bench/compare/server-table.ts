@@ -26,7 +26,7 @@ export function serverTable(
     ),
   ])
   const meaning = scenarios.map(({ name, meaning }) => `${name}: ${meaning}`).join('; ')
-  return `Server CPU in µs a request, median of the rounds (least–most) · requests/s · memcached commands a request\n${meaning}\n\n${table(
+  return `Server CPU in µs a request, median of the rounds (least–most) · requests/s · commands to memcached or Redis a request\n${meaning}\n\n${table(
     ['peer', ...scenarios.map(({ name }) => name)],
     rows,
   )}`

@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Memcached } from '../../test/support/memcached.ts'
 import { IN_FLIGHT, load } from '../lib/load.ts'
 import { startServer, type ServerProcess } from '../lib/server-process.ts'
+import type { Keeper } from './keepers.ts'
 import { keepsSessions, type Peer } from './peers.ts'
 import type { Scenario, Visitors } from './scenarios.ts'
 import { checkSessions, checkSignedIn, signIn } from './visitor.ts'
@@ -14,9 +14,9 @@ export interface Round {
   requestsPerSecond: number
   /** Microseconds of the server's CPU, a request. */
   cpu: number
-  /** Of memcached, a request. */
+  /** Of memcached or Redis, a request. */
   commands: number
-  /** To memcached, a request. */
+  /** To it, a request. */
   connections: number
 }
 
@@ -27,20 +27,20 @@ const SETTLE_MS = 50
 export class Subject {
   readonly peer: Peer
   readonly #server: ServerProcess
-  readonly #memcached: Memcached
+  readonly #keeper: Keeper
   readonly #folder: string
   readonly #visitors = new Map<Visitors, { cookies: string[]; file: string; turns: number }>()
 
-  private constructor(peer: Peer, server: ServerProcess, memcached: Memcached, folder: string) {
+  private constructor(peer: Peer, server: ServerProcess, keeper: Keeper, folder: string) {
     this.peer = peer
     this.#server = server
-    this.#memcached = memcached
+    this.#keeper = keeper
     this.#folder = folder
   }
 
   /** Cookies are kept in the folder. */
-  static async start(peer: Peer, memcached: Memcached, folder: string): Promise<Subject> {
-    return new Subject(peer, await startOn(memcached, peer), memcached, folder)
+  static async start(peer: Peer, keeper: Keeper, folder: string): Promise<Subject> {
+    return new Subject(peer, await startOn(keeper, peer), keeper, folder)
   }
 
   async signIn(visitors: Visitors): Promise<void> {
@@ -77,15 +77,14 @@ export class Subject {
     await sleep(SETTLE_MS)
     const after = await this.#figures()
     if (signedIn) signedIn.turns += requests + IN_FLIGHT
-    const spent = (names: readonly string[]) =>
-      names.reduce((sum, name) => sum + after[name]! - before[name]!, 0) / requests
+    const spent = (name: keyof typeof before) => (after[name] - before[name]) / requests
     return {
       requests,
       requestsPerSecond: requests / taken,
-      cpu: spent(['cpu']),
-      commands: spent(COMMANDS),
+      cpu: spent('cpu'),
+      commands: spent('commands'),
       // Less the one that asked for these figures.
-      connections: spent(['total_connections']) - 1 / requests,
+      connections: spent('connections') - 1 / requests,
     }
   }
 
@@ -103,29 +102,21 @@ export class Subject {
     return this.#server.stop()
   }
 
-  async #figures(): Promise<Record<string, number>> {
-    return { cpu: await this.#server.cpu(), ...(await statsOf(this.#memcached)) }
+  async #figures() {
+    return { cpu: await this.#server.cpu(), ...(await this.#keeper.figures()) }
   }
 }
 
-/** Throws when the peer keeps no sessions in memcached; empties it, and so takes another process than those measured. */
-export async function tryOut(peer: Peer, memcached: Memcached): Promise<void> {
+/** Throws when the peer keeps no sessions there; empties it, and so takes another process than those measured. */
+export async function tryOut(peer: Peer, keeper: Keeper): Promise<void> {
   if (!keepsSessions(peer)) return
-  const server = await startOn(memcached, peer)
-  await checkSessions(server.url, () => memcached.text('flush_all')).catch((error: unknown) => {
+  const server = await startOn(keeper, peer)
+  await checkSessions(server.url, () => keeper.empty()).catch((error: unknown) => {
     throw new Error(`${peer.name} keeps no sessions`, { cause: error })
   })
   await server.stop()
 }
 
-function startOn({ port }: Memcached, peer: Peer): Promise<ServerProcess> {
-  return startServer(peer, { MEMCACHED: `127.0.0.1:${port}` })
-}
-
-/** A get-and-touch counts as a touch. */
-const COMMANDS = ['cmd_get', 'cmd_touch', 'cmd_set', 'delete_hits', 'delete_misses']
-
-export async function statsOf(memcached: Memcached): Promise<Record<string, number>> {
-  const lines = (await memcached.text('stats')).matchAll(/^STAT (\w+) ([\d.]+)\r$/gm)
-  return Object.fromEntries([...lines].map(([, name, value]) => [name!, Number(value)]))
+function startOn({ env }: Keeper, peer: Peer): Promise<ServerProcess> {
+  return startServer(peer, env)
 }

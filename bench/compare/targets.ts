@@ -22,6 +22,7 @@ const LEANEST = 'the leanest peer'
 const hono = { ours: 'holdfast-hono' }
 const koa = { ours: 'holdfast-koa' }
 const express = { ours: 'holdfast-express' }
+const expressRedis = { ours: 'holdfast-express-redis' }
 const itself = { ours: 'holdfast-hono-again', theirs: 'holdfast-hono' }
 
 const cpuTargets: readonly Target[] = [
@@ -42,6 +43,11 @@ const cpuTargets: readonly Target[] = [
   { scenario: 'cookie', ...express, theirs: 'express-bare', stretch: 1.03, asked: 1.05 },
   { scenario: 'read', ...express, theirs: 'express-session', stretch: 0.6, asked: 0.75 },
   { scenario: 'write', ...express, theirs: 'express-session', stretch: 0.6, asked: 0.75 },
+  { scenario: 'read', ...expressRedis, theirs: 'express-session-redis' },
+  { scenario: 'write', ...expressRedis, theirs: 'express-session-redis' },
+  { scenario: 'cold', ...expressRedis, theirs: 'express-session-redis' },
+  { scenario: 'read', ...expressRedis, theirs: 'holdfast-express' },
+  { scenario: 'write', ...expressRedis, theirs: 'holdfast-express' },
   { scenario: 'anon', ...itself },
   { scenario: 'cookie', ...itself },
   { scenario: 'read', ...itself },
@@ -50,7 +56,7 @@ const cpuTargets: readonly Target[] = [
   { scenario: 'signed-in', ...itself },
 ]
 
-/** Of memcached, a request, exactly, on Node. */
+/** Of memcached or Redis, a request, exactly, on Node. */
 const commandTargets = { anon: 0, cookie: 0, read: 1, write: 2, cold: 1, 'signed-in': 2 } as const
 
 /**
@@ -74,12 +80,12 @@ export function judge(peers: readonly Peer[], measurements: readonly Measurement
       outcome: outcomeOf(target, ratio),
     })
   }
-  for (const { ours } of [hono, koa, express]) {
+  for (const { ours } of [hono, koa, express, expressRedis]) {
     for (const [scenario, commands] of Object.entries(commandTargets)) {
       const mine = find(ours, scenario)
       if (!mine) continue
       verdicts.push({
-        target: `${scenario}: memcached commands of ${ours}`,
+        target: `${scenario}: commands of ${ours}`,
         asked: `must ${commands}`,
         measured: figureOf(mine.rounds.map((round) => round.commands)).median.toFixed(2),
         outcome: mine.rounds.every((round) => isExact(round, commands)) ? 'holds' : 'FAILS',
@@ -94,7 +100,7 @@ function askedText({ stretch, asked, must }: Target): string {
   const texts = Object.entries(limits).flatMap(([name, limit]) =>
     limit === undefined ? [] : [`${name}≤ ${limit.toFixed(2)}`],
   )
-  return texts.join(', ') || 'one server twice'
+  return texts.join(', ') || 'told'
 }
 
 function outcomeOf({ stretch, asked, must }: Target, { median }: Figure): Verdict['outcome'] {
@@ -104,7 +110,7 @@ function outcomeOf({ stretch, asked, must }: Target, { median }: Figure): Verdic
   return asked === undefined ? 'not judged' : 'falls short'
 }
 
-/** What is in flight when a round ends, memcached has counted, and wrk has not. */
+/** What is in flight when a round ends is counted by the store's server, and not by wrk. */
 function isExact({ commands, requests }: Round, asked: number): boolean {
   const more = Math.round((commands - asked) * requests)
   return more >= 0 && more <= asked * IN_FLIGHT

@@ -27,6 +27,7 @@ export function readEnvironment(command: string): Environment {
       node: process.versions.node,
       ...(existsSync(bun) && { bun: firstVersion(bun, '--version') }),
       memcached: firstVersion('memcached', '-V'),
+      redis: firstVersion('redis-server', '--version'),
       wrk: firstVersion('wrk', '-v'),
     },
     packages: {
@@ -44,7 +45,9 @@ export function describeEnvironment({
   loadBefore,
   versions,
 }: Environment): string {
-  const runtimes = ['node', 'bun', 'memcached', 'wrk'].map((name) => `${name} ${versions[name]}`).join(', ')
+  const runtimes = ['node', 'bun', 'memcached', 'redis', 'wrk']
+    .map((name) => `${name} ${versions[name]}`)
+    .join(', ')
   return `${date}, ${command}; ${cpu}, ${cores} cores, load before ${loadBefore.toFixed(1)}; ${runtimes}`
 }
 

@@ -22,7 +22,6 @@ interface Subject {
   store: 'memcached' | 'Redis' | 'SQLite'
   client: string
   address: string
-  empty(): Promise<unknown>
   /** Bytes that the server holds, in memory or in its file. */
   held(): Promise<number>
 }
@@ -42,7 +41,6 @@ const overRedis = (client: string): Subject => ({
   store: 'Redis',
   client,
   address: redis.address,
-  empty: () => redis.text('FLUSHALL'),
   held: async () => Number(/^used_memory:(\d+)/m.exec(await redis.text('INFO', 'memory'))![1]),
 })
 const subjects: Subject[] = [
@@ -50,7 +48,6 @@ const subjects: Subject[] = [
     store: 'memcached',
     client: 'memjs',
     address: memcached.address,
-    empty: () => memcached.text('flush_all'),
     held: () => usedChunkBytes(memcached),
   },
   ...['ioredis', 'iovalkey', 'node-redis'].map(overRedis),
@@ -58,7 +55,6 @@ const subjects: Subject[] = [
     store: 'SQLite',
     client: 'node:sqlite',
     address: file,
-    empty: async () => {},
     held: async () => (await stat(file)).size,
   },
 ]
@@ -100,7 +96,7 @@ try {
     ])
     return medians.map((median) => (clients.length === 1 ? median[1] : median.join(' '))).join(', ')
   }
-  const rows = figures.map(({ name, title }) => [title, ...stores.map((store) => cell(store, name))])
+  const rows = figures.map(({ name, title }) => [title].concat(stores.map((store) => cell(store, name))))
   const bytes: string[] = ['a session of 260 bytes of JSON']
   for (const store of stores) {
     const index = subjects.findIndex((subject) => subject.store === store)
@@ -113,7 +109,6 @@ try {
 }
 
 async function bytesOfSession(subject: Subject, child: ChildProcess): Promise<number> {
-  await subject.empty()
   const before = await subject.held()
   await ask(child, SESSIONS)
   const { evictions } = await statsOf(memcached)

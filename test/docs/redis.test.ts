@@ -25,7 +25,7 @@ function optionsOf(file: string, places: Record<string, string> = {}): string[] 
     .filter((line) => line !== '' && !/^(#|(bind|port|dir) )/.test(line))
     .flatMap((line) => {
       const [name, ...values] = line.split(' ')
-      return [`--${name}`, ...values.map((value) => (value === '""' ? '' : value))]
+      return [`--${name}`].concat(values.map((value) => (value === '""' ? '' : value)))
     })
 }
 
@@ -122,6 +122,7 @@ describe('The server of the guide', () => {
   beforeAll(async () => {
     server = await startRedis(...optionsOf(configuration))
     operator = new Redis(server.address.replace('//', `//${credentials('operator')}@`))
+    operator.on('error', () => {})
     address = server.address.replace('//', `//${credentials('sessions')}@`)
   })
   afterEach(async () => {

@@ -2,18 +2,22 @@ import connectMemjs from 'connect-memjs'
 import express from 'express'
 import session from 'express-session'
 import { sampleData, type Data } from '../sample-data.ts'
-import { listen, memcached, paths, SECRET, TTL_SECONDS } from './listening.ts'
+import { listen, memcached, paths, redisClient, SECRET, TTL_SECONDS } from './listening.ts'
 
 declare module 'express-session' {
   interface SessionData extends Data {}
 }
 
 const MemcachedStore = connectMemjs(session)
+const client = await redisClient()
+// A deadline that a busy machine keeps, in seconds.
+const store = client
+  ? new (await import('connect-redis')).RedisStore({ client })
+  : new MemcachedStore({ servers: [memcached], timeout: 5 })
 
 const app = express().use(
   session({
-    // A deadline that a busy machine keeps, in seconds.
-    store: new MemcachedStore({ servers: [memcached], timeout: 5 }),
+    store,
     secret: SECRET,
     cookie: { maxAge: TTL_SECONDS * 1000 },
     resave: false,

@@ -2,12 +2,17 @@ import { randomUUID } from 'node:crypto'
 import type { Session, SessionOptions } from 'holdfast'
 import { MemcachedStore } from 'holdfast/memcached'
 import { sampleData, type Data } from '../sample-data.ts'
-import { memcached, SECRET, TTL_SECONDS } from './listening.ts'
+import { memcached, redisClient, SECRET, TTL_SECONDS } from './listening.ts'
+
+// A deadline that a busy machine keeps: nothing here measures how long an answer takes.
+const bounds = { operationTimeoutMs: 5_000 }
+const client = await redisClient()
 
 /** The defaults, but for what all peers are given. */
 export const holdfastOptions: SessionOptions = {
-  // A deadline that a busy machine keeps: nothing here measures how long an answer takes.
-  store: new MemcachedStore({ servers: memcached.split(','), operationTimeoutMs: 5_000 }),
+  store: client
+    ? new (await import('holdfast/redis')).RedisStore(client, bounds)
+    : new MemcachedStore({ servers: memcached.split(','), ...bounds }),
   secret: SECRET,
   idleTimeout: TTL_SECONDS,
 }

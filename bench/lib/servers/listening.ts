@@ -15,6 +15,14 @@ export const paths = {
 /** `host:port` of the memcached that holds the sessions; for holdfast alone also several, with commas. */
 export const memcached: string = process.env['MEMCACHED'] ?? '127.0.0.1:11211'
 
+/** A client of the Redis that holds the sessions in its place; only some servers take it. */
+export async function redisClient() {
+  const url = process.env['REDIS']
+  if (url === undefined) return undefined
+  const { createClient } = await import('redis')
+  return createClient({ url }).on('error', console.error).connect()
+}
+
 export const TTL_SECONDS = 1800
 
 /** For libraries that sign or encrypt their cookies. */
