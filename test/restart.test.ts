@@ -4,27 +4,28 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createSessionManager, type SessionManager } from '../src/core/index.ts'
-import { MemcachedStore } from '../src/core/stores/memcached/memcached-store.ts'
 import { adapters, tellEvent, type App } from './support/apps.ts'
-import { startMemcached, type Memcached } from './support/memcached.ts'
+import { startMemcached } from './support/memcached.ts'
+import { startRedis } from './support/redis.ts'
+import { onKinds, onMemcached } from './support/store-servers.ts'
 import { secret } from './support/stores.ts'
 
-describe.each(adapters)('$name across a warm restart of memcached', ({ start }) => {
-  let folder: string
-  let args: string[]
-  let memcached: Memcached
+/** A server that is stopped so that it keeps its sessions, or so that it does not, and started again where it was. */
+interface Restarted {
+  port: number
+  stop(isKept: boolean): Promise<unknown>
+  startAgain(): Promise<void>
+  end(): Promise<void>
+}
+
+describe.each(onKinds(adapters))('$name across a restart of $kind.name', ({ start, kind }) => {
+  let server: Restarted
   let manager: SessionManager
   let app: App
 
   beforeEach(async () => {
-    folder = await mkdtemp(join(await memoryFolder(), 'holdfast-restart-'))
-    args = ['-m', '64', '-e', join(folder, 'sessions.mem')]
-    memcached = await startMemcached({ args })
-    manager = createSessionManager({
-      store: new MemcachedStore(memcached.address),
-      secret,
-      onEvent: tellEvent,
-    })
+    server = await (kind === onMemcached ? warmMemcached() : writtenRedis())
+    manager = createSessionManager({ store: await kind.open(server.port), secret, onEvent: tellEvent })
     app = await start(manager, {
       '/sign-in': (session, { query }) => {
         session.regenerateId()
@@ -41,8 +42,7 @@ describe.each(adapters)('$name across a warm restart of memcached', ({ start }) 
   afterEach(async () => {
     await app.close()
     await manager.close()
-    await memcached.stop()
-    await rm(folder, { recursive: true })
+    await server.end()
   })
 
   const get = (path: string, cookie = '') => app.fetch(path, { headers: { cookie } })
@@ -52,33 +52,35 @@ describe.each(adapters)('$name across a warm restart of memcached', ({ start }) 
   }
 
   async function startAgain(cookie: string): Promise<void> {
-    memcached = await startMemcached({ port: memcached.port, args })
+    await server.startAgain()
     while ((await get('/user', cookie)).status !== 200) await sleep(20)
   }
 
   it('F1: nobody is signed out, and a sign-out during the gap fails visibly and can be repeated', async () => {
     const cookies = await Promise.all(Array.from({ length: 20 }, (_, index) => signIn(`u${index}`)))
-    await memcached.stop('SIGUSR1')
-    // Started again within the second in which it stopped, memcached mistrusts its file and begins empty.
-    const gap = sleep(1100)
+    const left = cookies.splice(15)
+    const answers = await Promise.all(left.map((cookie) => get('/sign-out', cookie)))
+    // Right after the answers: redis-server is killed, so nothing is written down at leisure.
+    await server.stop(true)
+    expect(answers.map(({ status }) => status)).toEqual(left.map(() => 200))
     const failed = await get('/sign-out', cookies[0])
     expect([failed.status, failed.setCookie]).toEqual([503, undefined])
     expect((await get('/user', cookies[1])).status).toBe(503)
 
-    await gap
     await startAgain(cookies[0]!)
     for (const [index, cookie] of cookies.entries()) {
       expect((await get('/user', cookie)).body).toBe(`u${index}`)
     }
+    for (const cookie of left) expect((await get('/user', cookie)).body).toBe('undefined')
     const repeated = await get('/sign-out', cookies[0])
     expect([repeated.status, repeated.setCookie]).toEqual([200, expect.stringContaining('Max-Age=0')])
     expect((await get('/user', cookies[0])).body).toBe('undefined')
     expect((await get('/user', cookies[1])).body).toBe('u1')
   })
 
-  it('a restart that is not warm signs everybody out, without an error', async () => {
+  it('a restart that keeps nothing signs everybody out, without an error', async () => {
     const cookie = await signIn('u1')
-    await memcached.stop('SIGTERM')
+    await server.stop(false)
     await startAgain(cookie)
     const { body, setCookie } = await get('/user', cookie)
     expect([body, setCookie]).toEqual(['undefined', undefined])
@@ -87,10 +89,46 @@ describe.each(adapters)('$name across a warm restart of memcached', ({ start }) 
   })
 })
 
-/** The memory file belongs into memory, where there is such a folder. */
-async function memoryFolder(): Promise<string> {
-  return access('/dev/shm').then(
+/** With a file of its memory, which it keeps in order when it is told to. */
+async function warmMemcached(): Promise<Restarted> {
+  // The memory file belongs into memory, where there is such a folder.
+  const shared = await access('/dev/shm').then(
     () => '/dev/shm',
     () => tmpdir(),
   )
+  const folder = await mkdtemp(join(shared, 'holdfast-restart-'))
+  const args = ['-m', '64', '-e', join(folder, 'sessions.mem')]
+  let memcached = await startMemcached({ args })
+  const { port } = memcached
+  let stoppedAt = 0
+  return {
+    port,
+    async stop(isKept) {
+      await memcached.stop(isKept ? 'SIGUSR1' : 'SIGTERM')
+      stoppedAt = performance.now()
+    },
+    async startAgain() {
+      // Started again within the second in which it stopped, it mistrusts its file and begins empty.
+      await sleep(stoppedAt + 1100 - performance.now())
+      memcached = await startMemcached({ port, args })
+    },
+    async end() {
+      await memcached.stop()
+      await rm(folder, { recursive: true })
+    },
+  }
+}
+
+/** It writes each change down before it answers, and has that on the disk a second later. */
+async function writtenRedis(): Promise<Restarted> {
+  const redis = await startRedis('--appendonly', 'yes', '--appendfsync', 'everysec')
+  return {
+    port: redis.port,
+    async stop(isKept) {
+      if (!isKept) await redis.text('FLUSHALL')
+      await redis.stop('SIGKILL')
+    },
+    startAgain: () => redis.restart(),
+    end: () => redis.stop(),
+  }
 }

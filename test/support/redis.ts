@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,6 +31,7 @@ export async function startRedis(...args: string[]): Promise<RedisServerProcess>
   let child: ChildProcess
   let exited: Promise<unknown>
   const start = async () => {
+    await mkdir(folder, { recursive: true })
     child = spawn('redis-server', settings, { stdio: ['ignore', 'pipe', 'pipe'] })
     running.add(child)
     exited = once(child, 'exit').finally(() => running.delete(child))
