@@ -88,13 +88,11 @@ const applications = [
 ]
 
 describe('A server of the store that is frozen', { timeout: 60_000 }, () => {
-  // They mostly wait, so they wait together; started before, since what compiles keeps the others waiting as well.
+  // They mostly wait, so they wait together; started before, since what compiles keeps the others from being in time.
   const running = new Map<object, Running>()
   beforeAll(async () => {
-    await Promise.all(
-      applications.map(async (each) => void running.set(each, await start(each.adapter, each.kind))),
-    )
-  })
+    for (const each of applications) running.set(each, await start(each.adapter, each.kind))
+  }, 60_000)
   afterAll(() => Promise.all([...running.values()].map(({ stop }) => stop())))
 
   it.concurrent.for(applications)(

@@ -1,30 +1,18 @@
-import { access, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createSessionManager, type SessionManager } from '../src/core/index.ts'
 import { adapters, tellEvent, type App } from './support/apps.ts'
-import { startMemcached } from './support/memcached.ts'
-import { startRedis } from './support/redis.ts'
-import { onKinds, onMemcached } from './support/store-servers.ts'
+import { startRestartable, type Restartable } from './support/restartable.ts'
+import { onKinds } from './support/store-servers.ts'
 import { secret } from './support/stores.ts'
 
-/** A server that is stopped so that it keeps its sessions, or so that it does not, and started again where it was. */
-interface Restarted {
-  port: number
-  stop(isKept: boolean): Promise<unknown>
-  startAgain(): Promise<void>
-  end(): Promise<void>
-}
-
 describe.each(onKinds(adapters))('$name across a restart of $kind.name', ({ start, kind }) => {
-  let server: Restarted
+  let server: Restartable
   let manager: SessionManager
   let app: App
 
   beforeEach(async () => {
-    server = await (kind === onMemcached ? warmMemcached() : writtenRedis())
+    server = await startRestartable(kind)
     manager = createSessionManager({ store: await kind.open(server.port), secret, onEvent: tellEvent })
     app = await start(manager, {
       '/sign-in': (session, { query }) => {
@@ -88,47 +76,3 @@ describe.each(onKinds(adapters))('$name across a restart of $kind.name', ({ star
     expect((await get('/user', again)).body).toBe('u1')
   })
 })
-
-/** With a file of its memory, which it keeps in order when it is told to. */
-async function warmMemcached(): Promise<Restarted> {
-  // The memory file belongs into memory, where there is such a folder.
-  const shared = await access('/dev/shm').then(
-    () => '/dev/shm',
-    () => tmpdir(),
-  )
-  const folder = await mkdtemp(join(shared, 'holdfast-restart-'))
-  const args = ['-m', '64', '-e', join(folder, 'sessions.mem')]
-  let memcached = await startMemcached({ args })
-  const { port } = memcached
-  let stoppedAt = 0
-  return {
-    port,
-    async stop(isKept) {
-      await memcached.stop(isKept ? 'SIGUSR1' : 'SIGTERM')
-      stoppedAt = performance.now()
-    },
-    async startAgain() {
-      // Started again within the second in which it stopped, it mistrusts its file and begins empty.
-      await sleep(stoppedAt + 1100 - performance.now())
-      memcached = await startMemcached({ port, args })
-    },
-    async end() {
-      await memcached.stop()
-      await rm(folder, { recursive: true })
-    },
-  }
-}
-
-/** It writes each change down before it answers, and has that on the disk a second later. */
-async function writtenRedis(): Promise<Restarted> {
-  const redis = await startRedis('--appendonly', 'yes', '--appendfsync', 'everysec')
-  return {
-    port: redis.port,
-    async stop(isKept) {
-      if (!isKept) await redis.text('FLUSHALL')
-      await redis.stop('SIGKILL')
-    },
-    startAgain: () => redis.restart(),
-    end: () => redis.stop(),
-  }
-}

@@ -12,16 +12,17 @@ const OVER_REDIS = [
   { name: 'RedisStore over node-redis', open: () => openRedisStore(onNodeRedis) },
 ]
 
+const OVER_MEMCACHED = { name: 'MemcachedStore', open: openMemcachedStore }
+
+/** Those that ask a server. */
+export const serverStores = isRedisAlone ? OVER_REDIS : [OVER_MEMCACHED, OVER_REDIS[0]!]
+
 /**
  * All stores, for `describe.each`; call `open` in the body of the `describe`. By `npm run test:redis` those over Redis.
  */
 export const stores = isRedisAlone
   ? OVER_REDIS
-  : [
-      { name: 'MemoryStore', open: openMemoryStore },
-      { name: 'MemcachedStore', open: openMemcachedStore },
-      OVER_REDIS[0]!,
-    ]
+  : [{ name: 'MemoryStore', open: openMemoryStore }, ...serverStores]
 
 export interface OpenStore {
   /** The store, once `beforeAll` has run. */
