@@ -136,7 +136,7 @@ describe('A server of the store that is frozen', { timeout: 60_000 }, () => {
   )
 
   it.each(kinds)(
-    'F6: on $name 5 000 requests leave the heap as it was, and nothing unhandled',
+    'F6: 5 000 requests leave the heap as it was, and nothing unhandled, on $name',
     async (kind) => {
       const { server, store, stop } = await start('Hono', kind)
       onTestFinished(stop)

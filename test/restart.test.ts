@@ -48,7 +48,7 @@ describe.each(onKinds(adapters))('$name across a restart of $kind.name', ({ star
     const cookies = await Promise.all(Array.from({ length: 20 }, (_, index) => signIn(`u${index}`)))
     const left = cookies.splice(15)
     const answers = await Promise.all(left.map((cookie) => get('/sign-out', cookie)))
-    // Right after the answers: redis-server is killed, so nothing is written down at leisure.
+    // Right after the answers; redis-server is killed.
     await server.stop(true)
     expect(answers.map(({ status }) => status)).toEqual(left.map(() => 200))
     const failed = await get('/sign-out', cookies[0])

@@ -329,7 +329,8 @@ function cut({ sockets }: FaultProxy): void {
 /** Until clients of Redis are connected again, which are so from the beginning; memcached's connects when it is asked. */
 async function startAgain({ kind, store, stores, proxy }: Scene): Promise<void> {
   await store.startAgain()
-  while (kind !== onMemcached && proxy.sockets.size < stores.length) await sleep(20)
+  if (kind === onMemcached) return
+  while (proxy.sockets.size < stores.length) await sleep(20)
 }
 
 /** An operation that is not answered in time: of such a server RedisStore reads again what happened to it. */

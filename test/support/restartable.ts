@@ -57,13 +57,17 @@ async function warmMemcached(more: readonly string[]): Promise<Restartable> {
   }
 }
 
-/** It writes each change down before it answers, and has that on the disk a second later. */
+/**
+ * It writes each change down before it answers, but for the time that the disk takes for what came in the second before:
+ * then, for at most two seconds, it answers first, and who kills it takes that away.
+ */
 async function writtenRedis(more: readonly string[]): Promise<Restartable> {
   const redis = await startRedis('--appendonly', 'yes', '--appendfsync', 'everysec', ...more)
   return {
     port: redis.port,
     async stop(isKept) {
       if (!isKept) await redis.text('FLUSHALL')
+      while (!(await redis.text('INFO', 'persistence')).includes('aof_buffer_length:0\r')) await sleep(5)
       await redis.stop('SIGKILL')
     },
     startAgain: () => redis.restart(),
