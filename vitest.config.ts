@@ -12,6 +12,7 @@ const longest = [
   'test/browser/shop.test.ts',
   'test/core/stores/memcached/faults.test.ts',
   'test/doctor/doctor.test.ts',
+  'test/doctor/redis.test.ts',
   'test/doctor/cli.test.ts',
   'test/faults.test.ts',
   'test/restart.test.ts',

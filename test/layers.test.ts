@@ -45,8 +45,9 @@ describe('architecture', () => {
     ['no import points to another room of its own layer', ({ from, to }) =>
       isFile(to) && !isCommon(to) && layerOf(to) === layerOf(from) && roomOf(to) !== roomOf(from)],
     ['core never imports from outside core', ({ from, to }) => isCore(from) && isFile(to) && !isCore(to)],
-    ['an adapter imports the public core and the types of its framework', ({ from, to, isType }) =>
-      isIn(from, 'adapters') && to !== 'core/index.ts' && !(isType && from === `adapters/${to.replace(/:.*/, '')}.ts`)],
+    ['an adapter imports the public core, its own parts and the types of its framework', ({ from, to, isType }) =>
+      isIn(from, 'adapters') && to !== 'core/index.ts' && !to.startsWith(from.replace('.ts', '-')) &&
+      !(isType && from === `adapters/${to.replace(/:.*/, '')}.ts`)],
     ['stores/ imports its own parts and what everything may', ({ from, to }) =>
       isIn(from, 'core/stores') && !isCommon(to) && !isIn(to, 'core/stores')],
     ['stores/memcached/ imports what stores share, its own parts, memjs and node:', ({ from, to }) =>
@@ -80,9 +81,10 @@ describe('architecture', () => {
     for (const file of files) expect(circle(file, [])).toEqual([])
   })
 
-  it('only crypto/native.ts and warnings.ts reach for node: without an import', () => {
-    const reaching = files.filter((file) => /require\(|getBuiltinModule|process\s*\./.test(codeOf(file)))
+  it('only crypto/native.ts and warnings.ts reach for node: without an import, and node-shape.ts for the engine', () => {
+    const reaching = files.filter((file) => /require\(|getBuiltinModule|process\s*\??\./.test(codeOf(file)))
     expect(reaching.filter((file) => !isIn(file, 'core/stores/memcached', 'doctor')).toSorted()).toEqual([
+      'adapters/node-shape.ts',
       'core/crypto/native.ts',
       'core/warnings.ts',
     ])

@@ -60,6 +60,7 @@ const timed = [
   'test/doctor/canary.test.ts',
   'test/doctor/doctor.test.ts',
   'test/doctor/key-sample.test.ts',
+  'test/doctor/redis.test.ts',
 ]
 // What has four servers contend for one session needs the machine for itself.
 const alone = [

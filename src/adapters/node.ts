@@ -4,6 +4,7 @@ import { checkMount, commitInTurn, createSessionManager, hasAnswer, joined } fro
 import { MOUNTED, sessionProperty, withMounted } from '../core/index.ts'
 import type { CommitResponse, Mounted, Session } from '../core/index.ts'
 import type { SessionData, SessionManager, SessionOptions } from '../core/index.ts'
+import { withoutShape } from './node-shape.ts'
 
 /** What the middleware adds to the request. */
 export type SessionRequest<
@@ -54,7 +55,7 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
       // Node's own, and no others, inherit whether the head has left; on an upgrade no head will.
       const isHeld = !request.upgrade && typeof inherited(response, 'headersSent') === 'boolean'
       const session = own ?? open({ request, response })
-      if (request[as] !== session) Object.defineProperty(request, as, property)
+      if (request[as] !== session) Object.defineProperty(withoutShape(request), as, property)
       request[slot] = session
       if (!own) {
         request[MOUNTED] = withMounted(mounted, session)
@@ -113,7 +114,7 @@ function takeOver(response: ServerResponse, mounted: Mounted): void {
     isHeadImplicit: false,
     isDrainAwaited: false,
   }
-  Object.assign(response, { [ANSWER]: answer }, METHODS)
+  Object.assign(withoutShape(response), { [ANSWER]: answer }, METHODS)
 }
 
 const METHODS: Record<'writeHead' | BodyMethodName, (this: Answering, ...parameters: any[]) => unknown> = {

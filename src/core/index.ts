@@ -1,5 +1,5 @@
 /** @internal */
-export { SESSION } from './brand.ts'
+export { brandOf, MEMORY_STORE, SESSION } from './brand.ts'
 /** @internal */
 export { checkNames, wrong } from './check.ts'
 /** @internal */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { MemcachedClient } from '../core/stores/memcached/client.ts'
+import type { SessionStore } from '../core/stores/store.ts'
 
 /** What became of the operations that sessions rest on. */
 export interface CanaryOutcome {
@@ -9,6 +9,8 @@ export interface CanaryOutcome {
   durations: number[]
 }
 
+/** Longer than a store waits, to tell a slow server from a dead one. */
+export const PATIENCE_MS = 2_000
 const ROUNDS = 4
 /** A slow server is known for one after the first round. */
 const LAST_ROUND_MS = 500
@@ -16,9 +18,9 @@ const LAST_ROUND_MS = 500
 const TTL = 60
 const RECORD_BYTES = 512
 
-/** Does with a record of its own, under a random key with the store's prefix, what the store does with sessions. */
-export async function runCanary(client: MemcachedClient, keyPrefix: string): Promise<CanaryOutcome> {
-  const key = keyPrefix + randomBytes(32).toString('base64url')
+/** Does with a record of its own, under a random key, what the manager does with sessions. */
+export async function runCanary(store: SessionStore): Promise<CanaryOutcome> {
+  const key = randomBytes(32).toString('base64url')
   const durations: number[] = []
   const timed = async <Result>(work: Promise<Result>): Promise<Result> => {
     const start = performance.now()
@@ -29,36 +31,37 @@ export async function runCanary(client: MemcachedClient, keyPrefix: string): Pro
   const start = performance.now()
   try {
     for (let round = 0; round < ROUNDS && performance.now() - start < LAST_ROUND_MS; round++) {
-      await liveOnce(client, key, timed)
+      await liveOnce(store, key, timed)
     }
     return { durations }
   } catch (error) {
-    await client.delete(key).catch(() => {})
-    return { durations, failure: error as Error }
+    await store.delete(key).catch(() => {})
+    // What a store could not be asked for, it wraps.
+    return { durations, failure: ((error as Error).cause ?? error) as Error }
   }
 }
 
 async function liveOnce(
-  client: MemcachedClient,
+  store: SessionStore,
   key: string,
   timed: <Result>(work: Promise<Result>) => Promise<Result>,
 ): Promise<void> {
   const expectToRead = async (expected?: Uint8Array) => {
-    const found = await timed(client.getAndTouch(key, TTL))
+    const found = await timed(store.get(key, TTL))
     const isExact = expected && found ? Buffer.compare(expected, found.bytes) === 0 : expected === found
     if (!isExact) throw new Error('it gave back something else than was written')
   }
   const first = randomBytes(RECORD_BYTES)
   const second = randomBytes(RECORD_BYTES)
 
-  const version = await timed(client.add(key, first, TTL))
+  const version = await timed(store.add(key, first, TTL))
   if (!version) throw new Error('it takes a random key for taken')
   await expectToRead(first)
-  const swap = await timed(client.replace(key, second, TTL, version))
+  const swap = await timed(store.replace(key, second, TTL, version))
   if (swap.outcome !== 'replaced') throw new Error('it refused a write over the newest version')
-  const staleSwap = await timed(client.replace(key, first, TTL, version))
+  const staleSwap = await timed(store.replace(key, first, TTL, version))
   if (staleSwap.outcome !== 'conflict') throw new Error('it took a write over an old version')
   await expectToRead(second)
-  await timed(client.delete(key))
+  await timed(store.delete(key))
   await expectToRead()
 }

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import { diagnose, linesOf } from './doctor.ts'
 
-const USAGE = 'usage: holdfast doctor <memcached-url> [--json] [--strict]'
+const USAGE = 'usage: holdfast doctor <memcached-or-redis-url> [--json] [--strict]'
 /** Never 1: node, npm and sh answer it when nothing was examined. */
 const EXIT_STATUS = { ok: 0, warning: 0, unfit: 2 }
 const STRICT_EXIT_STATUS = { ...EXIT_STATUS, warning: 3 }

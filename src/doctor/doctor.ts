@@ -1,12 +1,14 @@
 import { serverName, type ServerAddress } from '../core/stores/memcached/address.ts'
-import { runCanary } from './canary.ts'
+import { PATIENCE_MS, runCanary } from './canary.ts'
 import { MemcachedClient } from '../core/stores/memcached/client.ts'
+import { MemcachedStore } from '../core/stores/memcached/memcached-store.ts'
 import { explain } from './failure.ts'
-import { ok, type Finding, type Reading } from './finding.ts'
+import { located, ok, type Finding, type LocatedFinding, type Reading } from './finding.ts'
 import { findingsAtStart } from './findings-at-start.ts'
 import { findingsInUse } from './findings-in-use.ts'
 import { lookUpName } from './name-of-server.ts'
 import { sampleKeys } from './key-sample.ts'
+import { examineRedis } from './redis.ts'
 import { readSettings, type Settings } from '../core/stores/memcached/settings.ts'
 
 /** Whether sessions can live at an address, and why not. */
@@ -17,35 +19,20 @@ export interface Report {
   findings: LocatedFinding[]
 }
 
-/** `server` is a `host:port`, or `all` for what concerns their list. */
-export type LocatedFinding = { server: string } & Finding
-
 /**
- * Asks every server of a `memcached://` address whether it is fit to hold sessions: runs the store's operations on a
- * record of its own and reads what the server says of itself. Takes half a minute at most and resolves whatever the
+ * Asks every server of a `memcached://` or `redis://` address whether it is fit to hold sessions: runs the store's
+ * operations on a record of its own and reads what the server says of itself. Takes half a minute at most and resolves whatever the
  * servers do; a server that cannot be asked is a finding.
  *
  * Rejects with `TypeError` or `RangeError` for a wrong address.
  */
 export async function diagnose(address: string, lookUp: typeof lookUpName = lookUpName): Promise<Report> {
-  const settings = readSettings(address)
-  const { servers } = settings
-  const examined = await Promise.all(
-    servers.map(async (server) => {
-      const findings = await examine(server, settings, lookUp)
-      return findings.map((finding) => located(serverName(server), finding))
-    }),
-  )
-  const all = servers.length > 1 ? [located('all', aboutList(servers.length))] : []
-  const findings = [...examined.flat(), ...all].toSorted(
+  const examineAll = /^(redis|valkey)s?:/i.test(address) ? examineRedis : examineMemcached
+  const findings = (await examineAll(address, lookUp)).toSorted(
     (one, other) => LEVELS.indexOf(one.level) - LEVELS.indexOf(other.level),
   )
   const worst = findings[0]!.level
   return { level: worst === 'skipped' ? 'ok' : worst, findings }
-}
-
-function located(server: string, finding: Finding): LocatedFinding {
-  return { server, ...finding }
 }
 
 const LEVELS: readonly Finding['level'][] = ['unfit', 'warning', 'skipped', 'ok']
@@ -67,29 +54,43 @@ const VERDICTS = {
   ok: 'fit to hold sessions',
 }
 
-/** Longer than the store waits, to tell a slow server from a dead one. */
-const PATIENCE_MS = 2_000
+async function examineMemcached(address: string, lookUp: typeof lookUpName): Promise<LocatedFinding[]> {
+  const settings = readSettings(address)
+  const { servers } = settings
+  const examined = await Promise.all(
+    servers.map(async (server) => located(serverName(server), await examine(server, settings, lookUp))),
+  )
+  return [...examined.flat(), ...located('all', servers.length > 1 ? [aboutList(servers.length)] : [])]
+}
 
 async function examine(
   server: ServerAddress,
   { keyPrefix, maxBytes, connection }: Settings,
   lookUp: typeof lookUpName,
 ): Promise<Finding[]> {
-  const patient = { ...connection, operationTimeoutMs: PATIENCE_MS, connectTimeoutMs: PATIENCE_MS }
-  const client = new MemcachedClient([server], patient)
+  const { operationTimeoutMs, credentials, tls } = connection
+  const patience = { operationTimeoutMs: PATIENCE_MS, connectTimeoutMs: PATIENCE_MS }
+  const client = new MemcachedClient([server], { ...connection, ...patience })
+  const store = new MemcachedStore({
+    servers: serverName(server),
+    keyPrefix,
+    tls,
+    ...credentials,
+    ...patience,
+  })
   try {
     const stats = await client.stats().catch((error: Error) => error)
     if (stats instanceof Error) return [explain('reachable', stats)]
     const readAt = Date.now()
     const settings = await client.stats('settings').catch(() => new Map<string, string>())
-    const { operationTimeoutMs } = connection
     const known = { stats, settings, readAt, keyPrefix, maxBytes, operationTimeoutMs }
-    const canary = await runCanary(client, keyPrefix)
+    const canary = await runCanary(store)
     const keys = await lookAtKeys(server, keyPrefix, connection)
     const names = await lookUp(server.host)
     return [...findingsInUse({ ...known, canary, keys }), ...findingsAtStart(known), ...names]
   } finally {
     client.close()
+    await store.close()
   }
 }
 

@@ -44,6 +44,30 @@ const FAILURES: readonly [Code[], string | undefined, string][] = [
   ],
 ]
 
+/** By code, by the word that Redis refuses with, or by class. */
+const REDIS_FAILURES: readonly [RegExp, string | undefined, string][] = [
+  [/^ECONNREFUSED$/, 'refuses connections: nothing listens there', 'Start it, or correct host and port'],
+  [/^(ENOTFOUND|EAI_AGAIN)$/, 'has a name that nobody knows', 'Correct the name, or the DNS'],
+  [/^(E(TIMEDOUT|HOSTUNREACH|NETUNREACH)|ConnectionTimeoutError)$/, 'cannot be reached: no connection came about', 'Look at firewalls and routes between here and there; if it wants no TLS, write redis://'],
+  [/^ERR_ANSWER_TIMEOUT$/, 'takes connections and answers nothing', 'Look at its process: frozen, overloaded, no Redis at all'],
+  [/^(ECONNRESET|SocketClosed.*)$/, undefined, 'If it wants TLS, write rediss://; otherwise: is it a Redis?'],
+  [/CERT|SIGNATURE|SSL/, undefined, 'Look at its certificate; NODE_EXTRA_CA_CERTS names an authority of your own. If it wants no TLS, write redis://'],
+  [/^NOAUTH$/, 'wants a user and a password', 'Put them into the address: user:password@host'],
+  [/^WRONGPASS$/, 'refused the user or the password', 'Correct them in the address, percent-encoded'],
+  [/^NOPERM$/, undefined, 'Allow it: ACL SETUSER name ~session:* +getex +set +eval +getrange +del +info'],
+  [/^OOM$/, 'is full and refuses writes: nobody can sign in or out', 'Raise maxmemory'],
+  [/^(READONLY|MASTERDOWN)$/, 'is a replica and takes no writes', 'Give the address of the master'],
+  [/^[A-Z]{4,}$/, undefined, 'Look at its log'],
+  [/^/, undefined, 'Use Redis 6.2 or later, or Valkey, without a proxy before it'],
+] // prettier-ignore
+
+/** The same of Redis and Valkey. */
+export function explainRedis(topic: string, error: NodeJS.ErrnoException): Finding {
+  const code = error.code ?? /^[A-Z]+(?= )/.exec(error.message)?.[0] ?? error.constructor.name
+  const [, meaning, advice] = REDIS_FAILURES.find(([codes]) => codes.test(code))!
+  return unfit(topic, meaning ?? `does not work: ${error.message}`, advice)
+}
+
 /** Why a server cannot hold sessions, from what an operation on it rejected with. */
 export function explain(topic: string, error: NodeJS.ErrnoException): Finding {
   const [, meaning, advice = 'Use a memcached without a proxy before it'] =

@@ -13,7 +13,14 @@ export interface Finding {
   advice?: string
 }
 
-/** All that was read of one server. */
+/** `server` is a `host:port`, or `all` for what concerns their list. */
+export type LocatedFinding = { server: string } & Finding
+
+export function located(server: string, findings: readonly Finding[]): LocatedFinding[] {
+  return findings.map((finding) => ({ server, ...finding }))
+}
+
+/** All that was read of one memcached. */
 export interface Reading {
   stats: ReadonlyMap<string, string>
   /** Empty where the server does not tell. */

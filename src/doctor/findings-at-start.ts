@@ -67,7 +67,7 @@ function isExempt(listener: string): boolean {
   return listener.startsWith('notls:')
 }
 
-function isLoopback(listener: string): boolean {
+export function isLoopback(listener: string): boolean {
   return /^(notls:)?(127\.|localhost\b|\[?::1\b)/.test(listener)
 }
 

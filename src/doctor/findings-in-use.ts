@@ -23,8 +23,11 @@ export function findingsInUse(reading: Reading): Finding[] {
 /** A request that writes its session waits twice. */
 const SLOW_MS = 20
 
-function checkOperations({ canary, operationTimeoutMs }: Reading): Finding {
-  if (canary.failure) return explain('operations', canary.failure)
+export function checkOperations(
+  { canary, operationTimeoutMs }: Pick<Reading, 'canary' | 'operationTimeoutMs'>,
+  why: typeof explain = explain,
+): Finding {
+  if (canary.failure) return why('operations', canary.failure)
   const median = canary.durations.toSorted((a, b) => a - b)[canary.durations.length >> 1]!
   const speed = `answers in ${median.toFixed(median < 10 ? 2 : 0)} ms (median of ${canary.durations.length})`
   const advice = 'Look at the network between here and there, and at the load of that host'
@@ -66,7 +69,7 @@ function checkEvictions(reading: Reading): Finding {
 }
 
 /** Measured with -m 64 and records from 300 bytes to 100 kB: evictions begin at 85 to 87 % of the limit. */
-const NEARLY_FULL = 0.75
+export const NEARLY_FULL = 0.75
 
 function checkMemory({ stats }: Reading): Finding {
   const bytes = numberOf(stats, 'bytes')
@@ -126,9 +129,7 @@ function checkClock({ stats, readAt }: Reading): Finding {
 /** K5. */
 function checkBeginning(reading: Reading): Finding {
   const { stats, readAt } = reading
-  const uptime = Math.min(numberOf(stats, 'uptime'), readAt / 1000)
-  const date = new Date(readAt - uptime * 1000).toISOString().replace('T', ' ').slice(0, 19)
-  const when = `${date} UTC, ${duration(uptime)} ago`
+  const when = whenStarted(numberOf(stats, 'uptime'), readAt)
   const beginning = beginningOf(reading)
   switch (beginning) {
     case 'cold':
@@ -181,6 +182,12 @@ function checkVersion({ stats }: Reading): Finding {
   )
 }
 
+export function whenStarted(seconds: number, readAt: number): string {
+  const uptime = Math.min(seconds, readAt / 1000)
+  const date = new Date(readAt - uptime * 1000).toISOString().replace('T', ' ').slice(0, 19)
+  return `${date} UTC, ${duration(uptime)} ago`
+}
+
 function duration(seconds: number): string {
   const [unit, size] = UNITS.find(([, size]) => seconds >= 2 * size) ?? (['second', 1] as const)
   const count = Math.floor(seconds / size)
@@ -193,12 +200,12 @@ const UNITS = [
   ['minute', 60],
 ] as const
 
-function mebibytes(bytes: number): string {
+export function mebibytes(bytes: number): string {
   return (bytes / 2 ** 20).toFixed(1)
 }
 
 /** No server may make a figure that later fails to be a date. */
-function numberOf(stats: ReadonlyMap<string, string>, name: string): number {
+export function numberOf(stats: ReadonlyMap<string, string>, name: string): number {
   const text = stats.get(name) ?? ''
   return /^\d{1,15}$/.test(text) ? Number(text) : 0
 }

@@ -30,7 +30,7 @@ export async function sampleKeys({ host, port }: ServerAddress, keyPrefix: strin
   const refusal = lines.find((line) => !line.startsWith('key='))
   if (refusal !== undefined) throw new Error(`memcached refused: ${refusal.slice(0, 80)}`)
   if (listing === '') throw new Error('memcached did not answer')
-  const foreign = lines.filter((line) => !isSession(line, keyPrefix)).length
+  const foreign = lines.filter((line) => !isSession(keyOf(line), keyPrefix)).length
   return { looked: lines.length, foreign, isComplete }
 }
 
@@ -64,16 +64,15 @@ function list(host: string, port: number): Promise<string> {
 }
 
 /** memcached percent-encodes the keys that it lists; what does not decode is nothing of ours. */
-function isSession(line: string, keyPrefix: string): boolean {
-  const [, encoded = ''] = /^key=(\S*)/.exec(line) ?? []
+function keyOf(line: string): string {
   try {
-    const key = decodeURIComponent(encoded)
-    return (
-      key.startsWith(keyPrefix) &&
-      key.length === keyPrefix.length + KEY_LENGTH &&
-      /^[\w-]*$/.test(key.slice(keyPrefix.length))
-    )
+    return decodeURIComponent(/^key=(\S*)/.exec(line)?.[1] ?? '')
   } catch {
-    return false
+    return ''
   }
+}
+
+export function isSession(key: string, keyPrefix: string): boolean {
+  const name = key.slice(keyPrefix.length)
+  return key.startsWith(keyPrefix) && name.length === KEY_LENGTH && /^[\w-]*$/.test(name)
 }

@@ -6,6 +6,10 @@ export type Clauses = Record<string, (trial: Trial) => Promise<void>>
 /** A store, held to one clause. */
 export interface Trial {
   store: SessionStore
+  /** Another store on the same data. */
+  openAnother(): Promise<SessionStore>
+  /** The same trial of another store. */
+  of(store: SessionStore): Trial
   /** A key that nobody has used. */
   newKey(): string
   /** Lets whole seconds pass. */
@@ -42,6 +46,7 @@ export function putOnTrial(
   promise: string,
   store: SessionStore,
   advance: ((seconds: number) => unknown) | undefined,
+  openAnother: () => Promise<SessionStore>,
 ): Trial {
   const expect: Trial['expect'] = (isKept, expected, came) => {
     if (!isKept) throw new ContractError(promise, expected, came)
@@ -59,11 +64,14 @@ export function putOnTrial(
   }
   return {
     store,
+    openAnother,
+    of: (another) => putOnTrial(promise, another, advance, openAnother),
     newKey,
     expect,
     canSkipTime: advance !== undefined,
     async pass(seconds) {
-      await (advance ? advance(seconds) : wait(seconds))
+      // A timer may fire a little early, and a server's clock tick a little late.
+      await (advance ? advance(seconds) : pause(seconds * 1000 + 100))
     },
     async add(key, bytes = apples(), ttl = TTL) {
       const version = await store.add(key, bytes, ttl)
@@ -138,11 +146,10 @@ function newKey(): string {
     .replaceAll('=', '')
 }
 
-/** A timer may fire a little early, and a server's clock tick a little late. */
-function wait(seconds: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, seconds * 1000 + 100)
-  })
+/** The timer as it was at import: where a test holds the clock, nobody moves it for this. */
+const { setTimeout } = globalThis
+export function pause(ms = 10): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 /** What a refused replace must leave no trace of. */

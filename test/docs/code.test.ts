@@ -41,6 +41,11 @@ const TRIED_IN: Record<string, Record<string, string>> = {
     'unfit    127.0.0.1:11211  keeps no versions (-C)': 'test/docs/memcached.test.ts',
     'npx holdfast doctor "$SESSION_STORE" || exit': 'test/docs/memcached.test.ts',
   },
+  'docs/redis.md': {
+    '# /etc/redis/sessions.conf': 'test/docs/redis.test.ts',
+    'redis-server /etc/redis/sessions.conf': 'test/docs/redis.test.ts',
+    'port 0': 'test/docs/redis.test.ts',
+  },
   'docs/scaling.md': {
     'npx tsx bench/scaling/scaling.ts': 'test/docs/code.test.ts',
     'npx tsx bench/scaling/users.ts': 'test/docs/code.test.ts',

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { runCanary } from '../../src/doctor/canary.ts'
-import { MemcachedClient } from '../../src/core/stores/memcached/client.ts'
-import { readSettings } from '../../src/core/stores/memcached/settings.ts'
+import { MemcachedStore } from '../../src/core/stores/memcached/memcached-store.ts'
 import { foundReply, replyTo, type FakeRequest } from '../support/fake-server.ts'
 import { useServers } from '../support/servers.ts'
 
@@ -50,10 +49,10 @@ describe('runCanary', () => {
       const answer = answers[request.opcode] ?? (request.opcode === GET_AND_TOUCH ? found : replyTo)
       request.socket.write(answer(request))
     })
-    const { servers, connection } = readSettings(server.address)
-    const client = new MemcachedClient(servers, { ...connection, operationTimeoutMs: 5000 })
-    onEnd(() => client.close())
-    expect((await runCanary(client, 'session:')).failure?.message).toBe(message)
+    const servers = [`127.0.0.1:${server.port}`]
+    const store = new MemcachedStore({ servers, operationTimeoutMs: 5000 })
+    onEnd(() => store.close())
+    expect((await runCanary(store)).failure?.message).toBe(message)
     const keys = new Set(server.requests.map(({ key }) => key))
     expect([...keys]).toEqual([expect.stringMatching(/^session:[\w-]{43}$/)])
     expect(server.requests.at(-1)!.opcode).toBe(DELETE)

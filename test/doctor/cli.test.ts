@@ -5,7 +5,9 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeAuthority } from '../support/certificates.ts'
+import { freePort } from '../support/free-port.ts'
 import { startMemcached, type Memcached, type StartOptions } from '../support/memcached.ts'
+import { startRedis } from '../support/redis.ts'
 import { makeUsers } from '../support/sasl.ts'
 import { useServers } from '../support/servers.ts'
 
@@ -28,8 +30,12 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => rm(folder, { recursive: true }))
 
-function holdfast(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
-  const options = { env: { ...process.env, NODE_OPTIONS: '', ...env }, timeout: 14_000 }
+function holdfast(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  cwd: string = process.cwd(),
+): Promise<Outcome> {
+  const options = { env: { ...process.env, NODE_OPTIONS: '', ...env }, timeout: 14_000, cwd }
   const command = join(folder, 'dist/doctor/cli.js')
   return new Promise((done) => {
     execFile(process.execPath, [command, ...args], options, (error, stdout, stderr) => {
@@ -214,18 +220,20 @@ describe('holdfast doctor', () => {
     expect(await holdfast(args)).toEqual({
       status: 2,
       stdout: '',
-      stderr: 'usage: holdfast doctor <memcached-url> [--json] [--strict]\n',
+      stderr: 'usage: holdfast doctor <memcached-or-redis-url> [--json] [--strict]\n',
     })
   })
 
-  it.each(['redis://127.0.0.1:6379', 'memcached://127.0.0.1:99999', 'memcached://127.0.0.1/a%20b'])(
-    'says what is expected instead of %s, and what came',
-    async (address) => {
-      const { status, stdout, stderr } = await holdfast(['doctor', address])
-      expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
-      expect(stderr).toMatch(/^\w+: expected .+, got .+\n$/)
-    },
-  )
+  it.each([
+    'http://127.0.0.1:6379',
+    'redis://127.0.0.1/a%20b',
+    'memcached://127.0.0.1:99999',
+    'memcached://127.0.0.1/a%20b',
+  ])('says what is expected instead of %s, and what came', async (address) => {
+    const { status, stdout, stderr } = await holdfast(['doctor', address])
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+    expect(stderr).toMatch(/^\w+: expected .+, got .+\n$/)
+  })
 
   it.each([
     'memcached://user:hunter2',
@@ -236,6 +244,11 @@ describe('holdfast doctor', () => {
     '--user:hunter2@127.0.0.1',
     'memcached://user:1/x%20hunter2',
     'memcached://user:hunter2@127.0.0.1:1',
+    'redis://user:hunter2',
+    'redis://user:x/hunter2@127.0.0.1',
+    'redis://user:x@hunter2@127.0.0.1:1',
+    'redis://user:%hunter2@127.0.0.1:1',
+    'valkeys://:hunter2@127.0.0.1:1',
   ])('S57: does not print the password of %s', async (address) => {
     const { status, stdout, stderr } = await holdfast(['doctor', address, '--json'])
     expect(status).toBe(2)
@@ -259,6 +272,58 @@ describe('holdfast doctor', () => {
     expect(outcome).toMatchObject({ status, stderr: '' })
     expect(outcome.stdout).toMatch(firstLine)
     expect(outcome.stdout).not.toContain('hunter2')
+  })
+
+  it('asks Redis by a client of the project, and says what to install where there is none', async () => {
+    const server = await startRedis('--requirepass', 'hunter2')
+    onEnd(() => server.stop())
+    const address = server.address.replace('//', '//:hunter2@')
+    const { status, stdout, stderr } = await holdfast(['doctor', address, '--json', '--strict'])
+    expect({ status, stderr }).toEqual({ status: 3, stderr: '' })
+    expect(stdout).not.toContain('hunter2')
+    const { level, findings } = JSON.parse(stdout)
+    expect(level).toBe('warning')
+    expect(findings[0]).toEqual({
+      server: `127.0.0.1:${server.port}`,
+      level: 'warning',
+      topic: 'memory',
+      message: expect.stringContaining('maxmemory 0'),
+      advice: expect.stringContaining('noeviction'),
+    })
+    const empty = await mkdtemp(join(tmpdir(), 'holdfast-empty-'))
+    onEnd(() => rm(empty, { recursive: true }))
+    expect(await holdfast(['doctor', address], {}, empty)).toEqual({
+      status: 2,
+      stdout: '',
+      stderr: `found none of ioredis, iovalkey, redis in ${empty}; run there: npm install ioredis\n`,
+    })
+  })
+
+  it('S57: trusts the authorities of the runtime with rediss://', async () => {
+    const authority = await makeAuthority()
+    onEnd(() => authority.remove())
+    const { certFile, keyFile } = await authority.sign(['127.0.0.1'])
+    const files = [
+      '--tls-cert-file',
+      certFile,
+      '--tls-key-file',
+      keyFile,
+      '--tls-ca-cert-file',
+      authority.certFile,
+    ]
+    const port = String(await freePort())
+    const open = ['--bind', '0.0.0.0', '--requirepass', 'hunter2', '--tls-auth-clients', 'no']
+    const server = await startRedis(...open, ...files, '--tls-port', port)
+    onEnd(() => server.stop())
+    const address = `rediss://:hunter2@127.0.0.1:${port}`
+    const trusting = await holdfast(['doctor', address], { NODE_EXTRA_CA_CERTS: authority.certFile })
+    expect(trusting).toMatchObject({ status: 0, stderr: '' })
+    expect(trusting.stdout).toMatch(/^warning .+ without TLS: the password can be read/m)
+    expect((await holdfast(['doctor', address])).stdout).toMatch(
+      /^unfit .+ does not work: .+ NODE_EXTRA_CA_CERTS/,
+    )
+    const plain = await holdfast(['doctor', address.replace('rediss', 'redis')])
+    expect(plain.stdout).toMatch(/^unfit .+ does not work: .+ If it wants TLS, write rediss:\/\//)
   })
 
   it('says that a server wants a password', async () => {

@@ -59,7 +59,7 @@ describe('diagnose', () => {
   })
 
   it('rejects for a wrong address', async () => {
-    await expect(diagnose('redis://127.0.0.1')).rejects.toThrow(TypeError)
+    await expect(diagnose('http://127.0.0.1')).rejects.toThrow(TypeError)
     await expect(diagnose('127.0.0.1:0')).rejects.toThrow(RangeError)
   })
 

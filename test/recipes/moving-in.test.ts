@@ -8,6 +8,7 @@ import { CookieStore, sessionMiddleware } from 'hono-sessions'
 import Koa from 'koa'
 import koaSession from 'koa-session'
 import { Client } from 'memjs'
+import { createClient } from 'redis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createSessionManager, MemoryStore, type Session, type SessionManager } from 'holdfast'
 import { session as holdfastForHono } from 'holdfast/hono'
@@ -19,6 +20,7 @@ import { fromKoaSession } from './moving-in/from-koa-session.ts'
 import { issueSession } from 'holdfast/testing'
 import { session as holdfastForExpress } from 'holdfast/node'
 import { startMemcached, type Memcached } from '../support/memcached.ts'
+import { startRedis, type RedisServerProcess } from '../support/redis.ts'
 import { secret } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
 
@@ -39,14 +41,22 @@ describe('docs/moving-in.md', () => {
 
 let memcached: Memcached
 let records: Client
+let redis: RedisServerProcess
+let redisClient: ReturnType<typeof createClient>
 beforeAll(async () => {
-  memcached = await startMemcached()
+  ;[memcached, redis] = await Promise.all([startMemcached(), startRedis()])
   records = Client.create(`127.0.0.1:${memcached.port}`)
+  redisClient = createClient({ url: redis.address })
+  await redisClient.connect()
 })
 afterAll(async () => {
   records.close()
-  await memcached.stop()
+  redisClient.destroy()
+  await Promise.all([memcached.stop(), redis.stop()])
 })
+
+const countInMemcached = async () => Number(/STAT curr_items (\d+)/.exec(await memcached.text('stats'))![1])
+const countInRedis = () => redisClient.dbSize()
 
 const closes: (() => void)[] = []
 afterEach(() => closes.splice(0).forEach((close) => close()))
@@ -85,8 +95,8 @@ interface Move {
   before(): Promise<string>
   /** The application as it is, which tells what the session holds; `/leave` signs out. */
   after(manager: SessionManager<Data>): Promise<string>
-  /** Whether the old sessions are in memcached; otherwise they are in their cookies. */
-  hasRecords: boolean
+  /** Old sessions in their store; left out, they are in their cookies. */
+  count?: () => Promise<number>
   oldCookies: string[]
 }
 
@@ -119,22 +129,19 @@ function koaAfter(manager: SessionManager<Data>, old?: Client) {
   return listen(app.callback())
 }
 
-/** Who is signed in, and the data. */
-async function holdingOf(session: Session<Data>): Promise<Partial<OldData>> {
-  const userId = await session.userId()
-  return { ...(userId !== undefined && { userId }), ...(await session.entries()) }
-}
-
-const moves: Move[] = [
-  {
-    name: 'express-session with connect-memjs',
-    hasRecords: true,
+function expressMove(
+  storeName: string,
+  count: () => Promise<number>,
+  openStore: (expressSession: unknown) => Promise<any>,
+): Move {
+  return {
+    name: `express-session with ${storeName}`,
+    count,
     oldCookies: ['connect.sid'],
     async before() {
       const { default: express } = await import('express')
       const { default: expressSession } = await import('express-session' as string)
-      const { default: connectMemjs } = await import('connect-memjs' as string)
-      const store = new (connectMemjs(expressSession))({ client: records })
+      const store = await openStore(expressSession)
       const options = { secret: OLD_SECRET, resave: false, saveUninitialized: false, store }
       const app = express().use(expressSession(options))
       app.get('/', (request, response) => {
@@ -145,31 +152,48 @@ const moves: Move[] = [
     },
     async after(manager) {
       const { default: express } = await import('express')
-      const app = express().use(holdfastForExpress(manager), fromExpressSession(records, [OLD_SECRET]))
+      const { default: expressSession } = await import('express-session' as string)
+      const old = await openStore(expressSession)
+      const app = express().use(holdfastForExpress(manager), fromExpressSession(old, [OLD_SECRET]))
       app.use(async (request, response) => {
         if (request.path === '/leave') request.session.destroy()
         response.send(await holdingOf(request.session as never))
       })
       return listen(app)
     },
-  },
+  }
+}
+
+/** Who is signed in, and the data. */
+async function holdingOf(session: Session<Data>): Promise<Partial<OldData>> {
+  const userId = await session.userId()
+  return { ...(userId !== undefined && { userId }), ...(await session.entries()) }
+}
+
+const moves: Move[] = [
+  expressMove('connect-memjs', countInMemcached, async (expressSession) => {
+    const { default: connectMemjs } = await import('connect-memjs' as string)
+    return new (connectMemjs(expressSession))({ client: records })
+  }),
+  expressMove('connect-redis', countInRedis, async () => {
+    const { RedisStore } = await import('connect-redis')
+    return new RedisStore({ client: redisClient, prefix: 'old:' })
+  }),
   {
     name: 'koa-session in its cookie',
-    hasRecords: false,
     oldCookies: ['koa.sess', 'koa.sess.sig'],
     before: () => koaBefore({}),
     after: (manager) => koaAfter(manager),
   },
   {
     name: 'koa-session with a store',
-    hasRecords: true,
+    count: countInMemcached,
     oldCookies: ['koa.sess', 'koa.sess.sig'],
     before: () => koaBefore({ store: inMemcached }),
     after: (manager) => koaAfter(manager, records),
   },
   {
     name: 'hono-sessions in its cookie',
-    hasRecords: false,
     oldCookies: ['session'],
     async before() {
       const { getRequestListener } = await import('@hono/node-server')
@@ -204,12 +228,11 @@ const moves: Move[] = [
   },
 ]
 
-describe.each(moves)('from $name', ({ before, after, hasRecords, oldCookies }) => {
-  const count = async () => Number(/STAT curr_items (\d+)/.exec(await memcached.text('stats'))![1])
+describe.each(moves)('from $name', ({ before, after, count, oldCookies }) => {
   let store: TamperedStore
   let manager: SessionManager<Data>
   beforeEach(async () => {
-    await memcached.text('flush_all')
+    await Promise.all([memcached.text('flush_all'), redisClient.flushAll()])
     store = new TamperedStore(new MemoryStore())
     manager = createSessionManager<Data>({ store, secret })
   })
@@ -224,12 +247,12 @@ describe.each(moves)('from $name', ({ before, after, hasRecords, oldCookies }) =
 
   it('carries a session over once, and leaves nothing of the old one', async () => {
     const visitor = await signedInBefore()
-    expect(await count()).toBe(hasRecords ? 1 : 0)
+    expect(await count?.()).toBe(count && 1)
     const url = await after(manager)
     const { body } = await visitor.visit(url)
     expect(JSON.parse(body)).toEqual(DATA)
     expect([...visitor.cookies.keys()]).toEqual(['__Host-session'])
-    expect(await count()).toBe(0)
+    expect(await count?.()).toBe(count && 0)
     store.forget()
     expect(JSON.parse((await visitor.visit(url)).body)).toEqual(DATA)
     expect(store.operations).toEqual(['get', 'get'])

@@ -8,6 +8,7 @@ export const everywhere = [
   'test/doctor/doctor.test.ts',
   'test/doctor/key-sample.test.ts',
   'test/doctor/name-of-server.test.ts',
+  'test/doctor/redis.test.ts',
   'test/faults.test.ts',
   'test/http.test.ts',
   'test/outage.test.ts',

@@ -1,4 +1,4 @@
-import { MemoryStore, type SessionStore, type StoredRecord, type Version } from '../../src/core/index.ts'
+import type { MemoryStore, SessionStore, StoredRecord, Version } from '../../src/core/index.ts'
 import { changing, countingVersions, noting, secondsUntil, timing } from './store-variations.ts'
 
 /** A store that breaks the contract, and what it is told for that. */
@@ -11,16 +11,9 @@ export interface BrokenStore {
   messages: string[]
 }
 
-export function openBroken(broken: BrokenStore, now: () => number): SessionStore {
-  const sound = new MemoryStore({ now })
-  return {
-    get: (key, ttl) => sound.get(key, ttl),
-    add: (key, bytes, ttl) => sound.add(key, bytes, ttl),
-    replace: (key, bytes, ttl, version) => sound.replace(key, bytes, ttl, version),
-    set: (key, bytes, ttl) => sound.set(key, bytes, ttl),
-    delete: (key) => sound.delete(key),
-    ...broken.breaks(sound, now),
-  }
+/** On the data of the sound store: stores that are opened on one share it. */
+export function openBroken(broken: BrokenStore, sound: MemoryStore, now: () => number): SessionStore {
+  return { ...changing(sound, {}), ...broken.breaks(sound, now) }
 }
 
 const APPLES = '6 bytes (61 70 70 6c 65 73)'

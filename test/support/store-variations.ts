@@ -100,3 +100,16 @@ export function countingVersions(sound: MemoryStore): Partial<SessionStore> {
     },
   }
 }
+
+/** What the sound store does, with something around every write. */
+export function aroundWrites(
+  sound: MemoryStore,
+  around: <Result>(key: string, write: () => Promise<Result>) => Promise<Result>,
+) {
+  return {
+    add: (key, bytes, ttl) => around(key, () => sound.add(key, bytes, ttl)),
+    replace: (key, bytes, ttl, version) => around(key, () => sound.replace(key, bytes, ttl, version)),
+    set: (key, bytes, ttl) => around(key, () => sound.set(key, bytes, ttl)),
+    delete: (key) => around(key, () => sound.delete(key)),
+  } satisfies Partial<SessionStore>
+}

@@ -1,5 +1,6 @@
 import { MEMORY_STORE, PROTOCOL } from '../brand.ts'
 import { checkNames, checkWhole, wrong } from '../check.ts'
+import { checkTtl } from './arguments.ts'
 import { Notices, type NoticeListener } from './notices.ts'
 import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from './store.ts'
 
@@ -139,7 +140,7 @@ export class MemoryStore implements SessionStore {
   }
 
   #expiry(ttl: number): number {
-    checkWhole('ttl', ttl, 'whole seconds of 1 or more')
+    checkTtl(ttl)
     return this.#now() + ttl * 1000
   }
 }

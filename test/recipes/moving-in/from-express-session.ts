@@ -1,18 +1,26 @@
+import { promisify } from 'node:util'
 import cookieParser from 'cookie-parser'
 import { Router } from 'express'
 import type { SessionRequest } from 'holdfast/node'
-import type { Client } from 'memjs'
-import { carryOver, type Data } from './carry-over.ts'
+import { carryOver, type Data, type OldData } from './carry-over.ts'
 
-/** After `session(manager)`. `old` is the client that connect-memjs had; put its `prefix` before `id`, if it had one. */
-export function fromExpressSession(old: Client, secrets: string[], name = 'connect.sid') {
+/** What every store of express-session has. */
+interface OldStore {
+  get(id: string, done: (error: unknown, data?: Partial<OldData> | null) => void): void
+  destroy(id: string, done: (error?: unknown) => void): void
+}
+
+/** After `session(manager)`. `old` is the store that express-session had, made as it was made for it. */
+export function fromExpressSession(old: OldStore, secrets: string[], name = 'connect.sid') {
+  const get = promisify(old.get.bind(old))
+  const destroy = promisify(old.destroy.bind(old))
   return Router().use(cookieParser(secrets), async (request, response, next) => {
     const id: unknown = request.signedCookies[name] // undefined without a cookie, false with a wrong signature
     if (typeof id === 'string') {
       const { session } = request as typeof request & SessionRequest<Data>
-      const { value } = await old.get(id)
-      if (value) await carryOver(session, JSON.parse(String(value)))
-      await old.delete(id)
+      const data = await get(id)
+      if (data) await carryOver(session, data)
+      await destroy(id)
     }
     if (id !== undefined) response.clearCookie(name)
     next()

@@ -1,5 +1,5 @@
-import { checkWhole } from '../../check.ts'
-import { SessionDataError, StoreUnavailableError } from '../../errors.ts'
+import { StoreUnavailableError } from '../../errors.ts'
+import { checkTtl, sized } from '../arguments.ts'
 import type { NoticeListener } from '../notices.ts'
 import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from '../store.ts'
 import { MemcachedClient } from './client.ts'
@@ -72,18 +72,14 @@ export class MemcachedStore implements SessionStore {
 
   /** Before anything is sent: refused by memcached for its size, a SET would take the old record with it (M6). */
   #sized(bytes: Uint8Array): Uint8Array {
-    if (bytes.length <= this.maxBytes) return bytes
-    throw new SessionDataError(
-      'ERR_SESSION_TOO_LARGE',
-      `the sealed session has ${bytes.length} bytes, more than maxBytes (${this.maxBytes})`,
-    )
+    return sized(bytes, this.maxBytes)
   }
 }
 
 /** What is wrong rejects, as all else does. */
 function checked<Result>(ttl: number, ask: () => Promise<Result>): Promise<Result> {
   try {
-    checkWhole('ttl', ttl, 'whole seconds of 1 or more')
+    checkTtl(ttl)
     return ask()
   } catch (error) {
     return Promise.reject(error)

@@ -1,7 +1,8 @@
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { createSecureContext } from 'node:tls'
-import { checkNames, checkWhole, kindOf, wrong } from '../../check.ts'
+import { checkNames, kindOf, wrong } from '../../check.ts'
+import { checkBound, checkPrefix, LONGEST_TIMER } from '../arguments.ts'
 import { parseServers, type Credentials, type ServerAddress } from './address.ts'
 import { LARGEST_ITEM } from './protocol.ts'
 
@@ -69,7 +70,6 @@ const TLS_NAMES = ['ca', 'cert', 'key', 'servername']
 export const KEY_LENGTH = 43
 /** memcached's own bound is 250 bytes, and it hangs up on a longer key, with everybody's requests in flight (M5). */
 const LONGEST_PREFIX = 250 - KEY_LENGTH
-const LONGEST_TIMER = 2 ** 31 - 1
 
 /** Throws `TypeError` or `RangeError` naming the option, what was expected and what came; never a password or a key. */
 export function readSettings(given: string | MemcachedStoreOptions): Settings {
@@ -80,39 +80,30 @@ export function readSettings(given: string | MemcachedStoreOptions): Settings {
   for (const option of ['username', 'password'] as const) {
     if (parsed.credentials && options[option] !== undefined) throw twice(option)
   }
-  const { keyPrefix = parsed.keyPrefix ?? 'session:', tls = parsed.isTls } = options
+  const {
+    keyPrefix = parsed.keyPrefix ?? 'session:',
+    tls = parsed.isTls,
+    operationTimeoutMs = 250,
+    connectTimeoutMs = 250,
+    maxInFlight = 4096,
+    maxBytes = 1_000_000,
+  } = options
   checkPrefix(keyPrefix)
-  if (parsed.isTls && tls === false) throw new TypeError('tls: expected true with memcacheds://, got false')
-  const whole = (
-    name: 'operationTimeoutMs' | 'connectTimeoutMs' | 'maxInFlight' | 'maxBytes',
-    otherwise: number,
-    most: number,
-  ) => {
-    const { [name]: value = otherwise } = options
-    checkWhole(name, value, `a whole number from 1 to ${most}`, most)
-    return value
+  if (keyPrefix.length > LONGEST_PREFIX) {
+    throw new RangeError(`keyPrefix: expected at most ${LONGEST_PREFIX} characters, got ${keyPrefix.length}`)
   }
+  if (parsed.isTls && tls === false) throw new TypeError('tls: expected true with memcacheds://, got false')
   return {
     servers: parsed.servers,
     keyPrefix,
-    maxBytes: whole('maxBytes', 1_000_000, LARGEST_ITEM),
+    maxBytes: checkBound('maxBytes', maxBytes, LARGEST_ITEM),
     connection: {
-      operationTimeoutMs: whole('operationTimeoutMs', 250, LONGEST_TIMER),
-      connectTimeoutMs: whole('connectTimeoutMs', 250, LONGEST_TIMER),
-      maxInFlight: whole('maxInFlight', 4096, 2 ** 20),
+      operationTimeoutMs: checkBound('operationTimeoutMs', operationTimeoutMs, LONGEST_TIMER),
+      connectTimeoutMs: checkBound('connectTimeoutMs', connectTimeoutMs, LONGEST_TIMER),
+      maxInFlight: checkBound('maxInFlight', maxInFlight, 2 ** 20),
       credentials: checkCredentials(parsed.credentials ?? options),
       tls: checkTls(tls),
     },
-  }
-}
-
-function checkPrefix(keyPrefix: unknown): void {
-  if (typeof keyPrefix !== 'string' || !/^[!-~]*$/.test(keyPrefix)) {
-    // Not repeated: where an address forgot the host, it may be the end of a password.
-    throw new TypeError(`keyPrefix: expected printable ASCII without spaces, got ${kindOf(keyPrefix)}`)
-  }
-  if (keyPrefix.length > LONGEST_PREFIX) {
-    throw new RangeError(`keyPrefix: expected at most ${LONGEST_PREFIX} characters, got ${keyPrefix.length}`)
   }
 }
 

@@ -1,20 +1,14 @@
 import { kindOf } from '../../check.ts'
 
-type Arguments = readonly (string | Buffer)[]
 type Send = (...parameters: any[]) => Promise<any>
 
-/** A client of ioredis or iovalkey, or a cluster of theirs: the little of it that is needed. */
-export interface IoredisClient {
-  callBuffer: Send
-}
+/**
+ * The application's own client, as far as it is needed: of ioredis or iovalkey, or a cluster of theirs; of redis
+ * (node-redis) 5 or later, or a pool, sentinel or cluster of its.
+ */
+export type RedisClient = { callBuffer: Send } | { withTypeMapping(mapping: any): { sendCommand: Send } }
 
-/** A client, pool, sentinel or cluster of node-redis 5 or later: the little of it that is needed. */
-export interface NodeRedisClient {
-  withTypeMapping(mapping: any): { sendCommand: Send }
-}
-
-/** The application's own client. */
-export type RedisClient = IoredisClient | NodeRedisClient
+export type Command = readonly (string | Buffer)[]
 
 /** One server that a client asks, or all that stand behind one address. */
 export interface RedisNode {
@@ -22,13 +16,13 @@ export interface RedisNode {
   name: string
   /** The number of the database in use. */
   database: number
-  send(args: Arguments): Promise<unknown>
+  send(command: Command): Promise<unknown>
 }
 
-/** A client, whichever it is. Replies that hold bytes come as `Buffer`. */
+/** A client, whichever it is. Strings come as `Buffer`. */
 export interface RedisCommands {
-  /** Sends a command that concerns one key, to the master that has it. */
-  send(key: string, args: Arguments): Promise<unknown>
+  /** To the master that has the key. */
+  send(key: string, command: Command): Promise<unknown>
   /** The name of that master, as far as the client knows. */
   nameOf(key: string): string
   /** The masters that are connected. */
@@ -36,23 +30,23 @@ export interface RedisCommands {
 }
 
 /** Throws `TypeError` for anything else than a {@link RedisClient}. */
-export function commandsOf(client: RedisClient): RedisCommands {
-  const known = client as any
-  if (typeof known?.callBuffer === 'function') {
-    if (known.isCluster) return clusterOfIoredis(known)
-    return alone(known, (args) => known.callBuffer(...args))
+export function commandsOf(client: any): RedisCommands {
+  const can = (method: string) => typeof client?.[method] === 'function'
+  if (can('callBuffer')) {
+    return client.isCluster
+      ? clusterOfIoredis(client)
+      : alone(client, (command) => client.callBuffer(...command))
   }
-  if (typeof known?.withTypeMapping === 'function') {
-    const mapped = known.withTypeMapping({ [BULK_STRING]: Buffer })
-    if (typeof known.nodeClient === 'function') return clusterOfNodeRedis(known, mapped)
-    // A sentinel is first asked whether a replica will do.
-    if (typeof known.acquire === 'function') return alone(known, (args) => mapped.sendCommand(false, args))
-    return alone(known, (args) => mapped.sendCommand(args))
+  if (can('withTypeMapping')) {
+    const mapped = client.withTypeMapping({ [BULK_STRING]: Buffer })
+    if (can('nodeClient')) return clusterOfNodeRedis(client, mapped)
+    // A sentinel is first told whether a replica will do.
+    return alone(client, (command) => mapped.sendCommand(...(can('acquire') ? [false] : []), command))
   }
-  const isBuns = typeof known?.send === 'function' && typeof known.duplicate === 'function'
-  const came = isBuns ? "Bun's own, which answers bytes as text" : kindOf(client)
+  // The only one that has it.
+  const came = can('send') ? "Bun's own, which answers bytes as text" : kindOf(client)
   throw new TypeError(
-    `client: expected a client of ioredis, iovalkey or redis (node-redis) 5 or later, got ${came}; write new RedisStore(new Redis(url)) with Redis from ioredis`,
+    `client: expected one of ioredis, iovalkey or redis (node-redis) 5 or later, got ${came}; with ioredis write new RedisStore(new Redis(url))`,
   )
 }
 
@@ -60,36 +54,42 @@ export function commandsOf(client: RedisClient): RedisCommands {
 const BULK_STRING = 36
 
 function alone(client: any, send: RedisNode['send']): RedisCommands {
-  const { host, port, path, socket, name, db, database } = client.options ?? {}
-  const address = { host, port, path, ...socket }
-  const server = address.path ?? name ?? `${address.host ?? 'localhost'}:${address.port ?? 6379}`
-  const node = { name: server, database: db ?? database ?? 0, send }
-  return { send: (_, args) => send(args), nameOf: () => server, nodes: () => [node] }
+  // A pool and a sentinel of node-redis keep to themselves what they ask; `name` is a master's where sentinels are.
+  const { socket, ...options } = client.options ?? { path: 'redis' }
+  const {
+    host = 'localhost',
+    port = 6379,
+    path,
+    sentinels,
+    name,
+    db,
+    database = db ?? 0,
+  } = { ...options, ...socket }
+  const node = { name: sentinels ? name : (path ?? `${host}:${port}`), database, send }
+  return { send: (_, command) => send(command), nameOf: () => node.name, nodes: () => [node] }
 }
 
 function clusterOfIoredis(cluster: any): RedisCommands {
   return {
-    send: (_, args) => cluster.callBuffer(...args),
+    send: (_, command) => cluster.callBuffer(...command),
     nameOf: (key) => cluster.slots[slotOf((cluster.options.keyPrefix ?? '') + key)]?.[0] ?? 'cluster',
-    nodes: () => cluster.nodes('master').flatMap((node: RedisClient) => commandsOf(node).nodes()),
+    nodes: () => cluster.nodes('master').flatMap((node: unknown) => commandsOf(node).nodes()),
   }
 }
 
 function clusterOfNodeRedis(cluster: any, mapped: any): RedisCommands {
-  const masters: { address: string; client?: NodeRedisClient }[] = cluster.masters
+  const nodesOf = ({ address, client }: any) =>
+    client ? [{ ...commandsOf(client).nodes()[0]!, name: address }] : []
   return {
-    send: (key, args) => mapped.sendCommand(key, false, args),
+    send: (key, command) => mapped.sendCommand(key, false, command),
     nameOf: (key) => cluster.slots[slotOf(key)]?.master.address ?? 'cluster',
-    nodes: () =>
-      masters.flatMap(({ address, client }) =>
-        client ? [{ ...commandsOf(client).nodes()[0]!, name: address }] : [],
-      ),
+    nodes: () => cluster.masters.flatMap(nodesOf),
   }
 }
 
 /** CRC-16/XMODEM of the key, or of its hash tag: https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec */
 export function slotOf(key: string): number {
-  const hashed = /\{([^}]+)\}/.exec(key)?.[1] ?? key
+  const hashed = /^[^{]*\{([^}]+)\}/.exec(key)?.[1] ?? key
   let crc = 0
   for (let index = 0; index < hashed.length; index++) {
     crc ^= hashed.charCodeAt(index) << 8

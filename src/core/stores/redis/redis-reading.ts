@@ -13,12 +13,12 @@ export interface Reading {
 }
 
 export function readingOf(info: string, database: number): Reading {
-  const numberIn = (pattern: RegExp) => Number(pattern.exec(info)?.[1] ?? 0)
+  const after = (name: string) => new RegExp(`^${name}(\\w+)`, 'm').exec(info)?.[1] ?? '0'
   return {
-    run: /^run_id:(\w+)/m.exec(info)?.[1] ?? '',
-    keys: numberIn(new RegExp(`^db${database}:keys=(\\d+)`, 'm')),
-    flushes: numberIn(/^cmdstat_flushall:calls=(\d+)/m) + numberIn(/^cmdstat_flushdb:calls=(\d+)/m),
-    evictions: numberIn(/^evicted_keys:(\d+)/m),
+    run: after('run_id:'),
+    keys: Number(after(`db${database}:keys=`)),
+    flushes: Number(after('cmdstat_flushall:calls=')) + Number(after('cmdstat_flushdb:calls=')),
+    evictions: Number(after('evicted_keys:')),
     date: Date.now(),
   }
 }

@@ -1,108 +1,108 @@
 import { within } from '../deadline.ts'
-import { Gate, GateError, storeClosed } from '../gate.ts'
-import type { NoticeListener } from '../notices.ts'
-import type { RedisNode } from './redis-client.ts'
+import { Gate, storeClosed } from '../gate.ts'
 import { happenedBetween, readingOf, type Reading } from './redis-reading.ts'
+import type { RedisNode } from './redis-client.ts'
 
 const READ_EVERY_MS = 60_000
 
-/** What one server, or one address that several stand behind, is asked, and what it is known to have gone through. */
-export class RedisServer {
-  readonly #gate: Gate
+/** The bounds of a store. */
+export interface Bounds {
+  operationTimeoutMs: number
+  maxInFlight: number
+}
+
+type Ask = () => Promise<unknown>
+
+/** What one server is asked, and what it is known to have gone through. */
+export class RedisServer extends Gate {
   readonly #timeoutMs: number
   readonly #node: () => RedisNode | undefined
   /** How each operation in flight is ended before its time. */
   readonly #waiting = new Set<(error: Error) => void>()
   #failedAt = -Infinity
-  #ping: () => Promise<unknown> = async () => {}
   #readAt = -Infinity
   #last: Reading | undefined
+  /** Asks what nobody waits for. */
+  #ping: Ask = async () => {}
 
-  constructor(
-    name: string,
-    { operationTimeoutMs, maxInFlight }: { operationTimeoutMs: number; maxInFlight: number },
-    node: () => RedisNode | undefined,
-  ) {
+  constructor(name: string, { operationTimeoutMs, maxInFlight }: Bounds, node: () => RedisNode | undefined) {
+    super(name, maxInFlight, () => void this.#ask(this.#ping).catch(() => {}))
     this.#timeoutMs = operationTimeoutMs
     this.#node = node
-    this.#gate = new Gate(name, maxInFlight, () => void this.#ask(this.#ping).catch(() => {}))
   }
 
-  /** @param ping - the same way, to a key of nobody */
-  async ask(follows: boolean, send: () => Promise<unknown>, ping: () => Promise<unknown>): Promise<unknown> {
-    const refusal = this.#gate.refusal(this.#waiting.size, follows)
+  /** `ping` asks a key of nobody's, of the same server. */
+  async ask(follows: boolean, send: Ask, ping: Ask): Promise<unknown> {
+    const refusal = this.refusal(this.#waiting.size, follows)
     if (refusal) throw refusal
     this.#ping = ping
     const reply = await this.#ask(send)
-    if (this.#gate.notices.hasListeners) this.#look(performance.now())
+    this.#look(performance.now())
     return reply
   }
 
-  watch(listener: NoticeListener): void {
-    this.#gate.watch(listener)
-  }
-
-  close(): void {
-    this.#gate.close()
+  override close(): void {
+    super.close()
     for (const fail of this.#waiting) fail(storeClosed())
   }
 
-  async #ask(send: () => Promise<unknown>): Promise<unknown> {
+  async #ask(send: Ask): Promise<unknown> {
     const startedAt = performance.now()
-    let fail: (error: Error) => void = () => {}
-    const ended = new Promise<never>((_, reject) => (fail = reject))
-    this.#waiting.add(fail)
+    let fail: (error: Error) => void
+    const ended = new Promise<never>((_, reject) => this.#waiting.add((fail = reject)))
     try {
       const reply = await within(this.#timeoutMs, () => Promise.race([send(), ended]))
-      this.#gate.answered()
+      this.answered()
       return reply
     } catch (error) {
-      // What was under way at the last failure is a part of it: a lost connection counts once (F4).
-      if (isOutage(error) && startedAt >= this.#failedAt) {
-        this.#failedAt = performance.now()
-        this.#readAt = -Infinity
-        this.#gate.failed(error as Error, /^(NOAUTH|WRONGPASS) /.test((error as Error).message))
-      }
+      this.#count(error as Error, startedAt)
       throw error
     } finally {
-      this.#waiting.delete(fail)
+      this.#waiting.delete(fail!)
     }
+  }
+
+  /** What was under way at the last failure is a part of it: a lost connection counts once (F4). */
+  #count(error: Error, startedAt: number): void {
+    const word = refusalIn(error)
+    if (word && !OUTAGES.includes(word)) return this.answered()
+    if (startedAt < this.#failedAt) return
+    this.#failedAt = performance.now()
+    this.#readAt = -Infinity
+    this.failed(error, word === 'NOAUTH' || word === 'WRONGPASS')
   }
 
   /** What happened to the server, once a minute while it is in use, and after a failure (K3). */
   #look(now: number): void {
-    const node = this.#node()
-    if (now - this.#readAt < READ_EVERY_MS || !node) return
+    if (now - this.#readAt < READ_EVERY_MS || !this.notices.hasListeners) return
     this.#readAt = now
-    within(this.#timeoutMs, () => node.send(['INFO', 'ALL'])).then(
+    const node = this.#node()
+    if (!node) return
+    const asked = within(this.#timeoutMs, () => node.send(['INFO', 'ALL']))
+    asked.then(
       (info) => {
-        const before = this.#last
-        this.#last = readingOf(String(info), node.database)
-        for (const notice of before ? happenedBetween(before, this.#last) : [])
-          this.#gate.notices.tell(notice)
+        const reading = readingOf(String(info), node.database)
+        for (const notice of happenedBetween(this.#last ?? reading, reading)) this.notices.tell(notice)
+        this.#last = reading
       },
       () => {},
     )
   }
 }
 
-/** The way to the server broke off, or there was none. */
-export function isLost(error: unknown): boolean {
-  const { code, message } = error as NodeJS.ErrnoException
-  return !(error instanceof GateError) && code !== 'ERR_ANSWER_TIMEOUT' && wordOf(message) === undefined
-}
-
-/** A healthy server that refuses counts not. */
-function isOutage(error: unknown): boolean {
-  const word = wordOf((error as Error).message)
-  return word === undefined ? !(error instanceof GateError) : OUTAGES.has(word)
-}
-
 /** What a server refuses with begins with a word in capitals. */
-function wordOf(message: string): string | undefined {
+export function refusalIn({ message }: Error): string | undefined {
   return /^([A-Z]{2,}) /.exec(message)?.[1]
 }
 
-const OUTAGES = new Set([
-  'BUSY', 'CLUSTERDOWN', 'LOADING', 'MASTERDOWN', 'NOAUTH', 'READONLY', 'TRYAGAIN', 'WRONGPASS',
-]) // prettier-ignore
+/** A healthy server's refusals are answers, these are none. */
+const OUTAGES = [
+  'BUSY',
+  'CLUSTERDOWN',
+  'LOADING',
+  'MASTERDOWN',
+  'NOAUTH',
+  'READONLY',
+  'TRYAGAIN',
+  'WRONGPASS',
+]

@@ -1,13 +1,13 @@
-import { checkNames, checkWhole, kindOf } from '../../check.ts'
+import { checkNames } from '../../check.ts'
 import { randomBytes } from '../../crypto/random.ts'
-import { SessionDataError, StoreUnavailableError } from '../../errors.ts'
-import { within } from '../deadline.ts'
+import { StoreUnavailableError } from '../../errors.ts'
+import { checkBound, checkPrefix, checkTtl, LONGEST_TIMER, sized } from '../arguments.ts'
 import type { NoticeListener } from '../notices.ts'
 import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from '../store.ts'
-import { commandsOf, type RedisClient, type RedisCommands } from './redis-client.ts'
-import { isLost, RedisServer } from './redis-server.ts'
+import { commandsOf, type Command, type RedisClient, type RedisCommands } from './redis-client.ts'
+import { refusalIn, RedisServer, type Bounds } from './redis-server.ts'
 
-export type { IoredisClient, NodeRedisClient, RedisClient } from './redis-client.ts'
+export type { RedisClient } from './redis-client.ts'
 
 /** Options of {@link RedisStore}. */
 export interface RedisStoreOptions {
@@ -22,6 +22,8 @@ export interface RedisStoreOptions {
 }
 
 const VERSION_BYTES = 8
+/** Redis's own bound, `proto-max-bulk-len`, unless it is set otherwise. */
+const LARGEST_STRING = 2 ** 29
 
 /** Compare-and-swap; a record begins with its version. */
 const REPLACE = `local version = redis.call('GETRANGE', KEYS[1], 0, ${VERSION_BYTES - 1})
@@ -48,7 +50,7 @@ export class RedisStore implements SessionStore {
   readonly maxBytes: number
   readonly #commands: RedisCommands
   readonly #keyPrefix: string
-  readonly #bounds: { operationTimeoutMs: number; maxInFlight: number }
+  readonly #bounds: Bounds
   readonly #servers = new Map<string, RedisServer>()
   readonly #listeners: NoticeListener[] = []
   #isClosed = false
@@ -62,19 +64,13 @@ export class RedisStore implements SessionStore {
       maxInFlight = 4096,
       maxBytes = 1_000_000,
     } = options
-    if (typeof keyPrefix !== 'string' || !/^[!-~]*$/.test(keyPrefix)) {
-      throw new TypeError(`keyPrefix: expected printable ASCII without spaces, got ${kindOf(keyPrefix)}`)
-    }
-    for (const [name, value, most] of [
-      ['operationTimeoutMs', operationTimeoutMs, 2 ** 31 - 1],
-      ['maxInFlight', maxInFlight, 2 ** 20],
-      ['maxBytes', maxBytes, 2 ** 29 - VERSION_BYTES],
-    ] as const) {
-      checkWhole(name, value, `a whole number from 1 to ${most}`, most)
-    }
+    checkPrefix(keyPrefix)
     this.#keyPrefix = keyPrefix
-    this.#bounds = { operationTimeoutMs, maxInFlight }
-    this.maxBytes = maxBytes
+    this.maxBytes = checkBound('maxBytes', maxBytes, LARGEST_STRING - VERSION_BYTES)
+    this.#bounds = {
+      operationTimeoutMs: checkBound('operationTimeoutMs', operationTimeoutMs, LONGEST_TIMER),
+      maxInFlight: checkBound('maxInFlight', maxInFlight, 2 ** 20),
+    }
   }
 
   async get(
@@ -84,7 +80,7 @@ export class RedisStore implements SessionStore {
   ): Promise<StoredRecord | undefined> {
     // With or without an end, it is a write to every client, so that none asks a replica.
     const lifetime = ttl === undefined ? [] : ['EX', seconds(ttl)]
-    const value = await this.#ask('get', key, (stored) => ['GETEX', stored, ...lifetime], follows)
+    const value = await this.#ask('get', ['GETEX'], key, lifetime, follows)
     if (!(value instanceof Uint8Array)) return undefined
     // Copied: the value is a window on what the socket read.
     const copy = new Uint8Array(value)
@@ -92,32 +88,27 @@ export class RedisStore implements SessionStore {
   }
 
   async add(key: string, bytes: Uint8Array, ttl: number): Promise<Version | undefined> {
-    const { version, value } = this.#versioned(bytes)
-    const lifetime = ['NX', 'EX', seconds(ttl)]
-    return (await this.#ask('add', key, (stored) => ['SET', stored, value, ...lifetime]))
-      ? version
-      : undefined
+    const { version, value } = versioned(sized(bytes, this.maxBytes))
+    const reply = await this.#ask('add', ['SET'], key, [value, 'NX', 'EX', seconds(ttl)])
+    return reply ? version : undefined
   }
 
   async replace(key: string, bytes: Uint8Array, ttl: number, version: Version): Promise<ReplaceOutcome> {
-    if (!(version instanceof Uint8Array)) {
+    if (!(version instanceof Uint8Array))
       throw new TypeError('version: expected one that this store gave out')
-    }
-    const { version: newer, value } = this.#versioned(bytes)
+    const { version: newer, value } = versioned(sized(bytes, this.maxBytes))
     const rest = [Buffer.from(version), value, seconds(ttl)]
-    const reply = await this.#ask('replace', key, (stored) => ['EVAL', REPLACE, '1', stored, ...rest])
+    const reply = await this.#ask('replace', ['EVAL', REPLACE, '1'], key, rest)
     const outcome = String(reply) as ReplaceOutcome['outcome']
     return outcome === 'replaced' ? { outcome, version: newer } : { outcome }
   }
 
   async set(key: string, bytes: Uint8Array, ttl: number): Promise<void> {
-    const { value } = this.#versioned(bytes)
-    const lifetime = ['EX', seconds(ttl)]
-    await this.#ask('set', key, (stored) => ['SET', stored, value, ...lifetime])
+    await this.#ask('set', ['SET'], key, [versioned(sized(bytes, this.maxBytes)).value, 'EX', seconds(ttl)])
   }
 
   async delete(key: string): Promise<void> {
-    await this.#ask('delete', key, (stored) => ['DEL', stored])
+    await this.#ask('delete', ['DEL'], key, [])
   }
 
   /** Found out from INFO, once a minute while the store is in use, and after a failure. */
@@ -132,34 +123,25 @@ export class RedisStore implements SessionStore {
     for (const server of this.#servers.values()) server.close()
   }
 
-  /** A version is drawn here, not counted there, so that one from before a delete never matches again. */
-  #versioned(bytes: Uint8Array): { version: Uint8Array; value: Buffer } {
-    if (bytes.length > this.maxBytes) {
-      throw new SessionDataError(
-        'ERR_SESSION_TOO_LARGE',
-        `the sealed session has ${bytes.length} bytes, more than maxBytes (${this.maxBytes})`,
-      )
-    }
-    const version = randomBytes(VERSION_BYTES)
-    return { version, value: Buffer.concat([version, bytes]) }
-  }
-
-  /** When the connection is lost, what may happen twice, and late, is asked once more within the same deadline (M8). */
-  async #ask(operation: string, key: string, args: Command, follows: boolean = true): Promise<unknown> {
+  async #ask(
+    operation: string,
+    command: Command,
+    key: string,
+    rest: Command,
+    follows: boolean = true,
+  ): Promise<unknown> {
     const stored = this.#keyPrefix + key
-    const ask = () =>
-      this.#serverOf(stored).ask(
-        follows,
-        () => this.#commands.send(stored, args(stored)),
-        () => this.#commands.send(stored, ['GETEX', besides(stored)]),
-      )
-    const startedAt = performance.now()
+    const send = () => this.#commands.send(stored, [...command, stored, ...rest])
+    // A swap is recognised by its write id instead, an addition begins anew, and a SET might undo another one (M8).
+    const isRepeatable = operation === 'get' || operation === 'delete'
+    const again = (error: Error) => {
+      if (refusalIn(error)) throw error
+      return send()
+    }
+    // A key that nobody has, in the same slot of a cluster, and begun as an access list wants it.
+    const ping = () => this.#commands.send(stored, ['GETEX', `${this.#keyPrefix}probe{${stored}}`])
     try {
-      return await ask().catch((error: unknown) => {
-        const left = this.#bounds.operationTimeoutMs - (performance.now() - startedAt)
-        if (!isLost(error) || left <= 0 || !REPEATABLE.has(operation)) throw error
-        return within(left, ask)
-      })
+      return await this.#serverOf(stored).ask(follows, isRepeatable ? () => send().catch(again) : send, ping)
     } catch (error) {
       throw new StoreUnavailableError(operation, error)
     }
@@ -169,9 +151,8 @@ export class RedisStore implements SessionStore {
     const name = this.#commands.nameOf(stored)
     const known = this.#servers.get(name)
     if (known) return known
-    const server = new RedisServer(name, this.#bounds, () =>
-      this.#commands.nodes().find((node) => node.name === name),
-    )
+    const node = () => this.#commands.nodes().find((each) => each.name === name)
+    const server = new RedisServer(name, this.#bounds, node)
     this.#servers.set(name, server)
     for (const listener of this.#listeners) server.watch(listener)
     if (this.#isClosed) server.close()
@@ -179,16 +160,13 @@ export class RedisStore implements SessionStore {
   }
 }
 
-type Command = (stored: string) => readonly (string | Buffer)[]
-
-const REPEATABLE: ReadonlySet<string> = new Set(['get', 'delete'])
-
-/** A key that nobody has, in the same slot of a cluster. */
-function besides(stored: string): string {
-  return stored.includes('{') ? `${stored}:probe` : `{${stored}}:probe`
+/** Drawn here, not counted there: a version from before a delete never matches again. */
+function versioned(bytes: Uint8Array): { version: Uint8Array; value: Buffer } {
+  const version = randomBytes(VERSION_BYTES)
+  return { version, value: Buffer.concat([version, bytes]) }
 }
 
 function seconds(ttl: number): string {
-  checkWhole('ttl', ttl, 'whole seconds of 1 or more')
+  checkTtl(ttl)
   return String(ttl)
 }

@@ -407,8 +407,7 @@ store.get(key, 100).then(() => console.log('answered'))`,
     const server = await memcached()
     const start = performance.now()
     const said = await runScript(
-      `import { storeClosed } from '../../../../src/core/stores/gate.ts'
-import { MemcachedStore } from ${JSON.stringify(new URL('../../../../src/core/stores/memcached/memcached-store.ts', import.meta.url).href)}
+      `import { MemcachedStore } from ${JSON.stringify(new URL('../../../../src/core/stores/memcached/memcached-store.ts', import.meta.url).href)}
        const key = 'k'.repeat(43)
        const servers = '127.0.0.1:${server.port}'
        const store = new MemcachedStore({ servers, operationTimeoutMs: 20_000, connectTimeoutMs: 20_000 })

@@ -1,0 +1,24 @@
+/** As hosts that are not Node may lack it. */
+const { process } = globalThis as { process?: { versions?: { v8?: string } } }
+
+/**
+ * Express gives each request and response another prototype. From then on the V8 of Node 20 and 22 makes a hidden class
+ * of its own for every property that is added to one of them, ours or Express's: 2 µs and 1.5 kB each. Later ones share.
+ */
+const IS_SHAPE_LOST = Number.parseInt(process?.versions?.v8 ?? '') < 13
+
+/**
+ * Makes a dictionary of an object that has lost its shape, by properties that come and go, and gives it back: then an
+ * untouched request takes about what bare Express takes, in the place of 1.4 times. Objects as a class made them stay.
+ */
+export function withoutShape<T extends object>(object: T): T {
+  if (!IS_SHAPE_LOST || Object.hasOwn(Object.getPrototypeOf(object) ?? {}, 'constructor')) return object
+  const passing = Object.assign(object, { [FIRST]: 0, [LAST]: 0 })
+  // That of the last one alone would be undone, and no more.
+  delete (passing as Partial<typeof passing>)[FIRST]
+  delete (passing as Partial<typeof passing>)[LAST]
+  return object
+}
+
+const FIRST = Symbol('first')
+const LAST = Symbol('last')

@@ -1,0 +1,117 @@
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { within } from '../core/stores/deadline.ts'
+import { commandsOf } from '../core/stores/redis/redis-client.ts'
+import { RedisStore } from '../core/stores/redis/redis-store.ts'
+import { PATIENCE_MS, runCanary } from './canary.ts'
+import { explainRedis } from './failure.ts'
+import { located, type Finding, type LocatedFinding } from './finding.ts'
+import { aboutCluster, findingsOfRedis, type Slots } from './findings-of-redis.ts'
+import type { lookUpName } from './name-of-server.ts'
+
+/** What there is to say of a Redis or Valkey, or of every master of its cluster. */
+export async function examineRedis(address: string, lookUp: typeof lookUpName): Promise<LocatedFinding[]> {
+  const url = readAddress(address)
+  const keyPrefix = url.searchParams.get('keyPrefix') ?? 'session:'
+  // The clients would add it, too.
+  url.search = ''
+  url.port ||= '6379'
+  const open = findClient()
+  const seed = open(url)
+  const slots: Slots = await seed.ask('CLUSTER', 'SLOTS').catch(() => [])
+  seed.close()
+  const masters = slots.map(([, , [host, port]]) => `${hostOf(host) || url.hostname}:${port}`)
+  const servers = slots.length > 0 ? [...new Set(masters)] : [url.host]
+  const examined = servers.map(async (host) =>
+    located(host, await examine(open, Object.assign(new URL(url), { host }), keyPrefix)),
+  )
+  const whole =
+    slots.length > 0 ? located('all', aboutCluster(slots)) : located(url.host, await lookUp(url.hostname))
+  return [...(await Promise.all(examined)), whole].flat()
+}
+
+/** As it stands in an address; a node that does not know its own says nothing. */
+function hostOf(host: Buffer | null): string {
+  return String(host ?? '').replace(/.*:.*/, '[$&]')
+}
+
+/** What is wrong is not repeated: it may be a part of a password. */
+function readAddress(address: string): URL {
+  const url = URL.canParse(address) && new URL(address.replace(/^valkey/i, 'redis'))
+  if (url && url.hostname && /^\/?\d*(\?keyPrefix=[!-~]*)?$/.test(url.pathname + url.search + url.hash))
+    return url
+  const expected = 'redis[s]://[[user]:password@]host[:port][/database][?keyPrefix=prefix]'
+  throw new TypeError(`address: expected ${expected}, percent-encoded, got another text`)
+}
+
+const CLIENTS = ['ioredis', 'iovalkey', 'redis']
+
+/** That of the project in whose folder the command runs. */
+function findClient(): (url: URL) => Connection {
+  const require = createRequire(join(process.cwd(), 'x'))
+  const name = CLIENTS.find((name) => {
+    try {
+      return require.resolve(name)
+    } catch {
+      return false
+    }
+  })
+  if (!name)
+    throw new Error(`found none of ${CLIENTS.join(', ')} in ${process.cwd()}; run there: npm install ioredis`)
+  const { createClient, Redis } = require(name)
+  const patience = { connectTimeout: PATIENCE_MS / 2 }
+  const socket = { ...patience, reconnectStrategy: false }
+  const options = { ...patience, retryStrategy: null, lazyConnect: true, enableReadyCheck: false }
+  return ({ href }) =>
+    connect(name === 'redis' ? createClient({ url: href, RESP: 2, socket }) : new Redis(href, options))
+}
+
+type Connection = ReturnType<typeof connect>
+
+function connect(client: any) {
+  let failure: unknown
+  client.on('error', (error: unknown) => (failure ??= error))
+  const ready: Promise<unknown> = client.connect()
+  ready.catch(() => {})
+  return {
+    client,
+    ask(...command: string[]): Promise<any> {
+      const send = () => (failure ? Promise.reject(failure) : commandsOf(client).nodes()[0]!.send(command))
+      // Some tell in an event alone why they were refused.
+      return within(PATIENCE_MS, () => ready.then(send)).catch((error) => Promise.reject(failure ?? error))
+    },
+    close: () => (client.destroy ?? client.disconnect).call(client),
+  }
+}
+
+/** In a cluster most keys are another's. */
+const DRAWS = 200
+
+async function examine(open: (url: URL) => Connection, url: URL, keyPrefix: string): Promise<Finding[]> {
+  const { client, ask, close } = open(url)
+  const stranger = url.password && open(Object.assign(new URL(url), { username: '', password: '' }))
+  try {
+    const info = await ask('INFO', 'ALL').then(String, (error: Error) => error)
+    if (info instanceof Error && !/^(NOPERM|ERR unknown) /.test(info.message))
+      return [explainRedis('reachable', info)]
+    const readAt = Date.now()
+    const store = new RedisStore(client, { keyPrefix, operationTimeoutMs: PATIENCE_MS })
+    let canary = await runCanary(store)
+    for (let draw = 1; draw < DRAWS && canary.failure?.message.startsWith('MOVED '); draw++)
+      canary = await runCanary(store)
+    const config: unknown[] = await ask('CONFIG', 'GET', '*').catch(() => [])
+    return findingsOfRedis({
+      url,
+      keyPrefix,
+      readAt,
+      canary,
+      info: info instanceof Error ? '' : info,
+      config: new Map(config.flatMap((name, at) => (at % 2 ? [] : [[String(name), String(config[at + 1])]]))),
+      scan: await ask('SCAN', '0', 'COUNT', '5000').catch((error: Error) => error),
+      isOpen: !stranger || (await stranger.ask('PING').then(Boolean, () => false)),
+    })
+  } finally {
+    close()
+    if (stranger) stranger.close()
+  }
+}
