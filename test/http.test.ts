@@ -4,6 +4,7 @@ import { adapters, tellEvent, type App, type Route } from './support/apps.ts'
 import { visitorOf } from './support/browser.ts'
 import { createBench, type Bench } from './support/managers.ts'
 import { ResponseRules } from './support/response-rules.ts'
+import { isRedisAlone } from './support/store-servers.ts'
 import { stores } from './support/stores.ts'
 import { failing } from './support/tampered-store.ts'
 
@@ -11,8 +12,10 @@ const down = () => {
   throw new Error('connect ECONNREFUSED 10.1.2.3:11211')
 }
 
-describe.each(adapters)('$name', ({ start }) => {
-  describe.each(stores)('on $name', ({ open }) => {
+describe.each(adapters)('$name', ({ name, start }) => {
+  // It takes long: over Redis by `npm test` through one adapter, by `npm run test:redis` through each.
+  const own = isRedisAlone || name === 'Hono' ? stores : stores.filter((store) => store.name !== 'RedisStore')
+  describe.each(own)('on $name', ({ open }) => {
     const store = open()
     let bench: Bench
     let app: App

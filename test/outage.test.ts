@@ -1,16 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, describe, expect, it } from 'vitest'
-import { startMemcached, type Memcached } from './support/memcached.ts'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { ownRuntime, startServer, type ServerProcess } from './support/process.ts'
 import { ResponseRules } from './support/response-rules.ts'
+import {
+  environmentOf,
+  isRedisAlone,
+  kinds,
+  onKinds,
+  onNodeRedis,
+  type StoreKind,
+  type StoreServer,
+} from './support/store-servers.ts'
 
 const BUDGET_MS = 600
 const rules = new ResponseRules()
-
-const cleanups: (() => Promise<void>)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
-})
 
 interface Answer {
   status: number
@@ -34,14 +37,22 @@ async function signIn(server: ServerProcess): Promise<string> {
   return setCookies[0]!.split(';')[0]!
 }
 
-/** An application in a process of its own on a memcached of its own. */
-async function start(adapter: string): Promise<{ server: ServerProcess; memcached: Memcached }> {
-  const memcached = await startMemcached()
-  cleanups.push(() => memcached.stop())
-  const env = { ADAPTER: adapter, SESSION_STORE: memcached.address }
+/** An application in a process of its own, on a server of its own. */
+interface Running {
+  server: ServerProcess
+  store: StoreServer
+  stop(): Promise<void>
+}
+
+async function start(adapter: string, kind: StoreKind): Promise<Running> {
+  const store = await kind.start()
+  const env = { ADAPTER: adapter, ...environmentOf(kind, store) }
   const server = await startServer(ownRuntime, 'test/support/outage-app.ts', env)
-  cleanups.push(() => server.stop())
-  return { server, memcached }
+  const stop = async () => {
+    await server.stop()
+    await store.stop()
+  }
+  return { server, store, stop }
 }
 
 /** 20 requests a second, each of these paths in turn, without waiting for an answer. */
@@ -71,18 +82,30 @@ async function vitals(server: ServerProcess): Promise<{ heapUsed: number; uncaug
   return JSON.parse((await get(server, '/vitals')).body) as { heapUsed: number; uncaught: number }
 }
 
-describe('A memcached that is frozen', { timeout: 60_000 }, () => {
-  it.each(['Hono', 'Koa', 'fetch'])(
-    'F1, F2, F4, F5: %s answers everything in time, keeps every cookie, and serves again when it thaws',
-    async (adapter) => {
-      const { server, memcached } = await start(adapter)
+const applications = [
+  ...onKinds([{ adapter: 'Hono' }, { adapter: 'Koa' }, { adapter: 'fetch' }]),
+  ...(isRedisAlone ? [] : [{ adapter: 'Hono', kind: onNodeRedis }]),
+]
+
+describe('A server of the store that is frozen', { timeout: 60_000 }, () => {
+  // They mostly wait, so they wait together; started before, since what compiles keeps the others from being in time.
+  const running = new Map<object, Running>()
+  beforeAll(async () => {
+    for (const each of applications) running.set(each, await start(each.adapter, each.kind))
+  }, 60_000)
+  afterAll(() => Promise.all([...running.values()].map(({ stop }) => stop())))
+
+  it.concurrent.for(applications)(
+    'F1, F2, F4, F5: $adapter on $kind.name answers everything in time, keeps every cookie, and serves again when it thaws',
+    async (application, { expect }) => {
+      const { server, store } = running.get(application)!
       const cookie = await signIn(server)
       const before = await load(server, await signIn(server), 1)
       const plainBefore = before.filter(({ path }) => path === '/plain')
 
-      await memcached.freeze()
+      await store.freeze()
       const during = await load(server, cookie, 5)
-      memcached.thaw()
+      store.thaw()
       const thawedAt = performance.now()
       while ((await get(server, '/read', cookie)).body !== 'u1') await sleep(20)
       const recoveredMs = performance.now() - thawedAt
@@ -92,7 +115,7 @@ describe('A memcached that is frozen', { timeout: 60_000 }, () => {
       const late = touching.filter(({ at }) => at >= 3000)
       console.log(
         [
-          `${adapter} on ${ownRuntime}, frozen for 5 s: ${during.length} of ${5 * 20} answered`,
+          `${application.adapter} on ${ownRuntime}, ${application.kind.name} frozen for 5 s: ${during.length} of ${5 * 20} answered`,
           `p99 ${percentile(0.99, touching).toFixed(0)} ms`,
           `from the third second on p99 ${percentile(0.99, late).toFixed(1)} ms`,
           `untouched p50 ${percentile(0.5, plain).toFixed(1)} ms, before ${percentile(0.5, plainBefore).toFixed(1)} ms`,
@@ -112,30 +135,34 @@ describe('A memcached that is frozen', { timeout: 60_000 }, () => {
     },
   )
 
-  it('F6: 5 000 requests leave the heap as it was, and nothing unhandled', async () => {
-    const { server, memcached } = await start('Hono')
-    const cookie = await signIn(server)
-    await memcached.freeze()
-    const paths = ['/read', '/write', '/sign-out', '/sign-in']
-    const statuses = new Set<number>()
-    const run = async (count: number) => {
-      for (let done = 0; done < count; done += 50) {
-        const answers = Array.from({ length: 50 }, (_, index) => get(server, paths[index % 4]!, cookie))
-        for (const { status } of await Promise.all(answers)) statuses.add(status)
+  it.each(kinds)(
+    'F6: 5 000 requests leave the heap as it was, and nothing unhandled, on $name',
+    async (kind) => {
+      const { server, store, stop } = await start('Hono', kind)
+      onTestFinished(stop)
+      const cookie = await signIn(server)
+      await store.freeze()
+      const paths = ['/read', '/write', '/sign-out', '/sign-in']
+      const statuses = new Set<number>()
+      const run = async (count: number) => {
+        for (let done = 0; done < count; done += 50) {
+          const answers = Array.from({ length: 50 }, (_, index) => get(server, paths[index % 4]!, cookie))
+          for (const { status } of await Promise.all(answers)) statuses.add(status)
+        }
       }
-    }
-    await run(1000)
-    const before = await vitals(server)
-    await run(5000)
-    const after = await vitals(server)
-    const growth = after.heapUsed / before.heapUsed - 1
-    console.log(
-      `${ownRuntime}, 5000 requests against a frozen memcached: heap ${(before.heapUsed / 1e6).toFixed(1)} MB before, ${(after.heapUsed / 1e6).toFixed(1)} MB after`,
-    )
-    expect(statuses).toEqual(new Set([503]))
-    expect(growth).toBeLessThan(0.2)
-    expect(after.uncaught).toBe(0)
-    memcached.thaw()
-    while ((await get(server, '/read', cookie)).body !== 'u1') await sleep(20)
-  })
+      await run(1000)
+      const before = await vitals(server)
+      await run(5000)
+      const after = await vitals(server)
+      const growth = after.heapUsed / before.heapUsed - 1
+      console.log(
+        `${ownRuntime}, 5000 requests against a frozen ${kind.name}: heap ${(before.heapUsed / 1e6).toFixed(1)} MB before, ${(after.heapUsed / 1e6).toFixed(1)} MB after`,
+      )
+      expect(statuses).toEqual(new Set([503]))
+      expect(growth).toBeLessThan(0.2)
+      expect(after.uncaught).toBe(0)
+      store.thaw()
+      while ((await get(server, '/read', cookie)).body !== 'u1') await sleep(20)
+    },
+  )
 })

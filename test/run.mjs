@@ -3,6 +3,7 @@ import { execFile, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { installFromDebian } from './debian.mjs'
 
 const report = join(mkdtempSync(join(tmpdir(), 'holdfast-')), 'report.json')
 const run = (command, ...args) => spawnSync(command, args, { stdio: 'inherit' }).status === 0
@@ -14,39 +15,8 @@ const runAside = (command, ...args) =>
       done(!error)
     })
   })
-const isHere = (check) => spawnSync('sh', ['-c', check]).status === 0
 
-// What the tests need of Debian, and how each shows that it is there; not every user's PATH holds /usr/sbin.
-const packages = {
-  memcached: 'command -v memcached',
-  'sasl2-bin': 'PATH="$PATH:/usr/sbin" command -v saslpasswd2',
-  'libsasl2-modules': 'ls /usr/lib*/sasl2/libplain.so* /usr/lib/*/sasl2/libplain.so* 2>/dev/null | grep -q .',
-  faketime: 'command -v faketime',
-  openssl: 'command -v openssl',
-  nginx: 'PATH="$PATH:/usr/sbin" command -v nginx',
-  chromium: 'command -v chromium',
-}
-const findMissing = () => Object.keys(packages).filter((name) => !isHere(packages[name]))
-const missing = findMissing()
-if (missing.length > 0) {
-  if (process.getuid?.() === 0) {
-    console.log(`installing ${missing.join(', ')} with apt-get`)
-    // A fresh machine is often at its first upgrade, which holds the lock.
-    const options = ['-qq', '-o', 'DPkg::Lock::Timeout=120']
-    // RUNLEVEL: the tests start servers of their own, so Debian is not to start its services.
-    const environment = ['DEBIAN_FRONTEND=noninteractive', 'RUNLEVEL=1']
-    const apt = (...args) => run('env', ...environment, 'apt-get', ...options, ...args)
-    apt('update')
-    apt('install', '-y', ...missing)
-  }
-  const stillMissing = findMissing().join(' ')
-  if (stillMissing) {
-    console.error(
-      `missing: ${stillMissing}; install with: sudo apt-get update && sudo apt-get install -y ${stillMissing}`,
-    )
-    process.exit(1)
-  }
-}
+installFromDebian()
 const installs = [
   ['test/runtimes', 'the runtimes that the tests drive'],
   ['test/recipes', 'the frameworks and libraries that the recipes of docs/ use'],
@@ -93,7 +63,12 @@ const timed = [
   'test/doctor/redis.test.ts',
 ]
 // What has four servers contend for one session needs the machine for itself.
-const alone = ['test/proofs/one-session.test.ts', 'test/proofs/planted.test.ts', 'test/proofs/users.test.ts']
+const alone = [
+  'test/proofs/one-session.test.ts',
+  'test/proofs/planted.test.ts',
+  'test/proofs/redis.test.ts',
+  'test/proofs/users.test.ts',
+]
 // `npm run test:package` has its own, since it installs from the registry again and again.
 const elsewhere = ['test/package.test.ts']
 // On Bun, all that runs the library itself, and what is together or timed; what starts processes of its own starts those

@@ -1,23 +1,27 @@
-import { access, mkdtemp, rm } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, type TestContext } from 'vitest'
-import { createSessionManager, type SessionEvent, type SessionManager } from '../src/core/index.ts'
+import {
+  createSessionManager,
+  type SessionEvent,
+  type SessionManager,
+  type SessionStore,
+} from '../src/core/index.ts'
 import type { SessionOptions } from '../src/core/index.ts'
 import { Keyring } from '../src/core/crypto/keyring.ts'
 import { generateToken } from '../src/core/http/token.ts'
-import { MemcachedStore } from '../src/core/stores/memcached/memcached-store.ts'
 import { startFaultProxy, type FaultProxy } from './support/fault-proxy.ts'
-import { startMemcached, type Memcached } from './support/memcached.ts'
+import { startRestartable, type Restartable } from './support/restartable.ts'
+import { kinds, onMemcached, type StoreKind } from './support/store-servers.ts'
 import { secret } from './support/stores.ts'
 import { tokenOf, visit, visitOk } from './support/visit.ts'
 
-/** A cause, on a memcached of its own, that makes a stranger of who is signed in as Ada. */
+/** A cause, on a server of its own, that makes a stranger of who is signed in as Ada. */
 interface Row {
   options?: SessionOptions
   args?: string[]
+  /** Default both. */
+  on?: 'memcached' | 'Redis'
   /** Ends with a request, on a server whose events are read, that has Ada's cookie. */
   happen(scene: Scene, cookie: string): Promise<unknown>
   /** The row of docs/events.md that says what is told of a server. */
@@ -28,16 +32,18 @@ interface Row {
 
 /** An application server whose `onEvent` is read, and others. */
 interface Scene {
-  memcached: Memcached
+  kind: StoreKind
+  store: Restartable
+  /** Each application server's. */
+  stores: SessionStore[]
   /** Stands between the two, so that their connection can be cut. */
   proxy: FaultProxy
   manager: SessionManager
   /** The same application, deployed with other options. */
-  deployed(options: SessionOptions): SessionManager
+  deployed(options: SessionOptions): Promise<SessionManager>
   /** Another server, whose events nobody reads. */
-  elsewhere(options?: SessionOptions): SessionManager
+  elsewhere(options?: SessionOptions): Promise<SessionManager>
   clock: { ms: number }
-  startAgain(signal: NodeJS.Signals): Promise<void>
 }
 
 const come = async (manager: SessionManager, cookie: string) => {
@@ -76,14 +82,14 @@ const CAUSES: Record<string, Row> = {
   },
   'signed out elsewhere': {
     async happen({ manager, elsewhere }, cookie) {
-      await visitOk(elsewhere(), cookie, (session) => session.destroy())
+      await visitOk(await elsewhere(), cookie, (session) => session.destroy())
       await come(manager, cookie)
     },
     told: ['ended signed-out'],
   },
   'signed out elsewhere, a while ago': {
     async happen({ manager, elsewhere, clock }, cookie) {
-      await visitOk(elsewhere(), cookie, (session) => session.destroy())
+      await visitOk(await elsewhere(), cookie, (session) => session.destroy())
       clock.ms += 31_000
       await come(manager, cookie)
     },
@@ -91,7 +97,7 @@ const CAUSES: Record<string, Row> = {
   },
   'a new token, and this is the old one': {
     async happen({ manager, elsewhere }, cookie) {
-      await visitOk(elsewhere(), cookie, (session) => session.regenerateId())
+      await visitOk(await elsewhere(), cookie, (session) => session.regenerateId())
       await come(manager, cookie)
     },
     told: ['ended regenerated'],
@@ -105,87 +111,126 @@ const CAUSES: Record<string, Row> = {
   },
   'revoked elsewhere': {
     async happen({ manager, elsewhere }, cookie) {
-      await elsewhere().revokeAll('ada')
+      await (await elsewhere()).revokeAll('ada')
       await come(manager, cookie)
     },
     told: ['ended revoked'],
   },
   'more devices than maxSessionsPerUser': {
     async happen({ manager, elsewhere }, cookie) {
-      await signIn(elsewhere({ maxSessionsPerUser: 1 }))
+      await signIn(await elsewhere({ maxSessionsPerUser: 1 }))
       await come(manager, cookie)
     },
     told: ['ended revoked'],
   },
-  'a cold restart of memcached': {
+  'a restart of Redis that kept nothing': {
+    on: 'Redis',
     inGuide: 'a server was restarted cold',
-    async happen({ manager, startAgain }, cookie) {
+    async happen(scene, cookie) {
+      const { manager, store, proxy } = scene
+      await store.stop(false)
+      await startAgain(scene)
+      await fail(manager, proxy, cookie)
+      await come(manager, cookie)
+    },
+    told: ['store-error', 'server-restarted SERVER', 'unknown'],
+  },
+  'a cold restart of memcached': {
+    on: 'memcached',
+    inGuide: 'a server was restarted cold',
+    async happen(scene, cookie) {
+      const { manager, store } = scene
       // It counts whole seconds: of one that had run for less than three nobody could tell.
       await sleep(3100)
-      await startAgain('SIGKILL')
+      await store.stop(false)
+      await startAgain(scene)
       await come(manager, cookie)
     },
     told: ['server-restarted SERVER', 'unknown'],
   },
-  'a warm restart of memcached, which signs nobody out': {
-    args: ['-e', 'MEMORY_FILE'],
-    async happen({ manager, startAgain }, cookie) {
-      await sleep(3100)
-      await startAgain('SIGUSR1')
+  'a restart that keeps what there was, which signs nobody out': {
+    async happen(scene, cookie) {
+      const { kind, manager, store } = scene
+      if (kind === onMemcached) await sleep(3100)
+      await store.stop(true)
+      await startAgain(scene)
       await come(manager, cookie)
     },
     told: ['loaded'],
   },
   'a flush': {
+    on: 'memcached',
     inGuide: 'a server was flushed',
-    async happen({ manager, memcached, proxy }, cookie) {
-      await memcached.text('flush_all')
+    async happen({ manager, store, proxy }, cookie) {
+      await store.flush()
       cut(proxy)
       await come(manager, cookie)
     },
     told: ['server-flushed SERVER', 'unknown'],
   },
+  'a flush of Redis': {
+    on: 'Redis',
+    inGuide: 'a server was flushed',
+    async happen({ manager, store, proxy }, cookie) {
+      await store.flush()
+      await fail(manager, proxy, cookie)
+      await come(manager, cookie)
+    },
+    told: ['store-error', 'server-flushed SERVER', 'unknown'],
+  },
+  'the eviction of her session by Redis': {
+    on: 'Redis',
+    inGuide: 'a server evicted his session',
+    args: ['--maxmemory', '2500kb', '--maxmemory-policy', 'allkeys-lru'],
+    async happen({ manager, proxy, ...scene }, cookie) {
+      await fill(scene, cookie)
+      await fail(manager, proxy, cookie)
+      await come(manager, cookie)
+    },
+    told: ['store-error', 'server-evicting SERVER', 'unknown'],
+  },
   'the eviction of her session': {
+    on: 'memcached',
     inGuide: 'a server evicted his session',
     args: ['-m', '1', '-I', '512k'],
-    async happen({ manager, memcached, proxy }, cookie) {
-      await fill(memcached, cookie)
+    async happen({ manager, proxy, ...scene }, cookie) {
+      await fill(scene, cookie)
       cut(proxy)
       await come(manager, cookie)
     },
     told: ['server-evicting SERVER', 'unknown'],
   },
   'the loss of her list of sessions': {
-    async happen({ manager, memcached }, cookie) {
-      await loseList(memcached)
+    async happen({ manager, store }, cookie) {
+      await loseList(store)
       await come(manager, cookie)
     },
     told: ['ended mark-lost'],
   },
   'the loss of her list, and she has signed in elsewhere since': {
-    async happen({ manager, elsewhere, memcached, clock }, cookie) {
-      await loseList(memcached)
+    async happen({ manager, elsewhere, store, clock }, cookie) {
+      await loseList(store)
       clock.ms += 60_000
-      await signIn(elsewhere())
+      await signIn(await elsewhere())
       await come(manager, cookie)
     },
     told: ['ended mark-lost'],
   },
   'a changed list of servers': {
-    async happen({ deployed }, cookie) {
-      const other = await startMemcached()
-      await come(deployed({ store: new MemcachedStore(other.address) }), cookie)
+    async happen({ kind, deployed }, cookie) {
+      const other = await kind.start()
+      await come(await deployed({ store: await kind.open(other.port) }), cookie)
       await other.stop()
     },
     told: ['unknown'],
   },
   'a secret that is not the one': {
-    happen: ({ deployed }, cookie) => come(deployed({ secret: secret.toUpperCase() }), cookie),
+    happen: async ({ deployed }, cookie) => come(await deployed({ secret: secret.toUpperCase() }), cookie),
     told: ['invalid'],
   },
   'a second live cookie': {
     async happen({ manager, elsewhere }, cookie) {
-      const second = await signIn(elsewhere())
+      const second = await signIn(await elsewhere())
       await come(manager, `${cookie}; ${second}`)
     },
     told: ['duplicate-cookie'],
@@ -202,31 +247,35 @@ const CAUSES: Record<string, Row> = {
     told: ['cookie-header-too-long'],
   },
   'a session that is gone before it is saved': {
-    async happen({ manager, memcached }, cookie) {
+    async happen({ manager, store }, cookie) {
       await visit(manager, cookie, async (session) => {
         await session.update('views', (views = 0) => views + 1)
-        await memcached.text('flush_all')
+        await store.flush()
       })
     },
     told: ['loaded', 'missing'],
   },
 }
 
-describe('K4: why somebody was signed out is told', () => {
-  it.concurrent.for(Object.entries(CAUSES))('K1, K3, K4: %s', async ([, row], { onTestFinished, expect }) => {
-    const { options, args, happen, told, inGuide } = row
-    const { scene, events } = await open(onTestFinished, args, options)
-    const cookie = await signIn(scene.manager)
-    events.length = 0
-    await happen(scene, cookie)
-    const expected = told.map((each) => each.replace('SERVER', scene.server)).toSorted()
-    const seen = () => events.map(({ type, reason, server }) => [type, reason ?? server].join(' ').trim())
-    // What happened to a server is found out beside what visitors ask, a moment before or after.
-    await expect.poll(() => seen().toSorted(), { timeout: 5000 }).toEqual(expected)
-    await scene.manager.listSessions('nobody')
-    expect(seen().toSorted()).toEqual(expected)
-    for (const { type, server } of events) if (server && inGuide) expect(rowOf(inGuide)).toContain(type)
-  })
+describe.each(kinds)('K4: why somebody was signed out, on $name, is told', (kind) => {
+  const isOn = (row: Row) => !row.on || (row.on === 'memcached') === (kind === onMemcached)
+  it.concurrent.for(Object.entries(CAUSES).filter(([, row]) => isOn(row)))(
+    'K1, K3, K4: %s',
+    async ([, row], { onTestFinished, expect }) => {
+      const { options, args, happen, told, inGuide } = row
+      const { scene, events } = await open(kind, onTestFinished, args, options)
+      const cookie = await signIn(scene.manager)
+      events.length = 0
+      await happen(scene, cookie)
+      const expected = told.map((each) => each.replace('SERVER', scene.server)).toSorted()
+      const seen = () => events.map(({ type, reason, server }) => [type, reason ?? server].join(' ').trim())
+      // What happened to a server is found out beside what visitors ask, a moment before or after.
+      await expect.poll(() => seen().toSorted(), { timeout: 5000 }).toEqual(expected)
+      await scene.manager.listSessions('nobody')
+      expect(seen().toSorted()).toEqual(expected)
+      for (const { type, server } of events) if (server && inGuide) expect(rowOf(inGuide)).toContain(type)
+    },
+  )
 })
 
 function rowOf(cause: string): string | undefined {
@@ -236,49 +285,37 @@ function rowOf(cause: string): string | undefined {
 }
 
 async function open(
+  kind: StoreKind,
   atEnd: TestContext['onTestFinished'],
   args: readonly string[] = [],
   options: SessionOptions = {},
 ): Promise<{ scene: Scene & { server: string }; events: SessionEvent[] }> {
-  // A memory file belongs into memory, where there is such a folder.
-  const shared = '/dev/shm'
-  const isShared = await access(shared).then(
-    () => true,
-    () => false,
-  )
-  const folder = await mkdtemp(join(isShared ? shared : tmpdir(), 'holdfast-signed-out-'))
-  const started = { args: args.map((arg) => arg.replace('MEMORY_FILE', join(folder, 'memory'))) }
-  const memcached = await startMemcached(started)
-  const proxy = await startFaultProxy(memcached)
+  const store = await startRestartable(kind, args)
+  const proxy = await startFaultProxy(store)
   const clock = { ms: Date.now() }
   const events: SessionEvent[] = []
-  const serve = (more: SessionOptions) => {
-    const store = new MemcachedStore(proxy.address)
-    const manager = createSessionManager({ store, secret, now: () => clock.ms, ...options, ...more })
-    atEnd(() => manager.close())
-    return manager
+  const stores: SessionStore[] = []
+  const serve = async (more: SessionOptions) => {
+    const own = await kind.open(proxy.port)
+    stores.push(own)
+    return createSessionManager({ store: own, secret, now: () => clock.ms, ...options, ...more })
   }
   const deployed = (more: SessionOptions) => serve({ onEvent: (event) => events.push(event), ...more })
   const scene = {
-    memcached,
+    kind,
+    store,
     proxy,
     clock,
     deployed,
-    manager: deployed({}),
+    manager: await deployed({}),
+    stores,
     elsewhere: (more: SessionOptions = {}) => serve({ onEvent() {}, ...more }),
     server: `127.0.0.1:${proxy.port}`,
-    async startAgain(signal: NodeJS.Signals) {
-      const { port } = scene.memcached
-      await scene.memcached.stop(signal)
-      // Started again within the second in which it stopped, memcached mistrusts its memory file.
-      await sleep(1100)
-      scene.memcached = await startMemcached({ ...started, port })
-    },
   }
   atEnd(async () => {
+    await Promise.all(stores.map((each) => each.close!()))
     await proxy.close()
-    await scene.memcached.stop()
-    await rm(folder, { recursive: true })
+    await store.end()
   })
   return { scene, events }
 }
@@ -289,20 +326,32 @@ function cut({ sockets }: FaultProxy): void {
   for (const socket of sockets) socket.destroy()
 }
 
-/** Until the session is evicted; its user's list is, too. */
-async function fill(memcached: Memcached, cookie: string): Promise<void> {
-  const store = new MemcachedStore(memcached.address)
+/** Until clients of Redis are connected again, which are so from the beginning; memcached's connects when it is asked. */
+async function startAgain({ kind, store, stores, proxy }: Scene): Promise<void> {
+  await store.startAgain()
+  if (kind === onMemcached) return
+  while (proxy.sockets.size < stores.length) await sleep(20)
+}
+
+/** An operation that is not answered in time: of such a server RedisStore reads again what happened to it. */
+async function fail(manager: SessionManager, proxy: FaultProxy, cookie: string): Promise<void> {
+  proxy.fault = { type: 'stall' }
+  await expect(come(manager, cookie)).rejects.toThrow('did not answer')
+  proxy.fault = { type: 'none' }
+}
+
+/** Until the session is evicted; on memcached its user's list is, too. */
+async function fill({ kind, store }: Pick<Scene, 'kind' | 'store'>, cookie: string): Promise<void> {
+  const filling = await kind.open(store.port)
   const { storeKey } = await keyring.keysOf(tokenOf(cookie))
-  while ((await memcached.text(`mg session:${storeKey} s u`)).startsWith('HD')) {
-    const write = (size: number) => store.set(generateToken(), new Uint8Array(size), 60)
-    await Promise.all(Array.from({ length: 1000 }, (_, index) => write(200 + (index % 40) * 10)))
+  while (await store.has(storeKey)) {
+    const write = (size: number) => filling.set(generateToken(), new Uint8Array(size), 60)
+    await Promise.all(Array.from({ length: 100 }, (_, index) => write(200 + (index % 40) * 10)))
   }
-  await store.close()
+  await filling.close!()
 }
 
 /** Ada's list is evicted, and her session is not. */
-async function loseList(memcached: Memcached): Promise<void> {
-  for (const { storeKey } of await keyring.markKeys('ada')) {
-    expect(await memcached.text(`delete session:${storeKey}`)).toMatch(/^DELETED/)
-  }
+async function loseList(store: Restartable): Promise<void> {
+  for (const { storeKey } of await keyring.markKeys('ada')) expect(await store.forget(storeKey)).toBe(true)
 }

@@ -1,22 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { adapters } from './support/apps.ts'
-import { startMemcached } from './support/memcached.ts'
 import { ownRuntime, startServer } from './support/process.ts'
+import { environmentOf, onKinds, onMemcached } from './support/store-servers.ts'
 
 const REQUESTS_A_SECOND = 100
 
-describe('An application with no onEvent, whose memcached vanishes', { timeout: 30_000 }, () => {
-  it.concurrent.for(adapters.map(({ name }) => name))(
-    'K2, K3: %s: its console says so, and when it is back',
-    async (name, { onTestFinished }) => {
-      let memcached = await startMemcached()
-      const { port, address } = memcached
-      const env = { ADAPTER: name, SESSION_STORE: address, NODE_ENV: 'production' }
+describe('An application with no onEvent, whose store loses its server', { timeout: 30_000 }, () => {
+  it.concurrent.for(onKinds(adapters))(
+    'K2, K3: $name on $kind.name: its console says so, and when it is back',
+    async ({ name, kind }, { onTestFinished }) => {
+      const store = await kind.start()
+      const { port } = store
+      const env = { ADAPTER: name, ...environmentOf(kind, store), NODE_ENV: 'production' }
       const server = await startServer(ownRuntime, 'test/support/outage-app.ts', env)
       onTestFinished(async () => {
         await server.stop()
-        await memcached.stop()
+        await store.stop()
       })
       const said = () => server.output().match(/^holdfast: .*$/gm) ?? []
       const get = (path: string, cookie = '') => fetch(server.url + path, { headers: { cookie } })
@@ -37,17 +37,19 @@ describe('An application with no onEvent, whose memcached vanishes', { timeout: 
       expect(await visit(300)).toEqual(new Set([200]))
       expect(said()).toEqual([])
 
-      await memcached.stop()
+      await store.stop()
       expect(await visit(2000)).toEqual(new Set([503]))
+      // A client of Redis keeps what it cannot send, and knows why; the store knows that nothing was answered.
+      const why = kind === onMemcached ? `connect ECONNREFUSED 127.0.0.1:${port}` : 'no answer in time'
       const whileDown = [
         expect.stringMatching(/^holdfast: the session store did not answer \(get\): .*503$/),
-        `holdfast: the store's server 127.0.0.1:${port} is down (connect ECONNREFUSED 127.0.0.1:${port}): sessions on it are answered 503 until it answers`,
+        `holdfast: the store's server 127.0.0.1:${port} is down (${why}): sessions on it are answered 503 until it answers`,
       ]
       expect(said()).toEqual(whileDown)
       await visit(1000)
       expect(said()).toEqual(whileDown)
 
-      memcached = await startMemcached({ port })
+      await store.startAgain()
       while ((await get('/read', cookie)).status !== 200) await sleep(20)
       await visit(500)
       expect(said()).toEqual([

@@ -5,9 +5,9 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { session, type SessionRequest } from '../../src/adapters/node.ts'
 import type { Session } from '../../src/core/index.ts'
 import { createBench } from '../support/managers.ts'
-import { stores } from '../support/stores.ts'
+import { openMemoryStore } from '../support/stores.ts'
 
-const benchOnMemory = () => createBench(stores[0]!.open())
+const benchOnMemory = () => createBench(openMemoryStore())
 const lost = expect.objectContaining({ code: 'ERR_SESSION_HEADERS_SENT' })
 
 /** What hosts hand over in the place of Node's own response. */

@@ -105,7 +105,7 @@ describe('the code in README and guides', () => {
     const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'))
     const [, , commands] = contributing.find(([, language]) => language === 'sh')!
     const named = [...commands.matchAll(/^(?:npm ci && )?npm (?:run )?(\S+)/gm)].map(([, name]) => name!)
-    expect(named).toEqual(['test', 'test:runtimes', 'test:package', 'fuzz', 'soak'])
+    expect(named).toEqual(['test', 'test:redis', 'test:runtimes', 'test:package', 'fuzz', 'soak'])
     for (const name of named) expect(scripts).toHaveProperty([name])
     expect(existsSync(/vitest run (\S+)/.exec(commands)![1]!)).toBe(true)
   })

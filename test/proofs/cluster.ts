@@ -1,13 +1,15 @@
-import { startFaultProxy, type FaultProxy } from '../support/fault-proxy.ts'
-import { startMemcached } from '../support/memcached.ts'
+import { startFaultProxy, type Fault, type FaultProxy } from '../support/fault-proxy.ts'
 import { ownRuntime, startServer } from '../support/process.ts'
+import { environmentOf, onMemcached, type StoreKind } from '../support/store-servers.ts'
 import type { Answer, Entry, History, Outcome, Request } from './history.ts'
 
-/** Application servers in processes of their own on one memcached, and the history of what they were asked. */
+/** Application servers in processes of their own on one memcached, or one Redis, and the history of what they were asked. */
 export interface Cluster {
   processes: number
-  /** Between each process and memcached; none in a cluster whose network is sound. */
+  /** Between each process and the store's server; none in a cluster whose network is sound. */
   proxies: FaultProxy[]
+  /** How a reply is lost. Of Redis's nothing says what they answer, so there the connection goes with it, as TCP has it. */
+  loss: Fault
   /** Asks one of the servers, through Hono unless another adapter was named, and enters it into the history. */
   ask(server: number, token: string, request: Request): Promise<Entry>
   through(adapter: Adapter): Cluster
@@ -20,28 +22,30 @@ export const adapters = ['Hono', 'Koa'] as const
 type Adapter = (typeof adapters)[number]
 
 interface ClusterOptions {
+  /** Default memcached. */
+  kind?: StoreKind
   /** Default 4. */
   processes?: number
-  /** Whether there is a proxy between each process and memcached, to make the network faulty. */
+  /** Whether there is a proxy between each process and the store's server, to make the network faulty. */
   isFaulty?: boolean
   /** The server's program; another one than that of the sources to be proved. */
   app?: string
 }
 
 export async function startCluster({
+  kind = onMemcached,
   processes = 4,
   isFaulty = false,
   app = 'test/support/proof-app.ts',
 }: ClusterOptions = {}): Promise<Cluster> {
-  const memcached = await startMemcached()
+  const store = await kind.start()
   const proxies: FaultProxy[] = []
   if (isFaulty) {
-    for (let count = 0; count < processes; count++) proxies.push(await startFaultProxy(memcached))
+    for (let count = 0; count < processes; count++) proxies.push(await startFaultProxy(store))
   }
   const servers = await Promise.all(
     Array.from({ length: processes }, (_, index) => {
-      const { address } = proxies[index] ?? memcached
-      return startServer(ownRuntime, app, { SESSION_STORE: address })
+      return startServer(ownRuntime, app, environmentOf(kind, proxies[index] ?? store))
     }),
   )
   for (const adapter of adapters) {
@@ -51,6 +55,7 @@ export async function startCluster({
   const cluster: Cluster = {
     processes,
     proxies,
+    loss: kind === onMemcached ? { type: 'swallow' } : { type: 'cut', after: 0, by: 'reset' },
     through: (adapter) => ({
       ...cluster,
       async ask(server, token, request) {
@@ -77,7 +82,7 @@ export async function startCluster({
     async stop() {
       for (const server of servers) await server.stop()
       for (const proxy of proxies) await proxy.close()
-      await memcached.stop()
+      await store.stop()
     },
   }
   return cluster

@@ -169,13 +169,13 @@ export async function untilAnswered(ask: (attempt: number) => Promise<Entry>): P
 }
 
 export async function amidFaults(
-  { proxies }: Cluster,
+  { proxies, loss }: Cluster,
   random: () => number,
   work: () => Promise<void>,
   longestMs = 150,
 ): Promise<void> {
   let isOver = false
-  const disturbances = proxies.map((proxy) => disturb(proxy, random, longestMs, () => isOver))
+  const disturbances = proxies.map((proxy) => disturb(proxy, loss, random, longestMs, () => isOver))
   try {
     await work()
   } finally {
@@ -187,6 +187,7 @@ export async function amidFaults(
 /** Peace and a fault take turns, for at most so long each. */
 async function disturb(
   proxy: FaultProxy,
+  loss: Fault,
   random: () => number,
   longestMs: number,
   isOver: () => boolean,
@@ -195,8 +196,8 @@ async function disturb(
     await sleep(random() * longestMs)
     proxy.fault = pick<Fault>(
       [
-        { type: 'swallow' },
-        { type: 'swallow' },
+        loss,
+        loss,
         { type: 'cut', after: random() * 3000, by: 'close' },
         { type: 'cut', after: random() * 3000, by: 'reset' },
         { type: 'stall' },

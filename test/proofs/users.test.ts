@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { isRedisAlone, kinds, onMemcached } from '../support/store-servers.ts'
 import { startCluster, type Cluster } from './cluster.ts'
 import { isAcknowledged, isSignIn, type History } from './history.ts'
 import { either, prove, RUNS, untilAllKept, untilNoOutage } from './prove.ts'
@@ -6,12 +7,15 @@ import { signInAtOnce, stormOfClicks, stormOfOneUser } from './user-storms.ts'
 
 const ROUND_TRIP_MS = 5
 
-describe('One user, four processes, one memcached', { timeout: 60_000 * RUNS }, () => {
+// One of each on Redis, by `npm test`, is in redis.test.ts.
+const kindsHere = isRedisAlone ? kinds : [onMemcached]
+
+describe.each(kindsHere)('One user, four processes, $name', { timeout: 60_000 * RUNS }, (kind) => {
   let faulty: Cluster
   /** The same, and nothing disturbs it. */
   let sound: Cluster
   beforeAll(async () => {
-    faulty = await startCluster({ isFaulty: true })
+    faulty = await startCluster({ kind, isFaulty: true })
     sound = { ...faulty, proxies: [] }
   })
   afterAll(() => faulty.stop())

@@ -1,9 +1,9 @@
-// A server in a process of its own, to be measured while its memcached fails: ADAPTER and SESSION_STORE say which.
+// A server in a process of its own, to be measured while its store's server fails: ADAPTER, STORE_KIND and STORE_PORT say which.
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { createSessionManager } from '../../src/core/index.ts'
-import { MemcachedStore } from '../../src/core/stores/memcached/memcached-store.ts'
 import { adapters } from './apps.ts'
+import { openStore } from './store-servers.ts'
 
 declare const Bun: { gc(isSynchronous: boolean): void } | undefined
 
@@ -15,7 +15,7 @@ const collectGarbage =
   typeof Bun === 'undefined' ? (runInNewContext('gc') as () => void) : () => Bun!.gc(true)
 
 const manager = createSessionManager({
-  store: new MemcachedStore(process.env['SESSION_STORE']!),
+  store: await openStore(),
   secret: 'a secret of the outage tests, long enough for one',
 })
 const app = await adapters

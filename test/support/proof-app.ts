@@ -1,4 +1,4 @@
-// One of several servers on one memcached, SESSION_STORE, with the same routes through Hono and Koa: a request says what
+// One of several servers on one memcached, or one Redis (STORE_KIND, STORE_PORT), with the same routes through Hono and Koa: a request says what
 // it does to its session, and the log what became of it.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createServer, type RequestListener } from 'node:http'
@@ -9,14 +9,14 @@ import Koa from 'koa'
 import { session as honoSession, type SessionVariables } from '../../src/adapters/hono.ts'
 import { session as koaSession } from '../../src/adapters/koa.ts'
 import { createSessionManager, type Session } from '../../src/core/index.ts'
-import { MemcachedStore } from '../../src/core/stores/memcached/memcached-store.ts'
 import type { Answer, Outcome, Request } from '../proofs/history.ts'
+import { openStore } from './store-servers.ts'
 
 const log = new Map<string, Outcome>()
 const current = new AsyncLocalStorage<Outcome>()
 
-const store = new MemcachedStore(process.env['SESSION_STORE']!)
-store.watch(() => {})
+const store = await openStore()
+store.watch!(() => {})
 
 const manager = createSessionManager({
   // Of a store that says when a server is down, refusals are not told one by one; the history needs each.

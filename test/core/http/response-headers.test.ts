@@ -1,13 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import type { Session } from '../../../src/core/index.ts'
 import { useBench } from '../../support/managers.ts'
-import { stores } from '../../support/stores.ts'
+import { openMemoryStore } from '../../support/stores.ts'
 import { visit } from '../../support/visit.ts'
 
-const [memory] = stores
-
 describe('response headers', () => {
-  const bench = useBench(memory!.open())
+  const bench = useBench(openMemoryStore())
   const respond = (
     handler: (session: Session) => unknown,
     headers: Record<string, string> = {},

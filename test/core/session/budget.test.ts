@@ -5,8 +5,7 @@ import {
   StoreUnavailableError,
   type Session,
 } from '../../../src/core/index.ts'
-import { MemcachedStore } from '../../../src/core/stores/memcached/memcached-store.ts'
-import { startMemcached } from '../../support/memcached.ts'
+import { kinds } from '../../support/store-servers.ts'
 import { secret } from '../../support/stores.ts'
 import { TamperedStore } from '../../support/tampered-store.ts'
 import { visit, visitOk } from '../../support/visit.ts'
@@ -117,9 +116,9 @@ describe('F2: the store may keep a request waiting 600 ms for its load and 600 m
     expect(Object.keys(result)).toEqual(expect.arrayContaining(saved))
   })
 
-  it('an answer that arrived while the event loop was blocked counts', async () => {
-    const server = await startMemcached()
-    const manager = createSessionManager({ store: new MemcachedStore(server.address), secret })
+  it.each(kinds)('an answer of $name that arrived while the event loop was blocked counts', async (kind) => {
+    const server = await kind.start()
+    const manager = createSessionManager({ store: await kind.open(server.port), secret })
     const { cookie } = await visitOk(manager, undefined, (session) => session.set('user', 'u1'))
     const { result } = await visitOk(manager, cookie, async (session) => {
       const user = session.get('user')

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createSessionManager, MemoryStore } from '../../../src/core/index.ts'
 import { useBench } from '../../support/managers.ts'
-import { openMemcachedStore, secret, stores } from '../../support/stores.ts'
+import { secret, serverStores, stores } from '../../support/stores.ts'
 import { TamperedStore } from '../../support/tampered-store.ts'
 import { visitOk } from '../../support/visit.ts'
 
@@ -206,8 +206,8 @@ describe('expiry as MemoryStore counts it', () => {
   })
 })
 
-describe('expiry as memcached counts it', () => {
-  const opened = openMemcachedStore()
+describe.each(serverStores)('expiry as the server of $name counts it', ({ open }) => {
+  const opened = open()
 
   it.each([29, 30, 31, 400])('C3: a session of %i days lives that long', async (days) => {
     const watched = new TamperedStore(opened.current)

@@ -6,10 +6,9 @@ import {
   type Session,
   type SessionManager,
 } from '../../../src/core/index.ts'
-import { MemcachedStore } from '../../../src/core/stores/memcached/memcached-store.ts'
 import { useBench } from '../../support/managers.ts'
-import { startMemcached, type Memcached } from '../../support/memcached.ts'
 import { openRequest } from '../../support/open-request.ts'
+import { kinds, type StoreServer } from '../../support/store-servers.ts'
 import { secret, stores } from '../../support/stores.ts'
 import { failing } from '../../support/tampered-store.ts'
 import { visit, visitOk } from '../../support/visit.ts'
@@ -231,22 +230,17 @@ describe.each(stores)('races of signing in and out on $name', ({ open }) => {
   })
 })
 
-describe('a cold restart of memcached between load and save', () => {
-  let memcached: Memcached
+describe.each(kinds)('a cold restart of $name between load and save', (kind) => {
+  let server: StoreServer
   let manager: SessionManager
   beforeAll(async () => {
-    memcached = await startMemcached()
-    manager = createSessionManager({ store: new MemcachedStore(memcached.address), secret })
+    server = await kind.start()
+    manager = createSessionManager({ store: await kind.open(server.port), secret })
   })
   afterAll(async () => {
     await manager.close()
-    await memcached.stop()
+    await server.stop()
   })
-
-  async function restart(): Promise<void> {
-    await memcached.stop()
-    memcached = await startMemcached({ port: memcached.port })
-  }
 
   it.each<[string, Handler, unknown]>([
     ['a write', (session) => session.set('cart', ['rope']), undefined],
@@ -254,8 +248,8 @@ describe('a cold restart of memcached between load and save', () => {
   ])('E8, M14: %s finds its session gone, and takes no other for it', async (_, handler, rejection) => {
     const { cookie } = await visitOk(manager, undefined, (session) => session.set('user', 'u1'))
     const slow = await openRequest(manager, cookie, handler)
-    await restart()
-    // Versions begin anew, so this session has the version that the other one had.
+    await server.startAgain()
+    // Versions of memcached begin anew, so this session has the version that the other one had.
     const other = await visitOk(manager, undefined, (session) => session.set('user', 'u3'))
     expect(await slow.commit()).toMatchObject({ error: rejection, setCookie: undefined })
     expect((await visitOk(manager, cookie, (session) => session.exists())).result).toBe(false)
@@ -265,7 +259,7 @@ describe('a cold restart of memcached between load and save', () => {
   it('E5, M14: a sign-out finds it gone as well, and clears the cookie', async () => {
     const { cookie } = await visitOk(manager, undefined, (session) => session.set('user', 'u1'))
     const out = await openRequest(manager, cookie, signOut)
-    await restart()
+    await server.startAgain()
     const { error, setCookie } = await out.commit()
     expect([error, setCookie]).toEqual([undefined, expect.stringContaining('Max-Age=0')])
   })

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { createSessionManager, MemoryStore, StoreUnavailableError } from '../../../src/core/index.ts'
 import type { Session, SessionManager, SessionOptions } from '../../../src/core/index.ts'
 import { useBench } from '../../support/managers.ts'
-import { openMemcachedStore, secret, stores } from '../../support/stores.ts'
+import { secret, serverStores, stores } from '../../support/stores.ts'
 import { failing, TamperedStore } from '../../support/tampered-store.ts'
 import { visit, visitOk } from '../../support/visit.ts'
 
@@ -293,8 +293,8 @@ describe('expiresAt as the next request finds it', () => {
   }) // prettier-ignore
 })
 
-describe('use as memcached counts it', () => {
-  const opened = openMemcachedStore()
+describe.each(serverStores)('use as the server of $name counts it', ({ open }) => {
+  const opened = open()
 
   it('C6, S63: a session that is only polled runs idle; one that is used does not', async () => {
     const manager = createSessionManager({ store: opened.current, secret, idleTimeout: 3 })
@@ -312,7 +312,7 @@ describe('use as memcached counts it', () => {
     expect(isPolledLive).toBe(false)
   })
 
-  it('C7: expiresAt says to the second what memcached was told', async () => {
+  it('C7: expiresAt says to the second what the server was told', async () => {
     const watched = new TamperedStore(opened.current)
     const manager = createSessionManager({ store: watched, secret, idleTimeout: HOUR })
     const { cookie } = await visitOk(manager, undefined, (session) => session.set('theme', 'dark'))
