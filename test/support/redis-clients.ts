@@ -23,7 +23,10 @@ export const redisClients: readonly RedisClientKind[] = [
 
 export async function connectIoredis(
   port: number,
-  options: Pick<RedisOptions, 'enableOfflineQueue' | 'maxRetriesPerRequest' | 'db' | 'keyPrefix'> = {},
+  options: Pick<
+    RedisOptions,
+    'enableOfflineQueue' | 'maxRetriesPerRequest' | 'password' | 'db' | 'keyPrefix'
+  > = {},
 ): Promise<ConnectedClient<Redis>> {
   return quiet(new Redis(port, '127.0.0.1', { ...quick, ...options }))
 }
