@@ -55,13 +55,14 @@ export class RedisServer {
       const reply = await within(left, () => Promise.race([send(), ended]))
       this.#gate.answered()
       return reply
-    } catch (error) {
+    } catch (reason) {
+      const error = reason as Error
       if (isRefusal(error)) this.#gate.answered()
       // What was under way at the last failure is a part of it: a lost connection counts once (F4).
       else if (startedAt >= this.#failedAt) {
         this.#failedAt = performance.now()
         this.#readAt = -Infinity
-        this.#gate.failed(error as Error, /^(NOAUTH|WRONGPASS) /.test((error as Error).message))
+        this.#gate.failed(error, LASTING.test(error.message))
       }
       throw error
     } finally {
@@ -89,20 +90,15 @@ export class RedisServer {
 /** The way to the server broke off, or there was none. */
 export function isLost(error: unknown): boolean {
   const { code, message } = error as NodeJS.ErrnoException
-  return !(error instanceof GateError) && code !== 'ERR_ANSWER_TIMEOUT' && wordOf(message) === undefined
+  return !(error instanceof GateError) && code !== 'ERR_ANSWER_TIMEOUT' && !REFUSED.test(message)
 }
 
 /** An answer, of a server that is well: also to a probe, after which there would be no other. */
-function isRefusal(error: unknown): boolean {
-  const word = wordOf((error as Error).message)
-  return word !== undefined && !OUTAGES.has(word)
+function isRefusal({ message }: Error): boolean {
+  return REFUSED.test(message) && !OUTAGE.test(message)
 }
 
 /** What a server refuses with begins with a word in capitals. */
-function wordOf(message: string): string | undefined {
-  return /^([A-Z]{2,}) /.exec(message)?.[1]
-}
-
-const OUTAGES = new Set([
-  'BUSY', 'CLUSTERDOWN', 'LOADING', 'MASTERDOWN', 'NOAUTH', 'READONLY', 'TRYAGAIN', 'WRONGPASS',
-]) // prettier-ignore
+const REFUSED = /^[A-Z]{2,} /
+const LASTING = /^(NOAUTH|WRONGPASS) /
+const OUTAGE = /^(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|NOAUTH|READONLY|TRYAGAIN|WRONGPASS) /

@@ -153,7 +153,7 @@ export class RedisStore implements SessionStore {
       this.#serverOf(stored).ask(startedAt, follows, () => this.#commands.send(stored, args(stored)))
     try {
       return await ask().catch((error: unknown) => {
-        if (!isLost(error) || !REPEATABLE.has(operation)) throw error
+        if (!isLost(error) || (operation !== 'get' && operation !== 'delete')) throw error
         return ask()
       })
     } catch (error) {
@@ -187,8 +187,6 @@ export class RedisStore implements SessionStore {
 }
 
 type Command = (stored: string) => readonly (string | Buffer)[]
-
-const REPEATABLE: ReadonlySet<string> = new Set(['get', 'delete'])
 
 function seconds(ttl: number): string {
   checkWhole('ttl', ttl, 'whole seconds of 1 or more')
