@@ -61,7 +61,15 @@ const codeOf = (work: Promise<unknown>) =>
     ({ cause }) => (cause.code ?? cause.message) as string,
   )
 
-// One cluster after the other, each in the order of what is done to it.
+let clusters: RedisCluster[]
+beforeAll(async () => {
+  clusters = await Promise.all(clients.map(startRedisCluster))
+})
+afterAll(async () => {
+  await Promise.all(clusters.map((cluster) => cluster.stop()))
+})
+
+// One after the other, each in the order of what is done to its cluster.
 describe.each(clients)('A cluster of three masters under RedisStore over %s', (name, connect) => {
   let cluster: RedisCluster
   let connection: ConnectedClient
@@ -70,15 +78,12 @@ describe.each(clients)('A cluster of three masters under RedisStore over %s', (n
   /** On the second master, and elsewhere. */
   const [there, here] = [keys.filter(isThere), keys.filter((key) => !isThere(key))]
   beforeAll(async () => {
-    cluster = await startRedisCluster()
+    cluster = clusters[clients.findIndex(([each]) => each === name)]!
     connection = await connect(cluster.ports)
     const patient = new RedisStore(connection.client, { operationTimeoutMs: 5000 })
     for (const key of keys) await patient.set(key, bytes(key), 1000)
   })
-  afterAll(async () => {
-    connection.disconnect()
-    await cluster.stop()
-  })
+  afterAll(() => connection.disconnect())
 
   function watch(operationTimeoutMs: number) {
     const store = new RedisStore(connection.client, { operationTimeoutMs })
@@ -124,7 +129,8 @@ describe.each(clients)('A cluster of three masters under RedisStore over %s', (n
     await killed.stop()
     const times: number[] = []
     // Longer than the others take to call it failed.
-    for (const end = performance.now() + 3000; performance.now() < end;) {
+    const end = performance.now() + 3000
+    for (let round = 0; round < 6 || performance.now() < end; round++) {
       for (const key of here) {
         const start = performance.now()
         expect(await store.get(key, 1000)).toMatchObject({ bytes: bytes(key) })
