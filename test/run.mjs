@@ -57,6 +57,7 @@ const timed = [
   'test/core/session/concurrency.test.ts',
   'test/core/record/turns.test.ts',
   'test/core/stores/memcached/',
+  'test/core/stores/redis/',
   'test/doctor/canary.test.ts',
   'test/doctor/doctor.test.ts',
   'test/doctor/key-sample.test.ts',

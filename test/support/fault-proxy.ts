@@ -18,12 +18,12 @@ export type Fault =
   | { type: 'chunks' }
   /** These bytes come in place of the server's. */
   | { type: 'garbage'; replace: (bytes: Buffer) => Uint8Array }
-  /** Once: the next reply, all of it, is lost. To be set between two replies. */
-  | { type: 'swallow' }
+  /** Once: the next reply, all of it, is lost. To be set between two replies. `lengthOf` its first bytes; as memcached frames it. */
+  | { type: 'swallow'; lengthOf?: (bytes: Buffer) => number }
   /** Connections are reset, those that are open and those to come. */
   | { type: 'refuse' }
 
-/** A network between a store and a real memcached, as bad as a test wants it to be. */
+/** A network between a store and a real server, as bad as a test wants it to be. */
 export interface FaultProxy {
   port: number
   /** `memcached://127.0.0.1:port` */
@@ -102,7 +102,7 @@ export async function startFaultProxy(target: { port: number }): Promise<FaultPr
           return write(fault.replace(bytes))
         case 'swallow': {
           swallowed = Buffer.concat([swallowed, bytes])
-          const end = swallowed.length < 24 ? Infinity : 24 + swallowed.readUInt32BE(8)
+          const end = (fault.lengthOf ?? lengthInMemcached)(swallowed)
           if (swallowed.length < end) return undefined
           proxy.fault = { type: 'none' }
           return write(swallowed.subarray(end))
@@ -140,6 +140,19 @@ export async function startFaultProxy(target: { port: number }): Promise<FaultPr
     },
   }
   return proxy
+}
+
+/** Of a reply in memcached's binary protocol; `Infinity` while it cannot be told. */
+function lengthInMemcached(bytes: Buffer): number {
+  return bytes.length < 24 ? Infinity : 24 + bytes.readUInt32BE(8)
+}
+
+/** Of a reply that is a string, a number, nothing or an error, in RESP. */
+export function lengthInRedis(bytes: Buffer): number {
+  const head = bytes.indexOf('\r\n') + 2
+  if (head < 2) return Infinity
+  const length = bytes[0] === 0x24 ? Number(bytes.toString('latin1', 1, head - 2)) : -1
+  return length < 0 ? head : head + length + 2
 }
 
 /**

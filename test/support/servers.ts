@@ -2,11 +2,13 @@ import { afterEach } from 'vitest'
 import { startFakeServer, type FakeRequest, type FakeServer } from './fake-server.ts'
 import { startFaultProxy, type FaultProxy } from './fault-proxy.ts'
 import { startMemcached, type Memcached } from './memcached.ts'
+import { startRedis, type RedisServerProcess } from './redis.ts'
 
 export interface Servers {
   /** Ends something when the test is over, the last one first. */
   onEnd(cleanup: () => unknown): void
   memcached(...args: string[]): Promise<Memcached>
+  redis(...args: string[]): Promise<RedisServerProcess>
   fake(onRequest: (request: FakeRequest) => void): Promise<FakeServer>
   proxy(target: { port: number }): Promise<FaultProxy>
 }
@@ -21,6 +23,11 @@ export function useServers(): Servers {
     onEnd: (cleanup) => void cleanups.push(cleanup),
     async memcached(...args) {
       const server = await startMemcached({ args })
+      cleanups.push(() => server.stop())
+      return server
+    },
+    async redis(...args) {
+      const server = await startRedis(...args)
       cleanups.push(() => server.stop())
       return server
     },

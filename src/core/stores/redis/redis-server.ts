@@ -64,12 +64,11 @@ export class RedisServer extends Gate {
 
   /** What was under way at the last failure is a part of it: a lost connection counts once (F4). */
   #count(error: Error, startedAt: number): void {
-    const word = refusalIn(error)
-    if (word && !OUTAGES.includes(word)) return this.answered()
+    if (isRefused(error) && !OUTAGE.test(error.message)) return this.answered()
     if (startedAt < this.#failedAt) return
     this.#failedAt = performance.now()
     this.#readAt = -Infinity
-    this.failed(error, word === 'NOAUTH' || word === 'WRONGPASS')
+    this.failed(error, LASTING.test(error.message))
   }
 
   /** What happened to the server, once a minute while it is in use, and after a failure (K3). */
@@ -91,18 +90,11 @@ export class RedisServer extends Gate {
 }
 
 /** What a server refuses with begins with a word in capitals. */
-export function refusalIn({ message }: Error): string | undefined {
-  return /^([A-Z]{2,}) /.exec(message)?.[1]
+export function isRefused({ message }: Error): boolean {
+  return /^[A-Z]{2,} /.test(message)
 }
 
 /** A healthy server's refusals are answers, these are none. */
-const OUTAGES = [
-  'BUSY',
-  'CLUSTERDOWN',
-  'LOADING',
-  'MASTERDOWN',
-  'NOAUTH',
-  'READONLY',
-  'TRYAGAIN',
-  'WRONGPASS',
-]
+const OUTAGE = /^(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|NOAUTH|READONLY|TRYAGAIN|WRONGPASS) /
+/** What asking again does not mend. */
+const LASTING = /^(NOAUTH|WRONGPASS) /

@@ -5,7 +5,7 @@ import { checkBound, checkPrefix, checkTtl, LONGEST_TIMER, sized } from '../argu
 import type { NoticeListener } from '../notices.ts'
 import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from '../store.ts'
 import { commandsOf, type Command, type RedisClient, type RedisCommands } from './redis-client.ts'
-import { refusalIn, RedisServer, type Bounds } from './redis-server.ts'
+import { isRefused, RedisServer, type Bounds } from './redis-server.ts'
 
 export type { RedisClient } from './redis-client.ts'
 
@@ -135,7 +135,7 @@ export class RedisStore implements SessionStore {
     // A swap is recognised by its write id instead, an addition begins anew, and a SET might undo another one (M8).
     const isRepeatable = operation === 'get' || operation === 'delete'
     const again = (error: Error) => {
-      if (refusalIn(error)) throw error
+      if (isRefused(error)) throw error
       return send()
     }
     // A key that nobody has, in the same slot of a cluster, and begun as an access list wants it.

@@ -1,9 +1,9 @@
-import { Cluster, Redis } from 'ioredis'
-import { Redis as Valkey } from 'iovalkey'
-import { createClient, createCluster } from 'redis'
-import { afterAll, beforeAll, describe, it } from 'vitest'
+import { Cluster } from 'ioredis'
+import { createClientPool, createCluster } from 'redis'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sessionStoreContract } from 'holdfast/testing'
 import { RedisStore, type RedisClient } from '../../../../src/core/stores/redis/redis-store.ts'
+import { redisClients, type ConnectedClient } from '../../../support/redis-clients.ts'
 import {
   startRedis,
   startRedisCluster,
@@ -13,45 +13,75 @@ import {
 
 let server: RedisServerProcess
 let cluster: RedisCluster
+
+const clients: [string, () => Promise<ConnectedClient>][] = [
+  ...redisClients.map(({ name, connect }): [string, () => Promise<ConnectedClient>] => [
+    name,
+    () => connect(server.port),
+  ]),
+  ['a pool of node-redis', async () => connected(createClientPool({ url: server.address }))],
+  [
+    'a cluster of ioredis',
+    async () => {
+      const client = new Cluster(cluster.ports.map((port) => ({ host: '127.0.0.1', port })))
+      return { client, disconnect: () => client.disconnect() }
+    },
+  ],
+  [
+    'a cluster of node-redis',
+    async () =>
+      connected(
+        createCluster({ rootNodes: cluster.ports.map((port) => ({ url: `redis://127.0.0.1:${port}` })) }),
+      ),
+  ],
+]
+
+const suites = clients.map(([name, connect]) => {
+  let client: RedisClient
+  // Longer than by default: a million bytes are among what is asked.
+  const contract = sessionStoreContract(() => new RedisStore(client, { operationTimeoutMs: 5000 }))
+  const cases = contract.map((each) => ({ ...each, outcome: undefined as Promise<void> | undefined }))
+  return {
+    name,
+    cases,
+    async connect() {
+      const connection = await connect()
+      client = connection.client
+      return connection
+    },
+    async run(isMeant: (name: string) => boolean, isTogether: boolean) {
+      for (const each of cases.filter(({ name }) => isMeant(name))) {
+        each.outcome = each.run()
+        const settled = Promise.allSettled([each.outcome])
+        if (!isTogether) await settled
+      }
+      await Promise.allSettled(cases.map(({ outcome }) => outcome))
+    },
+  }
+})
+
+/** What waits for Redis' clock waits at the same time, and when nothing else is done. */
+const waits = (name: string) => /time to live|r[au]n out/.test(name)
+
+let connections: ConnectedClient[]
 beforeAll(async () => {
   ;[server, cluster] = await Promise.all([startRedis(), startRedisCluster()])
-})
+  connections = await Promise.all(suites.map((suite) => suite.connect()))
+  await Promise.all(suites.map((suite) => suite.run((name) => !waits(name), false)))
+  await Promise.all(suites.map((suite) => suite.run(waits, true)))
+}, 60_000)
 afterAll(async () => {
+  for (const { disconnect } of connections ?? []) disconnect()
   await Promise.all([server.stop(), cluster.stop()])
 })
 
-const nodes = () => cluster.ports.map((port) => ({ host: '127.0.0.1', port }))
-const rootNodes = () => cluster.ports.map((port) => ({ url: `redis://127.0.0.1:${port}` }))
-
-describe.each<[string, () => Promise<[RedisClient, () => unknown]>]>([
-  ['ioredis', async () => opened(new Redis(server.address))],
-  ['iovalkey', async () => opened(new Valkey(server.address))],
-  ['node-redis, RESP2', async () => connected(createClient({ url: server.address, RESP: 2 }))],
-  ['node-redis, RESP3', async () => connected(createClient({ url: server.address, RESP: 3 }))],
-  ['a cluster of ioredis', async () => opened(new Cluster(nodes()))],
-  ['a cluster of node-redis', async () => connected(createCluster({ rootNodes: rootNodes() }))],
-])('RedisStore over %s keeps the contract:', (_, connect) => {
-  let client: RedisClient
-  let disconnect: () => unknown
-  beforeAll(async () => {
-    ;[client, disconnect] = await connect()
-  })
-  afterAll(() => disconnect())
-
-  // Longer than by default: dozens of cases, a million bytes among them, ask at once.
-  const open = () => new RedisStore(client, { operationTimeoutMs: 3000 })
-  describe.concurrent('', () => {
-    for (const { name, run } of sessionStoreContract(open)) it(name, run)
-  })
+describe.each(suites)('RedisStore over $name keeps the contract:', (suite) => {
+  it.each(suite.cases)('$name', (each) => each.outcome ?? expect.fail('was not run'))
 })
-
-function opened<Client extends { disconnect(): void }>(client: Client): [Client, () => void] {
-  return [client, () => client.disconnect()]
-}
 
 async function connected<Client extends { connect(): Promise<unknown>; destroy(): void }>(
   client: Client,
-): Promise<[Client, () => void]> {
+): Promise<ConnectedClient<Client>> {
   await client.connect()
-  return [client, () => client.destroy()]
+  return { client, disconnect: () => client.destroy() }
 }
