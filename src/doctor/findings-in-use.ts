@@ -1,5 +1,5 @@
 import { explain } from './failure.ts'
-import { ok, skipped, unfit, warning, type Finding, type Reading } from './finding.ts'
+import { firstOfEach, ok, skipped, unfit, warning, type Finding, type Reading } from './finding.ts'
 
 /** What is found in how the server is doing and what was done to it; of one level, what matters most comes first. */
 export function findingsInUse(reading: Reading): Finding[] {
@@ -8,17 +8,35 @@ export function findingsInUse(reading: Reading): Finding[] {
       'does not tell how it is doing: flushes, evictions, memory and its clock were not looked at'
     return [checkOperations(reading), skipped('stats', message)]
   }
-  return [
-    checkBeginning(reading),
-    checkVersion(reading),
-    checkOperations(reading),
-    checkFlushes(reading),
-    checkEvictions(reading),
-    checkMemory(reading),
-    checkSharing(reading),
-    checkClock(reading),
-  ]
+  const { stats, settings } = reading
+  const [flushes, evictions, bytes, limit, refusals] = [
+    'cmd_flush', 'evictions', 'bytes', 'limit_maxbytes', 'store_no_memory',
+  ].map((name) => numberOf(stats, name)) as [number, number, number, number, number] // prettier-ignore
+  const since = sinceWhen(reading)
+  const often = flushes === 1 ? 'once' : `${flushes} times`
+  const used = `uses ${mebibytes(bytes)} of ${mebibytes(limit)} MiB`
+  const unread = numberOf(stats, 'evicted_unfetched')
+  const moreMemory = 'Give it more memory (-m) before sessions are evicted or refused'
+  return firstOfEach([
+    [true, checkBeginning(reading)],
+    [true, checkVersion(reading)],
+    [true, checkOperations(reading)],
+    [flushes === 0, ok('flushes', `was never flushed ${since}`)],
+    // memcached counts what it refuses, too.
+    [settings.get('flush_enabled') === 'no', ok('flushes', `refused to be flushed ${often} ${since} (-F)`)],
+    [true, warning('flushes', `was flushed ${often} ${since}, and everybody signed out`, 'Find who did it: is it shared with an object cache? With -F (--disable-flush-all) it refuses')],
+    [evictions === 0, ok('evictions', `evicted nothing ${since}`)],
+    [true, warning('evictions', `was full and evicted records (${evictions}, of them never read ${unread}) ${since}: their owners were signed out`, 'Give it more memory (-m); where most were never read, look for what begins sessions and does not come back')],
+    [refusals > 0, warning('memory', `refused writes for want of memory (${refusals}); ${used}`, moreMemory)],
+    [bytes < limit * NEARLY_FULL, ok('memory', used)],
+    [true, warning('memory', `is nearly full: ${used}`, moreMemory)],
+    [true, checkSharing(reading)],
+    [true, checkClock(reading)],
+  ]) // prettier-ignore
 }
+
+/** Measured with -m 64 and records from 300 bytes to 100 kB: evictions begin at 85 to 87 % of the limit. */
+export const NEARLY_FULL = 0.75
 
 /** A request that writes its session waits twice. */
 const SLOW_MS = 20
@@ -37,53 +55,6 @@ export function checkOperations(
   if (median >= SLOW_MS) return warning('operations', `is slow: ${speed}`, advice)
   return ok('operations', `${speed}: add, get-and-touch, compare-and-swap, delete`)
 }
-
-function checkFlushes(reading: Reading): Finding {
-  const { stats, settings } = reading
-  const flushes = numberOf(stats, 'cmd_flush')
-  const since = sinceWhen(reading)
-  if (flushes === 0) return ok('flushes', `was never flushed ${since}`)
-  const often = flushes === 1 ? 'once' : `${flushes} times`
-  // memcached counts what it refuses, too.
-  if (settings.get('flush_enabled') === 'no') {
-    return ok('flushes', `refused to be flushed ${often} ${since} (-F)`)
-  }
-  return warning(
-    'flushes',
-    `was flushed ${often} ${since}, and everybody signed out`,
-    'Find who did it: is it shared with an object cache? With -F (--disable-flush-all) it refuses',
-  )
-}
-
-function checkEvictions(reading: Reading): Finding {
-  const { stats } = reading
-  const evictions = numberOf(stats, 'evictions')
-  const since = sinceWhen(reading)
-  if (evictions === 0) return ok('evictions', `evicted nothing ${since}`)
-  const unread = numberOf(stats, 'evicted_unfetched')
-  return warning(
-    'evictions',
-    `was full and evicted records (${evictions}, of them never read ${unread}) ${since}: their owners were signed out`,
-    'Give it more memory (-m); where most were never read, look for what begins sessions and does not come back',
-  )
-}
-
-/** Measured with -m 64 and records from 300 bytes to 100 kB: evictions begin at 85 to 87 % of the limit. */
-export const NEARLY_FULL = 0.75
-
-function checkMemory({ stats }: Reading): Finding {
-  const bytes = numberOf(stats, 'bytes')
-  const limit = numberOf(stats, 'limit_maxbytes')
-  const refusals = numberOf(stats, 'store_no_memory')
-  const used = `uses ${mebibytes(bytes)} of ${mebibytes(limit)} MiB`
-  if (refusals > 0) {
-    return warning('memory', `refused writes for want of memory (${refusals}); ${used}`, MORE_MEMORY)
-  }
-  if (bytes < limit * NEARLY_FULL) return ok('memory', used)
-  return warning('memory', `is nearly full: ${used}`, MORE_MEMORY)
-}
-
-const MORE_MEMORY = 'Give it more memory (-m) before sessions are evicted or refused'
 
 /** Holdfast counts nothing in memcached. Gets say nothing: what does not renew a session reads by them. */
 const NOT_OURS = ['incr_hits', 'incr_misses', 'decr_hits', 'decr_misses']

@@ -1,7 +1,7 @@
 import { readingOf } from '../core/stores/redis/redis-reading.ts'
 import type { CanaryOutcome } from './canary.ts'
 import { explainRedis } from './failure.ts'
-import { ok, skipped, unfit, warning, type Finding } from './finding.ts'
+import { firstOfEach, ok, skipped, unfit, warning, type Candidate, type Finding } from './finding.ts'
 import { isLoopback } from './findings-at-start.ts'
 import { checkOperations, mebibytes, NEARLY_FULL, numberOf, whenStarted } from './findings-in-use.ts'
 import { isSession } from './key-sample.ts'
@@ -23,18 +23,11 @@ export interface RedisReading {
 
 /** What is found; of one level, what matters most comes first. */
 export function findingsOfRedis(reading: RedisReading): Finding[] {
-  const found = new Map<string, Finding>()
-  for (const [holds, finding] of [...told(reading), ...tried(reading)]) {
-    if (holds && !found.has(finding.topic)) found.set(finding.topic, finding)
-  }
-  return [...found.values()]
+  return firstOfEach([...told(reading), ...tried(reading)])
 }
 
-/** Of each topic, the first that holds is said. */
-type Findings = [boolean, Finding][]
-
 /** What the server says of itself. */
-function told({ info, config, readAt }: RedisReading): Findings {
+function told({ info, config, readAt }: RedisReading): Candidate[] {
   if (info === '') {
     const unseen = 'age, version, flushes, memory, persistence and role were not looked at'
     return [[true, skipped('info', `does not tell how it is doing (INFO): ${unseen}`)]]
@@ -74,7 +67,7 @@ function told({ info, config, readAt }: RedisReading): Findings {
 }
 
 /** What came of asking it. */
-function tried({ info, config, canary, url, keyPrefix, scan, isOpen }: RedisReading): Findings {
+function tried({ info, config, canary, url, keyPrefix, scan, isOpen }: RedisReading): Candidate[] {
   const bind = config.get('bind')
   const listeners = (bind === '' ? '*' : (bind ?? url.hostname)).replaceAll(/(?<!\S)-/g, '').split(' ')
   const open = listeners.filter((listener) => !isLoopback(listener)).join(', ')
