@@ -1,17 +1,22 @@
 import { readingOf } from '../core/stores/redis/redis-reading.ts'
-import type { CanaryOutcome } from './canary.ts'
 import { explainRedis } from './failure.ts'
-import { firstOfEach, ok, skipped, unfit, warning, type Candidate, type Finding } from './finding.ts'
+import {
+  firstOfEach,
+  ok,
+  skipped,
+  unfit,
+  warning,
+  type Candidate,
+  type Finding,
+  type Reading,
+} from './finding.ts'
 import { isLoopback } from './findings-at-start.ts'
 import { checkOperations, mebibytes, NEARLY_FULL, numberOf, whenStarted } from './findings-in-use.ts'
 import { isSession } from './key-sample.ts'
 
 /** All that was read of one Redis or Valkey. */
-export interface RedisReading {
+export interface RedisReading extends Pick<Reading, 'readAt' | 'canary' | 'keyPrefix'> {
   url: URL
-  keyPrefix: string
-  readAt: number
-  canary: CanaryOutcome
   /** Empty where the server does not tell, as the next. */
   info: string
   config: ReadonlyMap<string, string>

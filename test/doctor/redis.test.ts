@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { diagnose, linesOf, type Report } from '../../src/doctor/doctor.ts'
 import { explainRedis } from '../../src/doctor/failure.ts'
-import { findingsOfRedis } from '../../src/doctor/findings-of-redis.ts'
+import { findingsOfRedis, type RedisReading } from '../../src/doctor/findings-of-redis.ts'
 import { findingsOfName } from '../../src/doctor/name-of-server.ts'
 import { startRedis, startRedisCluster, type RedisServerProcess } from '../support/redis.ts'
 import { useServers } from '../support/servers.ts'
@@ -213,6 +213,35 @@ describe('diagnose, of Redis', () => {
       )
     })
 
+    it.each<[string, Record<string, string>, boolean, string]>([
+      ['rediss:', { bind: '* -::*', port: '0' }, false, 'ok: wants TLS and a password'],
+      [
+        'rediss:',
+        { bind: '* -::*', port: '6379' },
+        false,
+        'warning: listens on *, ::* without TLS: the password',
+      ],
+      ['redis:', { bind: '127.0.0.1 -::1' }, true, 'ok: listens on the loopback alone'],
+      ['redis:', { bind: '' }, true, 'warning: listens on * and wants no password'],
+      [
+        'redis:',
+        { bind: '10.0.0.5 127.0.0.1', 'protected-mode': 'yes' },
+        true,
+        'ok: wants no password, and takes',
+      ],
+      [
+        'redis:',
+        { bind: '10.0.0.5 127.0.0.1', 'protected-mode': 'yes' },
+        false,
+        'warning: listens on 10.0.0.5 without TLS',
+      ],
+      ['redis:', {}, true, 'warning: listens on 10.0.0.5 and wants no password'],
+    ])('tells who can reach %s %j (without a password: %s)', (protocol, config, isOpen, message) => {
+      const url = new URL(`${protocol}//10.0.0.5:6379`)
+      const said = sayings({ url, isOpen, config: new Map(Object.entries(config)) })
+      expect(said.filter((saying) => saying.startsWith(message))).toHaveLength(1)
+    })
+
     it('says what a user may not do that sessions need, and what could not be looked at', async () => {
       const server = await start()
       const may = (commands: string) =>
@@ -339,16 +368,17 @@ describe('diagnose, of Redis', () => {
 })
 
 /** What is said of a server that tells this and is otherwise well. */
-function sayings(told: { info: string }): string[] {
-  const url = new URL('redis://127.0.0.1')
-  const whole = {
-    url,
+function sayings(told: Partial<RedisReading>): string[] {
+  const reading = {
+    url: new URL('redis://127.0.0.1'),
     keyPrefix: 'session:',
     readAt: Date.now(),
     canary: { durations: [1] },
+    info: 'role:master',
     config: new Map(),
     isOpen: true,
+    scan: [Buffer.from('0'), []] satisfies [Buffer, Buffer[]],
+    ...told,
   }
-  const scan: [Buffer, Buffer[]] = [Buffer.from('0'), []]
-  return findingsOfRedis({ ...whole, scan, ...told }).map(({ level, message }) => `${level}: ${message}`)
+  return findingsOfRedis(reading).map(({ level, message }) => `${level}: ${message}`)
 }
