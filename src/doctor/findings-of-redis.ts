@@ -38,9 +38,10 @@ function told({ info, config, readAt }: RedisReading): Candidate[] {
     return [[true, skipped('info', `does not tell how it is doing (INFO): ${unseen}`)]]
   }
   const stats = new Map(info.split(/\r?\n/).map((line) => line.split(/:(.*)/) as [string, string]))
+  const versionOf = (name: string) => `${name.toLowerCase()}_version`
   const count = (name: string) => numberOf(stats, name)
   const { flushes, evictions } = readingOf(info, 0)
-  const maker = ['valkey', 'dragonfly'].find((name) => stats.has(`${name}_version`)) ?? 'redis'
+  const maker = ['Valkey', 'Dragonfly'].find((name) => stats.has(versionOf(name))) ?? 'Redis'
   const [used, limit, replicas] = [count('used_memory'), count('maxmemory'), count('connected_slaves')]
   const uses = `uses ${mebibytes(used)} of ${mebibytes(limit)} MiB`
   const policy = stats.get('maxmemory_policy') ?? 'noeviction'
@@ -48,8 +49,8 @@ function told({ info, config, readAt }: RedisReading): Candidate[] {
   const failed = info.match(/^(aof|rdb)_\w+_status(?=:err)/gm) ?? []
   const [hasLog, fsync, save] = [count('aof_enabled') > 0, config.get('appendfsync'), config.get('save')]
   return [
-    [true, ok('uptime', `was started ${whenStarted(count('uptime_in_seconds'), readAt)}`)],
-    [true, ok('version', `is ${maker} ${stats.get(`${maker}_version`)}`)],
+    [true, ok('uptime', `was started ${whenStarted(count('uptime_in_seconds'), readAt)}${!hasLog && save === '' ? '; what was signed in before is gone' : ''}`)],
+    [true, ok('version', `is ${maker} ${stats.get(versionOf(maker))}`)],
     [flushes > 0, warning('flushes', `was flushed since its start (${flushes}), and everybody signed out`, 'Find who did it: is it shared with an object cache? ACL SETUSER name -flushall -flushdb forbids it')],
     [true, ok('flushes', 'was never flushed since its start')],
     [evictions > 0, warning('evictions', `was full and evicted records (${evictions}) since its start: their owners were signed out`, 'Raise maxmemory, and set maxmemory-policy noeviction')],

@@ -71,7 +71,7 @@ describe('diagnose, of Redis', () => {
     ]) // prettier-ignore
       expect(report.findings).toHaveLength(10)
       expect(findingOn('uptime', report)).toMatch(/^ok: was started 20.+ UTC, \d+ seconds? ago$/)
-      expect(findingOn('version', report)).toMatch(/^ok: is (redis|valkey) \d+\.\d+\.\d+$/)
+      expect(findingOn('version', report)).toMatch(/^ok: is (Redis|Valkey) \d+\.\d+\.\d+$/)
       expect(findingOn('operations', report)).toMatch(/^ok: answers in .+ compare-and-swap, delete$/)
     },
   )
@@ -164,13 +164,23 @@ describe('diagnose, of Redis', () => {
     })
 
     it.each([
-      ['redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.1', 'is valkey 8.1.1'],
-      ['redis_version:7.4.0\r\ndragonfly_version:df-v1.34.1', 'is dragonfly df-v1.34.1'],
-      ['redis_version:6.3.4', 'is redis 6.3.4'],
+      ['redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.1', 'is Valkey 8.1.1'],
+      ['redis_version:7.4.0\r\ndragonfly_version:df-v1.34.1', 'is Dragonfly df-v1.34.1'],
+      ['redis_version:6.3.4', 'is Redis 6.3.4'],
     ])('names a relative for what it is: %j', (info, message) => {
       expect(sayings({ info }).find((saying) => saying.includes(': is ') && !saying.includes('master'))).toBe(
         `ok: ${message}`,
       )
+    })
+
+    it('K5: says of one that lost its sessions that it did', () => {
+      const beginning = (info: string, save: string) =>
+        sayings({ info: `${info}\r\nuptime_in_seconds:9`, config: new Map([['save', save]]) })[0]
+      expect(beginning('aof_enabled:0', '')).toMatch(
+        /^ok: was started .+ 9 seconds ago; what was signed in before is gone$/,
+      )
+      expect(beginning('aof_enabled:1', '')).toMatch(/ 9 seconds ago$/)
+      expect(beginning('aof_enabled:0', '3600 1')).toMatch(/ 9 seconds ago$/)
     })
 
     it('says that it is nearly full', () => {
@@ -261,6 +271,13 @@ describe('diagnose, of Redis', () => {
       expect(topics(managed, 'skipped')).toEqual(['persistence', 'network'])
       expect(topics(managed, 'unfit')).toEqual([])
     })
+  })
+
+  it('writes under the prefix of the address, once, and nowhere else', async () => {
+    const server = await start()
+    await send(server, `ACL SETUSER horatio on >hunter2 ~shop:${'?'.repeat(43)} +@all`)
+    const address = `${server.address.replace('//', '//horatio:hunter2@')}/?keyPrefix=shop:`
+    expect(findingOn('operations', await diagnose(address))).not.toMatch(/^unfit/)
   })
 
   it('L5: says that its name stands for several servers', async () => {
