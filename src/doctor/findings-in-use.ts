@@ -1,5 +1,5 @@
 import { explain } from './failure.ts'
-import { ok, skipped, unfit, warning, type Finding, type Reading } from './finding.ts'
+import { firstOfEach, ok, skipped, unfit, warning, type Finding, type Reading } from './finding.ts'
 
 /** What is found in how the server is doing and what was done to it; of one level, what matters most comes first. */
 export function findingsInUse(reading: Reading): Finding[] {
@@ -8,17 +8,45 @@ export function findingsInUse(reading: Reading): Finding[] {
       'does not tell how it is doing: flushes, evictions, memory and its clock were not looked at'
     return [checkOperations(reading), skipped('stats', message)]
   }
-  return [
-    checkBeginning(reading),
-    checkVersion(reading),
-    checkOperations(reading),
-    checkFlushes(reading),
-    checkEvictions(reading),
-    checkMemory(reading),
-    checkSharing(reading),
-    checkClock(reading),
-  ]
+  const { stats, settings, readAt } = reading
+  const [flushes, evictions, bytes, limit, refusals] = [
+    'cmd_flush', 'evictions', 'bytes', 'limit_maxbytes', 'store_no_memory',
+  ].map((name) => numberOf(stats, name)) as [number, number, number, number, number] // prettier-ignore
+  const beginning = beginningOf(reading)
+  const when = whenStarted(numberOf(stats, 'uptime'), readAt)
+  const since = beginning === 'warm' ? 'since its last restart' : 'since its start'
+  const version = stats.get('version')
+  const isMended = version && version.localeCompare(MENDED_VERSION, 'en', { numeric: true }) >= 0
+  // More than 30 days to live are sent as a date, which the server goes by with its own clock (M7).
+  const ahead = Math.round(numberOf(stats, 'time') - readAt / 1000)
+  const [where, outcome] = ahead > 0 ? ['ahead of', 'early'] : ['behind', 'late']
+  const often = flushes === 1 ? 'once' : `${flushes} times`
+  const used = `uses ${mebibytes(bytes)} of ${mebibytes(limit)} MiB`
+  const unread = numberOf(stats, 'evicted_unfetched')
+  const moreMemory = 'Give it more memory (-m) before sessions are evicted or refused'
+  return firstOfEach([
+    [beginning === 'empty', warning('uptime', `began empty ${when}, with its memory file (-e) and all: what was signed in before is gone`, 'Right for a first start. A warm one needs SIGUSR1 before it, a pause of more than a second, and the same -m and -I')],
+    [true, ok('uptime', `was started ${beginning === 'cold' ? 'cold ' : ''}${when}${BEGINNINGS[beginning]}`)],
+    [version === undefined, skipped('version', 'does not tell its version')],
+    [true, ok('version', `is memcached ${version}${isMended ? '' : MENDED_SINCE}`)],
+    [true, checkOperations(reading)],
+    [flushes === 0, ok('flushes', `was never flushed ${since}`)],
+    // memcached counts what it refuses, too.
+    [settings.get('flush_enabled') === 'no', ok('flushes', `refused to be flushed ${often} ${since} (-F)`)],
+    [true, warning('flushes', `was flushed ${often} ${since}, and everybody signed out`, 'Find who did it: is it shared with an object cache? With -F (--disable-flush-all) it refuses')],
+    [evictions === 0, ok('evictions', `evicted nothing ${since}`)],
+    [true, warning('evictions', `was full and evicted records (${evictions}, of them never read ${unread}) ${since}: their owners were signed out`, 'Give it more memory (-m); where most were never read, look for what begins sessions and does not come back')],
+    [refusals > 0, warning('memory', `refused writes for want of memory (${refusals}); ${used}`, moreMemory)],
+    [bytes < limit * NEARLY_FULL, ok('memory', used)],
+    [true, warning('memory', `is nearly full: ${used}`, moreMemory)],
+    [true, checkSharing(reading)],
+    [Math.abs(ahead) <= CLOCK_TOLERANCE_SECONDS, ok('clock', "has the same time as this host's clock")],
+    [true, warning('clock', `has a clock ${Math.abs(ahead)} seconds ${where} this host's: sessions kept for over 30 days end so much too ${outcome}`, 'Set both clocks, then restart it: memcached looks at the clock once, at its start')],
+  ]) // prettier-ignore
 }
+
+/** Measured with -m 64 and records from 300 bytes to 100 kB: evictions begin at 85 to 87 % of the limit. */
+export const NEARLY_FULL = 0.75
 
 /** A request that writes its session waits twice. */
 const SLOW_MS = 20
@@ -37,53 +65,6 @@ export function checkOperations(
   if (median >= SLOW_MS) return warning('operations', `is slow: ${speed}`, advice)
   return ok('operations', `${speed}: add, get-and-touch, compare-and-swap, delete`)
 }
-
-function checkFlushes(reading: Reading): Finding {
-  const { stats, settings } = reading
-  const flushes = numberOf(stats, 'cmd_flush')
-  const since = sinceWhen(reading)
-  if (flushes === 0) return ok('flushes', `was never flushed ${since}`)
-  const often = flushes === 1 ? 'once' : `${flushes} times`
-  // memcached counts what it refuses, too.
-  if (settings.get('flush_enabled') === 'no') {
-    return ok('flushes', `refused to be flushed ${often} ${since} (-F)`)
-  }
-  return warning(
-    'flushes',
-    `was flushed ${often} ${since}, and everybody signed out`,
-    'Find who did it: is it shared with an object cache? With -F (--disable-flush-all) it refuses',
-  )
-}
-
-function checkEvictions(reading: Reading): Finding {
-  const { stats } = reading
-  const evictions = numberOf(stats, 'evictions')
-  const since = sinceWhen(reading)
-  if (evictions === 0) return ok('evictions', `evicted nothing ${since}`)
-  const unread = numberOf(stats, 'evicted_unfetched')
-  return warning(
-    'evictions',
-    `was full and evicted records (${evictions}, of them never read ${unread}) ${since}: their owners were signed out`,
-    'Give it more memory (-m); where most were never read, look for what begins sessions and does not come back',
-  )
-}
-
-/** Measured with -m 64 and records from 300 bytes to 100 kB: evictions begin at 85 to 87 % of the limit. */
-export const NEARLY_FULL = 0.75
-
-function checkMemory({ stats }: Reading): Finding {
-  const bytes = numberOf(stats, 'bytes')
-  const limit = numberOf(stats, 'limit_maxbytes')
-  const refusals = numberOf(stats, 'store_no_memory')
-  const used = `uses ${mebibytes(bytes)} of ${mebibytes(limit)} MiB`
-  if (refusals > 0) {
-    return warning('memory', `refused writes for want of memory (${refusals}); ${used}`, MORE_MEMORY)
-  }
-  if (bytes < limit * NEARLY_FULL) return ok('memory', used)
-  return warning('memory', `is nearly full: ${used}`, MORE_MEMORY)
-}
-
-const MORE_MEMORY = 'Give it more memory (-m) before sessions are evicted or refused'
 
 /** Holdfast counts nothing in memcached. Gets say nothing: what does not renew a session reads by them. */
 const NOT_OURS = ['incr_hits', 'incr_misses', 'decr_hits', 'decr_misses']
@@ -114,44 +95,16 @@ function checkSharing({ stats, keys, keyPrefix }: Reading): Finding {
 
 const CLOCK_TOLERANCE_SECONDS = 5
 
-/** More than 30 days to live are sent as a date, which the server goes by with its own clock (M7). */
-function checkClock({ stats, readAt }: Reading): Finding {
-  const ahead = Math.round(numberOf(stats, 'time') - readAt / 1000)
-  if (Math.abs(ahead) <= CLOCK_TOLERANCE_SECONDS) return ok('clock', "has the same time as this host's clock")
-  const [where, outcome] = ahead > 0 ? ['ahead of', 'early'] : ['behind', 'late']
-  return warning(
-    'clock',
-    `has a clock ${Math.abs(ahead)} seconds ${where} this host's: sessions kept for over 30 days end so much too ${outcome}`,
-    'Set both clocks, then restart it: memcached looks at the clock once, at its start',
-  )
-}
-
-/** K5. */
-function checkBeginning(reading: Reading): Finding {
-  const { stats, readAt } = reading
-  const when = whenStarted(numberOf(stats, 'uptime'), readAt)
-  const beginning = beginningOf(reading)
-  switch (beginning) {
-    case 'cold':
-      return ok('uptime', `was started cold ${when}; what was signed in before is gone`)
-    case 'warm':
-      return ok('uptime', `was started ${when}, and restarted warm since; what was signed in stayed`)
-    case 'unclear':
-      return ok(
-        'uptime',
-        `was started ${when}; whether it kept what was signed in before cannot be seen any more`,
-      )
-    case 'empty':
-      return warning(
-        'uptime',
-        `began empty ${when}, with its memory file (-e) and all: what was signed in before is gone`,
-        'Right for a first start. A warm one needs SIGUSR1 before it, a pause of more than a second, and the same -m and -I',
-      )
-  }
+/** K5: what became of who was signed in. */
+const BEGINNINGS = {
+  cold: '; what was signed in before is gone',
+  warm: ', and restarted warm since; what was signed in stayed',
+  unclear: '; whether it kept what was signed in before cannot be seen any more',
+  empty: '',
 }
 
 /** A warm restart keeps items and uptime, and has memcached count all else anew. */
-function beginningOf({ stats, settings }: Reading): 'cold' | 'empty' | 'unclear' | 'warm' {
+function beginningOf({ stats, settings }: Reading): keyof typeof BEGINNINGS {
   if ((settings.get('memory_file') ?? '(null)') === '(null)') return 'cold'
   const refused = numberOf(stats, 'cas_badval') + numberOf(stats, 'cas_misses')
   const written = numberOf(stats, 'cmd_set') - refused
@@ -162,25 +115,11 @@ function beginningOf({ stats, settings }: Reading): 'cold' | 'empty' | 'unclear'
   return total === written ? 'empty' : 'unclear'
 }
 
-function sinceWhen(reading: Reading): string {
-  return beginningOf(reading) === 'warm' ? 'since its last restart' : 'since its start'
-}
-
 /** Up to this one, releases mended bugs of the binary protocol, which Holdfast speaks. */
 const MENDED_VERSION = '1.6.45'
 
 /** S68: never a warning, since distributions mend what still has an old number. */
-function checkVersion({ stats }: Reading): Finding {
-  const version = stats.get('version')
-  if (version === undefined) return skipped('version', 'does not tell its version')
-  if (version.localeCompare(MENDED_VERSION, 'en', { numeric: true }) >= 0) {
-    return ok('version', `is memcached ${version}`)
-  }
-  return ok(
-    'version',
-    `is memcached ${version}; bugs of its binary protocol were mended up to ${MENDED_VERSION}, by distributions in old versions, too`,
-  )
-}
+const MENDED_SINCE = `; bugs of its binary protocol were mended up to ${MENDED_VERSION}, by distributions in old versions, too`
 
 export function whenStarted(seconds: number, readAt: number): string {
   const uptime = Math.min(seconds, readAt / 1000)

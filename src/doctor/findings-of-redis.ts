@@ -1,17 +1,22 @@
 import { readingOf } from '../core/stores/redis/redis-reading.ts'
-import type { CanaryOutcome } from './canary.ts'
 import { explainRedis } from './failure.ts'
-import { ok, skipped, unfit, warning, type Finding } from './finding.ts'
+import {
+  firstOfEach,
+  ok,
+  skipped,
+  unfit,
+  warning,
+  type Candidate,
+  type Finding,
+  type Reading,
+} from './finding.ts'
 import { isLoopback } from './findings-at-start.ts'
 import { checkOperations, mebibytes, NEARLY_FULL, numberOf, whenStarted } from './findings-in-use.ts'
 import { isSession } from './key-sample.ts'
 
 /** All that was read of one Redis or Valkey. */
-export interface RedisReading {
+export interface RedisReading extends Pick<Reading, 'readAt' | 'canary' | 'keyPrefix'> {
   url: URL
-  keyPrefix: string
-  readAt: number
-  canary: CanaryOutcome
   /** Empty where the server does not tell, as the next. */
   info: string
   config: ReadonlyMap<string, string>
@@ -23,26 +28,20 @@ export interface RedisReading {
 
 /** What is found; of one level, what matters most comes first. */
 export function findingsOfRedis(reading: RedisReading): Finding[] {
-  const found = new Map<string, Finding>()
-  for (const [holds, finding] of [...told(reading), ...tried(reading)]) {
-    if (holds && !found.has(finding.topic)) found.set(finding.topic, finding)
-  }
-  return [...found.values()]
+  return firstOfEach([...told(reading), ...tried(reading)])
 }
 
-/** Of each topic, the first that holds is said. */
-type Findings = [boolean, Finding][]
-
 /** What the server says of itself. */
-function told({ info, config, readAt }: RedisReading): Findings {
+function told({ info, config, readAt }: RedisReading): Candidate[] {
   if (info === '') {
     const unseen = 'age, version, flushes, memory, persistence and role were not looked at'
     return [[true, skipped('info', `does not tell how it is doing (INFO): ${unseen}`)]]
   }
   const stats = new Map(info.split(/\r?\n/).map((line) => line.split(/:(.*)/) as [string, string]))
+  const versionOf = (name: string) => `${name.toLowerCase()}_version`
   const count = (name: string) => numberOf(stats, name)
   const { flushes, evictions } = readingOf(info, 0)
-  const maker = ['valkey', 'dragonfly'].find((name) => stats.has(`${name}_version`)) ?? 'redis'
+  const maker = ['Valkey', 'Dragonfly'].find((name) => stats.has(versionOf(name))) ?? 'Redis'
   const [used, limit, replicas] = [count('used_memory'), count('maxmemory'), count('connected_slaves')]
   const uses = `uses ${mebibytes(used)} of ${mebibytes(limit)} MiB`
   const policy = stats.get('maxmemory_policy') ?? 'noeviction'
@@ -50,8 +49,8 @@ function told({ info, config, readAt }: RedisReading): Findings {
   const failed = info.match(/^(aof|rdb)_\w+_status(?=:err)/gm) ?? []
   const [hasLog, fsync, save] = [count('aof_enabled') > 0, config.get('appendfsync'), config.get('save')]
   return [
-    [true, ok('uptime', `was started ${whenStarted(count('uptime_in_seconds'), readAt)}`)],
-    [true, ok('version', `is ${maker} ${stats.get(`${maker}_version`)}`)],
+    [true, ok('uptime', `was started ${whenStarted(count('uptime_in_seconds'), readAt)}${!hasLog && save === '' ? '; what was signed in before is gone' : ''}`)],
+    [true, ok('version', `is ${maker} ${stats.get(versionOf(maker))}`)],
     [flushes > 0, warning('flushes', `was flushed since its start (${flushes}), and everybody signed out`, 'Find who did it: is it shared with an object cache? ACL SETUSER name -flushall -flushdb forbids it')],
     [true, ok('flushes', 'was never flushed since its start')],
     [evictions > 0, warning('evictions', `was full and evicted records (${evictions}) since its start: their owners were signed out`, 'Raise maxmemory, and set maxmemory-policy noeviction')],
@@ -74,7 +73,7 @@ function told({ info, config, readAt }: RedisReading): Findings {
 }
 
 /** What came of asking it. */
-function tried({ info, config, canary, url, keyPrefix, scan, isOpen }: RedisReading): Findings {
+function tried({ info, config, canary, url, keyPrefix, scan, isOpen }: RedisReading): Candidate[] {
   const bind = config.get('bind')
   const listeners = (bind === '' ? '*' : (bind ?? url.hostname)).replaceAll(/(?<!\S)-/g, '').split(' ')
   const open = listeners.filter((listener) => !isLoopback(listener)).join(', ')

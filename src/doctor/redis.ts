@@ -20,7 +20,9 @@ export async function examineRedis(address: string, lookUp: typeof lookUpName): 
   const seed = open(url)
   const slots: Slots = await seed.ask('CLUSTER', 'SLOTS').catch(() => [])
   seed.close()
-  const masters = slots.map(([, , [host, port]]) => `${hostOf(host) || url.hostname}:${port}`)
+  // A node that does not know its own host leaves it out.
+  const hostOf = (host: Buffer | null) => String(host ?? '').replace(/.*:.*/, '[$&]') || url.hostname
+  const masters = slots.map(([, , [host, port]]) => `${hostOf(host)}:${port}`)
   const servers = slots.length > 0 ? [...new Set(masters)] : [url.host]
   const examined = servers.map(async (host) =>
     located(host, await examine(open, Object.assign(new URL(url), { host }), keyPrefix)),
@@ -28,11 +30,6 @@ export async function examineRedis(address: string, lookUp: typeof lookUpName): 
   const whole =
     slots.length > 0 ? located('all', aboutCluster(slots)) : located(url.host, await lookUp(url.hostname))
   return [...(await Promise.all(examined)), whole].flat()
-}
-
-/** As it stands in an address; a node that does not know its own says nothing. */
-function hostOf(host: Buffer | null): string {
-  return String(host ?? '').replace(/.*:.*/, '[$&]')
 }
 
 /** What is wrong is not repeated: it may be a part of a password. */

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { diagnose, linesOf, type Report } from '../../src/doctor/doctor.ts'
 import { explainRedis } from '../../src/doctor/failure.ts'
-import { findingsOfRedis } from '../../src/doctor/findings-of-redis.ts'
+import { findingsOfRedis, type RedisReading } from '../../src/doctor/findings-of-redis.ts'
 import { findingsOfName } from '../../src/doctor/name-of-server.ts'
 import { startRedis, startRedisCluster, type RedisServerProcess } from '../support/redis.ts'
 import { useServers } from '../support/servers.ts'
@@ -71,7 +71,7 @@ describe('diagnose, of Redis', () => {
     ]) // prettier-ignore
       expect(report.findings).toHaveLength(10)
       expect(findingOn('uptime', report)).toMatch(/^ok: was started 20.+ UTC, \d+ seconds? ago$/)
-      expect(findingOn('version', report)).toMatch(/^ok: is (redis|valkey) \d+\.\d+\.\d+$/)
+      expect(findingOn('version', report)).toMatch(/^ok: is (Redis|Valkey) \d+\.\d+\.\d+$/)
       expect(findingOn('operations', report)).toMatch(/^ok: answers in .+ compare-and-swap, delete$/)
     },
   )
@@ -164,13 +164,23 @@ describe('diagnose, of Redis', () => {
     })
 
     it.each([
-      ['redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.1', 'is valkey 8.1.1'],
-      ['redis_version:7.4.0\r\ndragonfly_version:df-v1.34.1', 'is dragonfly df-v1.34.1'],
-      ['redis_version:6.3.4', 'is redis 6.3.4'],
+      ['redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.1', 'is Valkey 8.1.1'],
+      ['redis_version:7.4.0\r\ndragonfly_version:df-v1.34.1', 'is Dragonfly df-v1.34.1'],
+      ['redis_version:6.3.4', 'is Redis 6.3.4'],
     ])('names a relative for what it is: %j', (info, message) => {
       expect(sayings({ info }).find((saying) => saying.includes(': is ') && !saying.includes('master'))).toBe(
         `ok: ${message}`,
       )
+    })
+
+    it('K5: says of one that lost its sessions that it did', () => {
+      const beginning = (info: string, save: string) =>
+        sayings({ info: `${info}\r\nuptime_in_seconds:9`, config: new Map([['save', save]]) })[0]
+      expect(beginning('aof_enabled:0', '')).toMatch(
+        /^ok: was started .+ 9 seconds ago; what was signed in before is gone$/,
+      )
+      expect(beginning('aof_enabled:1', '')).toMatch(/ 9 seconds ago$/)
+      expect(beginning('aof_enabled:0', '3600 1')).toMatch(/ 9 seconds ago$/)
     })
 
     it('says that it is nearly full', () => {
@@ -213,6 +223,35 @@ describe('diagnose, of Redis', () => {
       )
     })
 
+    it.each<[string, Record<string, string>, boolean, string]>([
+      ['rediss:', { bind: '* -::*', port: '0' }, false, 'ok: wants TLS and a password'],
+      [
+        'rediss:',
+        { bind: '* -::*', port: '6379' },
+        false,
+        'warning: listens on *, ::* without TLS: the password',
+      ],
+      ['redis:', { bind: '127.0.0.1 -::1' }, true, 'ok: listens on the loopback alone'],
+      ['redis:', { bind: '' }, true, 'warning: listens on * and wants no password'],
+      [
+        'redis:',
+        { bind: '10.0.0.5 127.0.0.1', 'protected-mode': 'yes' },
+        true,
+        'ok: wants no password, and takes',
+      ],
+      [
+        'redis:',
+        { bind: '10.0.0.5 127.0.0.1', 'protected-mode': 'yes' },
+        false,
+        'warning: listens on 10.0.0.5 without TLS',
+      ],
+      ['redis:', {}, true, 'warning: listens on 10.0.0.5 and wants no password'],
+    ])('tells who can reach %s %j (without a password: %s)', (protocol, config, isOpen, message) => {
+      const url = new URL(`${protocol}//10.0.0.5:6379`)
+      const said = sayings({ url, isOpen, config: new Map(Object.entries(config)) })
+      expect(said.filter((saying) => saying.startsWith(message))).toHaveLength(1)
+    })
+
     it('says what a user may not do that sessions need, and what could not be looked at', async () => {
       const server = await start()
       const may = (commands: string) =>
@@ -232,6 +271,13 @@ describe('diagnose, of Redis', () => {
       expect(topics(managed, 'skipped')).toEqual(['persistence', 'network'])
       expect(topics(managed, 'unfit')).toEqual([])
     })
+  })
+
+  it('writes under the prefix of the address, once, and nowhere else', async () => {
+    const server = await start()
+    await send(server, `ACL SETUSER horatio on >hunter2 ~shop:${'?'.repeat(43)} +@all`)
+    const address = `${server.address.replace('//', '//horatio:hunter2@')}/?keyPrefix=shop:`
+    expect(findingOn('operations', await diagnose(address))).not.toMatch(/^unfit/)
   })
 
   it('L5: says that its name stands for several servers', async () => {
@@ -339,16 +385,17 @@ describe('diagnose, of Redis', () => {
 })
 
 /** What is said of a server that tells this and is otherwise well. */
-function sayings(told: { info: string }): string[] {
-  const url = new URL('redis://127.0.0.1')
-  const whole = {
-    url,
+function sayings(told: Partial<RedisReading>): string[] {
+  const reading = {
+    url: new URL('redis://127.0.0.1'),
     keyPrefix: 'session:',
     readAt: Date.now(),
     canary: { durations: [1] },
+    info: 'role:master',
     config: new Map(),
     isOpen: true,
+    scan: [Buffer.from('0'), []] satisfies [Buffer, Buffer[]],
+    ...told,
   }
-  const scan: [Buffer, Buffer[]] = [Buffer.from('0'), []]
-  return findingsOfRedis({ ...whole, scan, ...told }).map(({ level, message }) => `${level}: ${message}`)
+  return findingsOfRedis(reading).map(({ level, message }) => `${level}: ${message}`)
 }
