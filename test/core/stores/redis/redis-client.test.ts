@@ -17,8 +17,8 @@ const buns: unknown =
     : { send() {}, duplicate() {} }
 
 describe('A client', () => {
-  const cure = '; write new RedisStore(new Redis(url)) with Redis from ioredis'
-  const expected = 'client: expected a client of ioredis, iovalkey or redis (node-redis) 5 or later, got '
+  const cure = '; with ioredis write new RedisStore(new Redis(url))'
+  const expected = 'client: expected one of ioredis, iovalkey or redis (node-redis) 5 or later, got '
 
   it.each<[string, unknown, string]>([
     ['nothing', undefined, 'undefined'],
