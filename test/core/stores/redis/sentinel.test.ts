@@ -74,6 +74,8 @@ describe.each<[string, (port: number) => Promise<ConnectedClient>]>([
     const store = new RedisStore(client, { operationTimeoutMs: 2000 })
     await expectEveryOperation(store, 'o'.repeat(43))
     await store.set(key, bytes, 100)
+    // What had not got there yet would be gone: replication is asynchronous.
+    await expect.poll(() => replica.text('EXISTS', `session:${key}`), long).toContain(':1')
     await master.stop()
     const end = performance.now() + 12_000
     let found
