@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { declareModules, DOCUMENTS, install, pack, say, temporaryFolder } from './package/project.ts'
 import type { Packed } from './package/project.ts'
@@ -63,6 +65,15 @@ describe('the package', { timeout: 120_000 }, () => {
       `the package: ${(packed.size / 1000).toFixed(0)} kB packed, ${(packed.unpackedSize / 1000).toFixed(0)} kB unpacked, ${packed.files.length} files`,
     )
     expect(packed.size).toBeLessThan(120_000)
+  })
+
+  it('takes at most 4 kB, minified and gzipped, for RedisStore beside what `holdfast` has loaded', async () => {
+    const core = await sizeOf('core/index.js')
+    const both = await sizeOf('core/index.js', 'core/stores/redis/redis-store.js')
+    const alone = await sizeOf('core/stores/redis/redis-store.js')
+    console.log(`holdfast/redis: ${both - core} bytes beside holdfast, ${alone} alone`)
+    expect(both - core).toBeLessThan(4096)
+    expect(alone).toBeLessThan(4096)
   })
 
   it('is ESM without side effects, and gives each entry its types first', () => {
@@ -235,4 +246,21 @@ async function complaints(
   const said = await say(process.execPath, [compiler, ...args, ...files], folder)
   const lines = said.split('\n').map((line) => line.replace(FAILURE, ''))
   return lines.filter((line) => /error TS/.test(line) && !/^node_modules\/(?!holdfast\/)/.test(line))
+}
+
+/** What the built modules come to in one bundle, minified and gzipped, in bytes. */
+async function sizeOf(...modules: string[]): Promise<number> {
+  const contents = modules.map((module) => `export * from './dist/${module}'`).join('\n')
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: resolve('.') },
+    ...({
+      bundle: true,
+      minify: true,
+      format: 'esm',
+      platform: 'node',
+      target: 'node20',
+      write: false,
+    } as const),
+  })
+  return gzipSync(outputFiles[0]!.contents, { level: 9 }).length
 }

@@ -27,11 +27,11 @@ export interface RedisServerProcess {
 /** Starts redis-server, without persistence unless `args` say otherwise, and waits until it answers. */
 export async function startRedis(...args: string[]): Promise<RedisServerProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-redis-'))
+  folders.add(folder)
   const port = await freePort()
   const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...args]
   let child: ChildProcess
   let exited: Promise<unknown>
-  folders.add(folder)
   const start = async () => {
     child = spawn('redis-server', settings, { stdio: ['ignore', 'pipe', 'pipe'] })
     running.add(child)
@@ -101,7 +101,6 @@ export interface RedisCluster {
   stop(): Promise<void>
 }
 
-/** What is left of it goes on when a master is gone. */
 export async function startRedisCluster(): Promise<RedisCluster> {
   const masters = await Promise.all(
     [0, 1, 2].map(async () =>

@@ -22,20 +22,22 @@ export class RedisServer extends Gate {
   #failedAt = -Infinity
   #readAt = -Infinity
   #last: Reading | undefined
-  /** Asks what nobody waits for. */
-  #ping: Ask = async () => {}
 
-  constructor(name: string, { operationTimeoutMs, maxInFlight }: Bounds, node: () => RedisNode | undefined) {
-    super(name, maxInFlight, () => void this.#ask(this.#ping).catch(() => {}))
+  /** `probe` asks what nobody waits for. */
+  constructor(
+    name: string,
+    { operationTimeoutMs, maxInFlight }: Bounds,
+    node: () => RedisNode | undefined,
+    probe: Ask,
+  ) {
+    super(name, maxInFlight, () => void this.#ask(probe).catch(() => {}))
     this.#timeoutMs = operationTimeoutMs
     this.#node = node
   }
 
-  /** `ping` asks a key of nobody's, of the same server. */
-  async ask(follows: boolean, send: Ask, ping: Ask): Promise<unknown> {
+  async ask(follows: boolean, send: Ask): Promise<unknown> {
     const refusal = this.refusal(this.#waiting.size, follows)
     if (refusal) throw refusal
-    this.#ping = ping
     const reply = await this.#ask(send)
     this.#look(performance.now())
     return reply

@@ -22,6 +22,8 @@ export interface RedisStoreOptions {
 }
 
 const VERSION_BYTES = 8
+/** Of a hundred servers each is found; one that has no slots any more is not. */
+const MOST_PROBES_TRIED = 1000
 /** Redis's own bound, `proto-max-bulk-len`, unless it is set otherwise. */
 const LARGEST_STRING = 2 ** 29
 
@@ -138,10 +140,8 @@ export class RedisStore implements SessionStore {
       if (isRefused(error)) throw error
       return send()
     }
-    // A key that nobody has, in the same slot of a cluster, and begun as an access list wants it.
-    const ping = () => this.#commands.send(stored, ['GETEX', `${this.#keyPrefix}probe{${stored}}`])
     try {
-      return await this.#serverOf(stored).ask(follows, isRepeatable ? () => send().catch(again) : send, ping)
+      return await this.#serverOf(stored).ask(follows, isRepeatable ? () => send().catch(again) : send)
     } catch (error) {
       throw new StoreUnavailableError(operation, error)
     }
@@ -152,11 +152,19 @@ export class RedisStore implements SessionStore {
     const known = this.#servers.get(name)
     if (known) return known
     const node = () => this.#commands.nodes().find((each) => each.name === name)
-    const server = new RedisServer(name, this.#bounds, node)
+    const server = new RedisServer(name, this.#bounds, node, () => this.#probe(name))
     this.#servers.set(name, server)
     for (const listener of this.#listeners) server.watch(listener)
     if (this.#isClosed) server.close()
     return server
+  }
+
+  /** For a key that no session has, begun as an access list wants it; in a cluster, one of that server's. */
+  #probe(server: string): Promise<unknown> {
+    let tries = 0
+    const key = () => `${this.#keyPrefix}probe:${tries}`
+    while (this.#commands.nameOf(key()) !== server && tries < MOST_PROBES_TRIED) tries++
+    return this.#commands.send(key(), ['GETEX', key()])
   }
 }
 
