@@ -10,6 +10,8 @@ export interface Cluster {
   proxies: FaultProxy[]
   /** How a reply is lost. Of Redis's nothing says what they answer, so there the connection goes with it, as TCP has it. */
   loss: Fault
+  /** How long replies are held before they are lost: ioredis asks again, so there for longer than the store waits. */
+  heldMs: number
   /** Asks one of the servers, through Hono unless another adapter was named, and enters it into the history. */
   ask(server: number, token: string, request: Request): Promise<Entry>
   through(adapter: Adapter): Cluster
@@ -56,6 +58,7 @@ export async function startCluster({
     processes,
     proxies,
     loss: kind === onMemcached ? { type: 'swallow' } : { type: 'cut', after: 0, by: 'reset' },
+    heldMs: kind === onMemcached ? 0 : 300,
     through: (adapter) => ({
       ...cluster,
       async ask(server, token, request) {

@@ -131,6 +131,7 @@ export async function stormWithStall(
   const done = await untilAnswered((attempt) =>
     cluster.ask(0, token, { id: `end.${attempt}`, steps, isExplicit: isExplicit() }),
   )
+  await sleep(cluster.heldMs)
   // Held replies are lost with their connections, not late.
   proxy!.fault = { type: 'refuse' }
   proxy!.fault = { type: 'none' }

@@ -7,6 +7,9 @@ import { isRedisAlone, onNodeRedis, onRedis, type StoreKind } from './store-serv
 
 export const secret = 'a secret of the tests, long enough to be taken for one'
 
+/** There `npm test` leaves them to `npm run test:redis`: they take seconds. */
+const isOnBun = process.versions['bun'] !== undefined
+
 const OVER_REDIS = [
   { name: 'RedisStore', open: () => openRedisStore(onRedis) },
   { name: 'RedisStore over node-redis', open: () => openRedisStore(onNodeRedis) },
@@ -15,7 +18,9 @@ const OVER_REDIS = [
 const OVER_MEMCACHED = { name: 'MemcachedStore', open: openMemcachedStore }
 
 /** Those that ask a server. */
-export const serverStores = isRedisAlone ? OVER_REDIS : [OVER_MEMCACHED, OVER_REDIS[0]!]
+export const serverStores = isRedisAlone
+  ? OVER_REDIS
+  : [OVER_MEMCACHED, ...(isOnBun ? [] : OVER_REDIS.slice(0, 1))]
 
 /**
  * All stores, for `describe.each`; call `open` in the body of the `describe`. By `npm run test:redis` those over Redis.
