@@ -26,6 +26,12 @@ describe('One of each proof, on Redis; all of them by npm run test:redis', { tim
     expect(writers.filter((entry) => !isAcknowledged(entry)).length).toBeGreaterThan(20 * RUNS)
   })
 
+  it('E4, E5: amid faults, too, and nobody is told that nothing was written', async () => {
+    await prove('Redis, destroy amid faults', async (random) => [
+      await stormWithEnd(faulty, 'destroy', { random, isExplicit: either(random) }),
+    ])
+  })
+
   it('E3: 200 parallel writes: all kept', async () => {
     await prove(`Redis, ${title}`, (random) =>
       untilAllKept(() => storm(sound, workload, { random, isExplicit: either(random) })),

@@ -33,9 +33,7 @@ export interface RedisCommands {
 export function commandsOf(client: any): RedisCommands {
   const can = (method: string) => typeof client?.[method] === 'function'
   if (can('callBuffer')) {
-    return client.isCluster
-      ? clusterOfIoredis(client)
-      : alone(client, (command) => client.callBuffer(...command))
+    return client.isCluster ? clusterOfIoredis(client) : alone(client, sentByIoredis(client))
   }
   if (can('withTypeMapping')) {
     const mapped = client.withTypeMapping({ [BULK_STRING]: Buffer })
@@ -70,10 +68,30 @@ function alone(client: any, send: RedisNode['send']): RedisCommands {
 }
 
 function clusterOfIoredis(cluster: any): RedisCommands {
+  const send = sentByIoredis(cluster)
   return {
-    send: (_, command) => cluster.callBuffer(...command),
+    send: (_, command) => send(command),
     nameOf: (key) => cluster.slots[slotOf((cluster.options.keyPrefix ?? '') + key)]?.[0] ?? 'cluster',
     nodes: () => cluster.nodes('master').flatMap((node: unknown) => commandsOf(node).nodes()),
+  }
+}
+
+/** How often a client, or a cluster one of its nodes, lost its connection; by client, since many stores may have one. */
+const losses = new WeakMap<object, number>()
+
+/** It sends again what was unanswered when a connection was lost, and so may refuse what it carried out before (E4). */
+function sentByIoredis(client: any): RedisNode['send'] {
+  if (!losses.has(client)) {
+    for (const event of ['close', '-node'])
+      client.on(event, () => losses.set(client, losses.get(client)! + 1))
+    losses.set(client, 0)
+  }
+  return async (command) => {
+    const before = losses.get(client)
+    const reply = await client.callBuffer(...command)
+    const isRefused = /^(SET|EVAL)$/.test(command[0] as string) && !/^(OK|replaced)$/.test(reply)
+    if (!isRefused || losses.get(client) === before) return reply
+    throw new Error('the connection was lost, and it may have been carried out before')
   }
 }
 

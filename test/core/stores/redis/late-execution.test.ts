@@ -205,14 +205,24 @@ describe('What a frozen server carries out when nobody waits for it any more', (
     expect(await userOf(other.cookie)).toBe('u1')
   })
 
-  it('is carried out again by a client that sends it again: the first answer stands', async () => {
+  it('E4: and again, by a client that sends it again: its refusal is no answer', async () => {
     const proxy = await startProxy(await redis())
     const { client, disconnect } = await connectIoredis(proxy.port)
     onEnd(disconnect)
     const store = new RedisStore(client, { operationTimeoutMs: 5000 })
+    const added = 'a'.padStart(43, 'k')
     const version = await store.add(key, apples, 100)
-    proxy.fault = { type: 'cut', after: 0, by: 'close' }
-    expect(await store.replace(key, pears, 100, version)).toEqual({ outcome: 'conflict' })
-    expect(await store.get(key, 100)).toMatchObject({ bytes: pears })
+    const write = {
+      add: () => store.add(added, pears, 100),
+      replace: () => store.replace(key, pears, 100, version),
+    }
+    for (const [operation, ask] of Object.entries(write)) {
+      proxy.fault = { type: 'cut', after: 0, by: 'close' }
+      await expect(ask()).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE', operation })
+    }
+    // Carried out they were; and where nothing is lost, a refusal is an answer.
+    for (const each of [added, key]) expect(await store.get(each, 100)).toMatchObject({ bytes: pears })
+    expect(await store.add(added, apples, 100)).toBeUndefined()
+    expect(await store.replace(key, apples, 100, version)).toEqual({ outcome: 'conflict' })
   })
 })
