@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { Redis } from 'ioredis'
+import { Redis, type RedisOptions } from 'ioredis'
 import { Redis as Valkey } from 'iovalkey'
 import { createClient } from 'redis'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -7,6 +7,7 @@ import { createSessionManager, StoreUnavailableError, type SessionEvent } from '
 import { slotOf, type RedisClient } from '../../src/core/stores/redis/redis-client.ts'
 import { RedisStore } from '../../src/core/stores/redis/redis-store.ts'
 import { makeAuthority } from '../support/certificates.ts'
+import { startFaultProxy } from '../support/fault-proxy.ts'
 import { startRedis, startRedisCluster, type RedisServerProcess } from '../support/redis.ts'
 import { secret } from '../support/stores.ts'
 import { visit, visitOk } from '../support/visit.ts'
@@ -92,7 +93,11 @@ describe('docs/redis.md', () => {
     )
     expect(shown('ts').toSorted()).toEqual(files.toSorted())
     expect(shown('ini')).toHaveLength(2)
-    expect(shown('sh')).toEqual(['redis-server /etc/redis/sessions.conf\n'])
+    // The doctor has tests of its own.
+    expect(shown('sh')).toEqual([
+      'redis-server /etc/redis/sessions.conf\n',
+      expect.stringContaining('holdfast doctor'),
+    ])
   })
 
   it('has the figures that bench/scaling/stores.ts prints, in its words', () => {
@@ -274,6 +279,26 @@ describe('What the guide promises when Redis', () => {
       signOut: () => commit(cookie, 'destroy'),
     }
   }
+
+  it('has gone without a word, connections open: the first program connects anew', async () => {
+    const server = await startRedis()
+    onEnd(() => server.stop())
+    const proxy = await startFaultProxy(server)
+    onEnd(() => proxy.close())
+    const { client } = await import('./redis/ioredis.ts')
+    client.disconnect()
+    const { retryStrategy, socketTimeout } = client.options as RedisOptions
+    expect(socketTimeout).toBeGreaterThan(0)
+    const own = disconnecting(new Redis(proxy.port, '127.0.0.1', { retryStrategy, socketTimeout }))
+    const store = new RedisStore(own)
+    await vi.waitFor(() => store.get('A'.repeat(43), 100))
+    const before = proxy.connections
+    proxy.fault = { type: 'stall' }
+    await expect(store.get('A'.repeat(43), 100)).rejects.toThrow(StoreUnavailableError)
+    await vi.waitFor(() => expect(proxy.connections).toBeGreaterThan(before), { timeout: 3000 })
+    proxy.fault = { type: 'none' }
+    await vi.waitFor(() => store.get('A'.repeat(43), 100), { timeout: 3000 })
+  })
 
   it('is full, with noeviction: reads go on, sign-ins and sign-outs are refused, the old record stays', async () => {
     const { server, read, signIn, signOut } = await open('--maxmemory-policy', 'noeviction')
