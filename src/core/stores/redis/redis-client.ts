@@ -83,7 +83,7 @@ const losses = new WeakMap<object, number>()
 function sentByIoredis(client: any): RedisNode['send'] {
   if (!losses.has(client)) {
     for (const event of ['close', '-node'])
-      client.on(event, () => losses.set(client, losses.get(client)! + 1))
+      client.on?.(event, () => losses.set(client, losses.get(client)! + 1))
     losses.set(client, 0)
   }
   return async (command) => {
