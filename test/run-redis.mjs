@@ -14,6 +14,7 @@ if (spawnSync('npm', ['ls', '--prefix', 'test/runtimes']).status !== 0) {
 /** It asks for a store of one kind or another, or is about RedisStore. */
 const takesStore = (file) =>
   file.startsWith('test/core/stores/redis/') ||
+  file === 'test/doctor/redis.test.ts' ||
   /import \{[^}]*\b(stores|serverStores|kinds|onKinds)\b[^}]*\} from '[./]+support\/(stores|store-servers)\.ts'/.test(
     readFileSync(file, 'utf8'),
   )
