@@ -38,7 +38,7 @@ export function checkWhole(what: string, value: unknown, expected: string, most:
 
 /** RFC 6265bis §5.7: browsers refuse a cookie whose age is more than 400 days, so no session lives longer. */
 export const LONGEST_AGE_SECONDS = 34_560_000
-const UP_TO_400_DAYS = 'whole seconds from 1 to 34560000 (400 days)'
+const UP_TO_400_DAYS = `whole seconds from 1 to ${LONGEST_AGE_SECONDS} (400 days)`
 
 export function checkIdleTimeout(option: string, value: number | false): void {
   if (value !== false) checkWhole(option, value, `false or ${UP_TO_400_DAYS}`, LONGEST_AGE_SECONDS)

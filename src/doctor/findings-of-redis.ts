@@ -1,4 +1,4 @@
-import { readingOf } from '../core/stores/redis/redis-reading.ts'
+import { infoOf } from '../core/stores/redis/redis-info.ts'
 import { explainRedis } from './failure.ts'
 import {
   firstOfEach,
@@ -40,7 +40,7 @@ function told({ info, config, readAt }: RedisReading): Candidate[] {
   const stats = new Map(info.split(/\r?\n/).map((line) => line.split(/:(.*)/) as [string, string]))
   const versionOf = (name: string) => `${name.toLowerCase()}_version`
   const count = (name: string) => numberOf(stats, name)
-  const { flushes, evictions } = readingOf(info, 0)
+  const { flushes, evictions } = infoOf(info, 0)
   const maker = ['Valkey', 'Dragonfly'].find((name) => stats.has(versionOf(name))) ?? 'Redis'
   const [used, limit, replicas] = [count('used_memory'), count('maxmemory'), count('connected_slaves')]
   const uses = `uses ${mebibytes(used)} of ${mebibytes(limit)} MiB`

@@ -53,3 +53,12 @@ function quiet<Client extends { on(event: 'error', listener: () => void): unknow
   client.on('error', () => {})
   return { client, disconnect: () => client.disconnect() }
 }
+
+/** What passes for a client of ioredis, and hands on what it is asked. */
+export function likeIoredis(call: (command: string, ...rest: string[]) => Promise<unknown>): RedisClient {
+  const methods = ['GETEX', 'SET', 'EVAL', 'DEL', 'INFO'].map((command) => [
+    `${command.toLowerCase()}Buffer`,
+    (...rest: string[]) => call(command, ...rest),
+  ])
+  return { callBuffer: call, ...Object.fromEntries(methods) }
+}

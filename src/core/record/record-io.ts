@@ -131,7 +131,7 @@ export class RecordIO {
     return await this.ask('add', () => this.services.store.add(keys.storeKey, bytes, this.ttlOf(record)))
   }
 
-  /** Throws what cannot be sealed. */
+  /** Of what cannot be sealed it throws, or rejects where crypto takes its time. */
   replace(keys: Keys, record: LiveRecord | Tombstone, version: Version): Promise<ReplaceOutcome> {
     const { opened, store } = this.services
     const { storeKey } = keys

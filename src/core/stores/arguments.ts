@@ -11,6 +11,7 @@ export function checkBound(option: string, value: number, most: number): number 
   return value
 }
 
+/** Milliseconds; a longer timer fires at once. */
 export const LONGEST_TIMER: number = 2 ** 31 - 1
 
 export function checkPrefix(keyPrefix: unknown): void {

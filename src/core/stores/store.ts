@@ -33,7 +33,8 @@ export interface StoreNotice {
  * - `ttl` is in whole seconds, 1 or more, counted from the call. A record is gone once it has run out.
  * - `bytes` belong to whoever holds them: a store keeps a copy and hands out a copy.
  * - A rejection means *outage* (`StoreUnavailableError`), never *not found*; the operation may or may not have happened.
- * - Every operation settles within a bounded time, and what it did is so for every store on the same data, at once.
+ * - Every operation settles within a bounded time, whatever the server does.
+ * - What an operation did is so for every store on the same data, at once.
  *
  * Compare-and-swap is what keeps parallel requests from losing each other's writes, so a store that cannot do it
  * cannot implement this interface, by design.

@@ -39,8 +39,9 @@ export class MemcachedStore implements SessionStore {
     return checked(ttl, () => this.#client.getAndTouch(stored, ttl, follows))
   }
 
+  // The size is checked before anything is sent: refused for it by memcached, a SET would take the old record along (M6).
   add(key: string, bytes: Uint8Array, ttl: number): Promise<Version | undefined> {
-    return checked(ttl, () => this.#client.add(this.#keyPrefix + key, this.#sized(bytes), ttl))
+    return checked(ttl, () => this.#client.add(this.#keyPrefix + key, sized(bytes, this.maxBytes), ttl))
   }
 
   replace(key: string, bytes: Uint8Array, ttl: number, version: Version): Promise<ReplaceOutcome> {
@@ -48,12 +49,12 @@ export class MemcachedStore implements SessionStore {
       if (!(version instanceof Uint8Array && version.length === 8)) {
         throw new TypeError('version: expected one that this store gave out')
       }
-      return this.#client.replace(this.#keyPrefix + key, this.#sized(bytes), ttl, version)
+      return this.#client.replace(this.#keyPrefix + key, sized(bytes, this.maxBytes), ttl, version)
     })
   }
 
   set(key: string, bytes: Uint8Array, ttl: number): Promise<void> {
-    return checked(ttl, () => this.#client.set(this.#keyPrefix + key, this.#sized(bytes), ttl))
+    return checked(ttl, () => this.#client.set(this.#keyPrefix + key, sized(bytes, this.maxBytes), ttl))
   }
 
   delete(key: string): Promise<void> {
@@ -68,11 +69,6 @@ export class MemcachedStore implements SessionStore {
   /** Ends every connection at once; operations in flight, and all later ones, reject. */
   async close(): Promise<void> {
     this.#client.close()
-  }
-
-  /** Before anything is sent: refused by memcached for its size, a SET would take the old record with it (M6). */
-  #sized(bytes: Uint8Array): Uint8Array {
-    return sized(bytes, this.maxBytes)
   }
 }
 

@@ -21,10 +21,10 @@ export interface RedisNode {
 
 /** A client, whichever it is. Strings come as `Buffer`. */
 export interface RedisCommands {
-  /** To the master that has the key. */
+  /** To the master that has the key, which the command has, too. */
   send(key: string, command: Command): Promise<unknown>
   /** The name of that master, as far as the client knows. */
-  nameOf(key: string): string
+  serverOf(key: string): string
   /** The masters that are connected. */
   nodes(): RedisNode[]
 }
@@ -33,13 +33,19 @@ export interface RedisCommands {
 export function commandsOf(client: any): RedisCommands {
   const can = (method: string) => typeof client?.[method] === 'function'
   if (can('callBuffer')) {
-    return client.isCluster ? clusterOfIoredis(client) : alone(client, sentByIoredis(client))
+    // Not by `callBuffer`, which loses the command's name where commands are pipelined by themselves.
+    const send = heeding(client, ([name, ...rest]) => client[`${String(name).toLowerCase()}Buffer`](...rest))
+    return client.isCluster ? clusterOfIoredis(client, send) : oneServer(client, send)
   }
   if (can('withTypeMapping')) {
     const mapped = client.withTypeMapping({ [BULK_STRING]: Buffer })
     if (can('nodeClient')) return clusterOfNodeRedis(client, mapped)
     // A sentinel is first told whether a replica will do.
-    return alone(client, (command) => mapped.sendCommand(...(can('acquire') ? [false] : []), command))
+    const first = can('acquire') ? [false] : []
+    return oneServer(
+      client,
+      heeding(client, (command) => mapped.sendCommand(...first, command)),
+    )
   }
   // The only one that has it.
   const came = can('send') ? "Bun's own, which answers bytes as text" : kindOf(client)
@@ -51,47 +57,20 @@ export function commandsOf(client: any): RedisCommands {
 /** As it begins in RESP: `$`. */
 const BULK_STRING = 36
 
-function alone(client: any, send: RedisNode['send']): RedisCommands {
+function oneServer(client: any, send: RedisNode['send']): RedisCommands {
   // A pool and a sentinel of node-redis keep to themselves what they ask; `name` is a master's where sentinels are.
-  const { socket, ...options } = client.options ?? { path: 'redis' }
-  const {
-    host = 'localhost',
-    port = 6379,
-    path,
-    sentinels,
-    name,
-    db,
-    database = db ?? 0,
-  } = { ...options, ...socket }
-  const node = { name: sentinels ? name : (path ?? `${host}:${port}`), database, send }
-  return { send: (_, command) => send(command), nameOf: () => node.name, nodes: () => [node] }
+  const options = client.options ?? { path: 'redis' }
+  const { host = 'localhost', port = 6379, path } = options.socket ?? options
+  const name = options.sentinels ? options.name : (path ?? `${host}:${port}`)
+  const node = { name, database: options.db ?? options.database ?? 0, send }
+  return { send: (_, command) => send(command), serverOf: () => name, nodes: () => [node] }
 }
 
-function clusterOfIoredis(cluster: any): RedisCommands {
-  const send = sentByIoredis(cluster)
+function clusterOfIoredis(cluster: any, send: RedisNode['send']): RedisCommands {
   return {
     send: (_, command) => send(command),
-    nameOf: (key) => cluster.slots[slotOf((cluster.options.keyPrefix ?? '') + key)]?.[0] ?? 'cluster',
+    serverOf: (key) => cluster.slots[slotOf((cluster.options.keyPrefix ?? '') + key)]?.[0] ?? 'cluster',
     nodes: () => cluster.nodes('master').flatMap((node: unknown) => commandsOf(node).nodes()),
-  }
-}
-
-/** How often a client, or a cluster one of its nodes, lost its connection; by client, since many stores may have one. */
-const losses = new WeakMap<object, number>()
-
-/** It sends again what was unanswered when a connection was lost, and so may refuse what it carried out before (E4). */
-function sentByIoredis(client: any): RedisNode['send'] {
-  if (!losses.has(client)) {
-    for (const event of ['close', '-node'])
-      client.on?.(event, () => losses.set(client, losses.get(client)! + 1))
-    losses.set(client, 0)
-  }
-  return async (command) => {
-    const before = losses.get(client)
-    const reply = await client.callBuffer(...command)
-    const isRefused = /^(SET|EVAL)$/.test(command[0] as string) && !/^(OK|replaced)$/.test(reply)
-    if (!isRefused || losses.get(client) === before) return reply
-    throw new Error('the connection was lost, and it may have been carried out before')
   }
 }
 
@@ -100,8 +79,28 @@ function clusterOfNodeRedis(cluster: any, mapped: any): RedisCommands {
     client ? [{ ...commandsOf(client).nodes()[0]!, name: address }] : []
   return {
     send: (key, command) => mapped.sendCommand(key, false, command),
-    nameOf: (key) => cluster.slots[slotOf(key)]?.master.address ?? 'cluster',
+    serverOf: (key) => cluster.slots[slotOf(key)]?.master.address ?? 'cluster',
     nodes: () => cluster.masters.flatMap(nodesOf),
+  }
+}
+
+/** How often a client lost a connection; by client, since many stores may have one. */
+const losses = new WeakMap<object, number>()
+/** How they tell of it: ioredis, its cluster, a sentinel of node-redis. */
+const LOSSES = ['close', '-node', 'client-error', 'topology-change']
+
+/** These clients send again what was unanswered then, and so may have refused what was carried out before (E4). */
+function heeding(client: any, send: RedisNode['send']): RedisNode['send'] {
+  if (!losses.has(client)) {
+    for (const event of LOSSES) client.on?.(event, () => losses.set(client, losses.get(client)! + 1))
+    losses.set(client, 0)
+  }
+  return async (command) => {
+    const before = losses.get(client)
+    const reply = await send(command)
+    const isRefused = /^(SET|EVAL)$/.test(command[0] as string) && !/^(OK|replaced)$/.test(String(reply))
+    if (!isRefused || losses.get(client) === before) return reply
+    throw new Error('the connection was lost, and it may have been carried out before')
   }
 }
 

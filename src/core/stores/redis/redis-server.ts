@@ -1,6 +1,7 @@
 import { within } from '../deadline.ts'
 import { Gate, storeClosed } from '../gate.ts'
-import { happenedBetween, readingOf, type Reading } from './redis-reading.ts'
+import type { NoticeListener } from '../notices.ts'
+import { happenedBetween, infoOf, type Info } from './redis-info.ts'
 import type { RedisNode } from './redis-client.ts'
 
 const READ_EVERY_MS = 60_000
@@ -14,37 +15,38 @@ export interface Bounds {
 type Ask = () => Promise<unknown>
 
 /** What one server is asked, and what it is known to have gone through. */
-export class RedisServer extends Gate {
+export class RedisServer {
+  readonly #gate: Gate
   readonly #timeoutMs: number
   readonly #node: () => RedisNode | undefined
   /** How each operation in flight is ended before its time. */
   readonly #waiting = new Set<(error: Error) => void>()
   #failedAt = -Infinity
   #readAt = -Infinity
-  #last: Reading | undefined
+  #isReading = false
+  #last: Info | undefined
 
   /** `probe` asks what nobody waits for. */
-  constructor(
-    name: string,
-    { operationTimeoutMs, maxInFlight }: Bounds,
-    node: () => RedisNode | undefined,
-    probe: Ask,
-  ) {
-    super(name, maxInFlight, () => void this.#ask(probe).catch(() => {}))
-    this.#timeoutMs = operationTimeoutMs
+  constructor(name: string, bounds: Bounds, node: () => RedisNode | undefined, probe: Ask) {
+    this.#gate = new Gate(name, bounds.maxInFlight, () => void this.#ask(probe).catch(() => {}))
+    this.#timeoutMs = bounds.operationTimeoutMs
     this.#node = node
   }
 
   async ask(follows: boolean, send: Ask): Promise<unknown> {
-    const refusal = this.refusal(this.#waiting.size, follows)
+    const refusal = this.#gate.refusal(this.#waiting.size, follows)
     if (refusal) throw refusal
     const reply = await this.#ask(send)
-    this.#look(performance.now())
+    void this.#look(performance.now())
     return reply
   }
 
-  override close(): void {
-    super.close()
+  watch(listener: NoticeListener): void {
+    this.#gate.watch(listener)
+  }
+
+  close(): void {
+    this.#gate.close()
     for (const fail of this.#waiting) fail(storeClosed())
   }
 
@@ -54,7 +56,7 @@ export class RedisServer extends Gate {
     const ended = new Promise<never>((_, reject) => this.#waiting.add((fail = reject)))
     try {
       const reply = await within(this.#timeoutMs, () => Promise.race([send(), ended]))
-      this.answered()
+      this.#gate.answered()
       return reply
     } catch (error) {
       this.#count(error as Error, startedAt)
@@ -66,37 +68,44 @@ export class RedisServer extends Gate {
 
   /** What was under way at the last failure is a part of it: a lost connection counts once (F4). */
   #count(error: Error, startedAt: number): void {
-    if (isRefused(error) && !OUTAGE.test(error.message)) return this.answered()
+    const word = refusalOf(error)
+    if (word && !OUTAGES.has(word)) return this.#gate.answered()
     if (startedAt < this.#failedAt) return
     this.#failedAt = performance.now()
     this.#readAt = -Infinity
-    this.failed(error, LASTING.test(error.message))
+    this.#gate.failed(error, LASTING.has(word))
   }
 
   /** What happened to the server, once a minute while it is in use, and after a failure (K3). */
-  #look(now: number): void {
-    if (now - this.#readAt < READ_EVERY_MS || !this.notices.hasListeners) return
+  async #look(now: number): Promise<void> {
+    const { notices } = this.#gate
+    if (this.#isReading || now - this.#readAt < READ_EVERY_MS || !notices.hasListeners) return
     this.#readAt = now
-    const node = this.#node()
-    if (!node) return
-    const asked = within(this.#timeoutMs, () => node.send(['INFO', 'ALL']))
-    asked.then(
-      (info) => {
-        const reading = readingOf(String(info), node.database)
-        for (const notice of happenedBetween(this.#last ?? reading, reading)) this.notices.tell(notice)
-        this.#last = reading
-      },
-      () => {},
-    )
+    this.#isReading = true
+    try {
+      const node = this.#node()
+      if (!node) return
+      const text = await within(this.#timeoutMs, () => node.send(['INFO', 'ALL']))
+      const info = infoOf(String(text), node.database)
+      for (const notice of happenedBetween(this.#last ?? info, info)) notices.tell(notice)
+      this.#last = info
+    } catch {
+      // Asked again in a minute: what fails here fails for visitors, too, and is told by them.
+    } finally {
+      this.#isReading = false
+    }
   }
 }
 
-/** What a server refuses with begins with a word in capitals. */
-export function isRefused({ message }: Error): boolean {
-  return /^[A-Z]{2,} /.test(message)
+/** The word in capitals that a server refuses with; Redis 6.2 puts others before that of a script. */
+export function refusalOf({ message }: Error): string | undefined {
+  return /^(?:ERR .*-)?([A-Z]{2,}) /.exec(message)?.[1]
 }
 
-/** A healthy server's refusals are answers, these are none. */
-const OUTAGE = /^(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|NOAUTH|READONLY|TRYAGAIN|WRONGPASS) /
+/** A healthy server's refusals are answers; with these it refuses whatever it is asked, reads too, which move an end. */
+const OUTAGES: ReadonlySet<string | undefined> = new Set([
+  'BUSY', 'CLUSTERDOWN', 'DENIED', 'LOADING', 'MASTERDOWN', 'MISCONF', 'NOAUTH', 'NOREPLICAS', 'READONLY', 'TRYAGAIN',
+  'WRONGPASS',
+]) // prettier-ignore
 /** What asking again does not mend. */
-const LASTING = /^(NOAUTH|WRONGPASS) /
+const LASTING: ReadonlySet<string | undefined> = new Set(['DENIED', 'NOAUTH', 'WRONGPASS'])

@@ -1,11 +1,11 @@
-import { checkNames } from '../../check.ts'
+import { checkNames, kindOf } from '../../check.ts'
 import { randomBytes } from '../../crypto/random.ts'
 import { StoreUnavailableError } from '../../errors.ts'
 import { checkBound, checkPrefix, checkTtl, LONGEST_TIMER, sized } from '../arguments.ts'
 import type { NoticeListener } from '../notices.ts'
 import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from '../store.ts'
 import { commandsOf, type Command, type RedisClient, type RedisCommands } from './redis-client.ts'
-import { isRefused, RedisServer, type Bounds } from './redis-server.ts'
+import { refusalOf, RedisServer, type Bounds } from './redis-server.ts'
 
 export type { RedisClient } from './redis-client.ts'
 
@@ -27,12 +27,14 @@ const MOST_PROBES_TRIED = 1000
 /** Redis's own bound, `proto-max-bulk-len`, unless it is set otherwise. */
 const LARGEST_STRING = 2 ** 29
 
-/** Compare-and-swap; a record begins with its version. */
+/** Compare-and-swap; a record begins with its version. Nothing is refused without a write, which a replica does not take. */
 const REPLACE = `local version = redis.call('GETRANGE', KEYS[1], 0, ${VERSION_BYTES - 1})
-if version == '' then return 'missing' end
-if version ~= ARGV[1] then return 'conflict' end
-redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
-return 'replaced'`
+if version == ARGV[1] then
+  redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+  return 'replaced'
+end
+redis.call('GETEX', KEYS[1])
+return version == '' and 'missing' or 'conflict'`
 
 /**
  * A {@link SessionStore} in Redis 6.2 or later, or Valkey, one server or a cluster, over the application's own client:
@@ -80,37 +82,48 @@ export class RedisStore implements SessionStore {
     ttl: number | undefined,
     follows: boolean = false,
   ): Promise<StoredRecord | undefined> {
-    // With or without an end, it is a write to every client, so that none asks a replica.
+    const stored = this.#keyPrefix + key
+    // GETEX also where the end stays: clients send a read to replicas, and no write.
     const lifetime = ttl === undefined ? [] : ['EX', seconds(ttl)]
-    const value = await this.#ask('get', ['GETEX'], key, lifetime, follows)
-    if (!(value instanceof Uint8Array)) return undefined
-    // Copied: the value is a window on what the socket read.
-    const copy = new Uint8Array(value)
-    return { version: copy.subarray(0, VERSION_BYTES), bytes: copy.subarray(VERSION_BYTES) }
+    return await this.#ask('get', stored, ['GETEX', stored, ...lifetime], recordIn, follows)
   }
 
   async add(key: string, bytes: Uint8Array, ttl: number): Promise<Version | undefined> {
+    const stored = this.#keyPrefix + key
     const { version, value } = versioned(sized(bytes, this.maxBytes))
-    const reply = await this.#ask('add', ['SET'], key, [value, 'NX', 'EX', seconds(ttl)])
-    return reply ? version : undefined
+    return await this.#ask('add', stored, ['SET', stored, value, 'NX', 'EX', seconds(ttl)], (reply) => {
+      if (reply === null) return undefined
+      expectOk(reply)
+      return version
+    })
   }
 
   async replace(key: string, bytes: Uint8Array, ttl: number, version: Version): Promise<ReplaceOutcome> {
-    if (!(version instanceof Uint8Array))
+    if (!(version instanceof Uint8Array)) {
       throw new TypeError('version: expected one that this store gave out')
+    }
+    const stored = this.#keyPrefix + key
     const { version: newer, value } = versioned(sized(bytes, this.maxBytes))
-    const rest = [Buffer.from(version), value, seconds(ttl)]
-    const reply = await this.#ask('replace', ['EVAL', REPLACE, '1'], key, rest)
-    const outcome = String(reply) as ReplaceOutcome['outcome']
-    return outcome === 'replaced' ? { outcome, version: newer } : { outcome }
+    const command = ['EVAL', REPLACE, '1', stored, Buffer.from(version), value, seconds(ttl)]
+    return await this.#ask('replace', stored, command, (reply) => {
+      const outcome = String(reply)
+      if (outcome === 'replaced') return { outcome, version: newer }
+      if (outcome === 'conflict' || outcome === 'missing') return { outcome }
+      throw unexpected(reply)
+    })
   }
 
   async set(key: string, bytes: Uint8Array, ttl: number): Promise<void> {
-    await this.#ask('set', ['SET'], key, [versioned(sized(bytes, this.maxBytes)).value, 'EX', seconds(ttl)])
+    const stored = this.#keyPrefix + key
+    const { value } = versioned(sized(bytes, this.maxBytes))
+    await this.#ask('set', stored, ['SET', stored, value, 'EX', seconds(ttl)], expectOk)
   }
 
   async delete(key: string): Promise<void> {
-    await this.#ask('delete', ['DEL'], key, [])
+    const stored = this.#keyPrefix + key
+    await this.#ask('delete', stored, ['DEL', stored], (reply) => {
+      if (typeof reply !== 'number') throw unexpected(reply)
+    })
   }
 
   /** Found out from INFO, once a minute while the store is in use, and after a failure. */
@@ -125,30 +138,30 @@ export class RedisStore implements SessionStore {
     for (const server of this.#servers.values()) server.close()
   }
 
-  async #ask(
+  async #ask<Result>(
     operation: string,
+    stored: string,
     command: Command,
-    key: string,
-    rest: Command,
+    read: (reply: unknown) => Result,
     follows: boolean = true,
-  ): Promise<unknown> {
-    const stored = this.#keyPrefix + key
-    const send = () => this.#commands.send(stored, [...command, stored, ...rest])
+  ): Promise<Result> {
+    const send = () => this.#commands.send(stored, command)
     // A swap is recognised by its write id instead, an addition begins anew, and a SET might undo another one (M8).
     const isRepeatable = operation === 'get' || operation === 'delete'
     const again = (error: Error) => {
-      if (isRefused(error)) throw error
+      if (refusalOf(error)) throw error
       return send()
     }
     try {
-      return await this.#serverOf(stored).ask(follows, isRepeatable ? () => send().catch(again) : send)
+      const server = this.#serverOf(stored)
+      return read(await server.ask(follows, isRepeatable ? () => send().catch(again) : send))
     } catch (error) {
       throw new StoreUnavailableError(operation, error)
     }
   }
 
   #serverOf(stored: string): RedisServer {
-    const name = this.#commands.nameOf(stored)
+    const name = this.#commands.serverOf(stored)
     const known = this.#servers.get(name)
     if (known) return known
     const node = () => this.#commands.nodes().find((each) => each.name === name)
@@ -160,11 +173,15 @@ export class RedisStore implements SessionStore {
   }
 
   /** For a key that no session has, begun as an access list wants it; in a cluster, one of that server's. */
-  #probe(server: string): Promise<unknown> {
-    let tries = 0
-    const key = () => `${this.#keyPrefix}probe:${tries}`
-    while (this.#commands.nameOf(key()) !== server && tries < MOST_PROBES_TRIED) tries++
-    return this.#commands.send(key(), ['GETEX', key()])
+  async #probe(server: string): Promise<unknown> {
+    for (let tries = 0; tries < MOST_PROBES_TRIED; tries++) {
+      const key = `${this.#keyPrefix}probe:${tries}`
+      if (this.#commands.serverOf(key) === server) return await this.#commands.send(key, ['GETEX', key])
+    }
+    // Its slots are another's by now.
+    this.#servers.get(server)?.close()
+    this.#servers.delete(server)
+    throw new Error('the server has no slots any more')
   }
 }
 
@@ -172,6 +189,23 @@ export class RedisStore implements SessionStore {
 function versioned(bytes: Uint8Array): { version: Uint8Array; value: Buffer } {
   const version = randomBytes(VERSION_BYTES)
   return { version, value: Buffer.concat([version, bytes]) }
+}
+
+function recordIn(reply: unknown): StoredRecord | undefined {
+  if (reply === null) return undefined
+  if (!(reply instanceof Uint8Array)) throw unexpected(reply)
+  // Copied: the value is a window on what the socket read.
+  const copy = new Uint8Array(reply)
+  return { version: copy.subarray(0, VERSION_BYTES), bytes: copy.subarray(VERSION_BYTES) }
+}
+
+function expectOk(reply: unknown): void {
+  if (String(reply) !== 'OK') throw unexpected(reply)
+}
+
+/** Not repeated: it may be the answer to another question. */
+function unexpected(reply: unknown): Error {
+  return new Error(`the server answered what was not asked: ${kindOf(reply)}`)
 }
 
 function seconds(ttl: number): string {

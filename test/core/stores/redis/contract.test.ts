@@ -1,4 +1,4 @@
-import { Cluster } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 import { createClientPool, createCluster } from 'redis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sessionStoreContract } from 'holdfast/testing'
@@ -19,6 +19,13 @@ const clients: [string, () => Promise<ConnectedClient>][] = [
     name,
     () => connect(server.port),
   ]),
+  [
+    'ioredis, which pipelines by itself',
+    async () => {
+      const client = new Redis(server.address, { enableAutoPipelining: true })
+      return { client, disconnect: () => client.disconnect() }
+    },
+  ],
   ['a pool of node-redis', async () => connected(createClientPool({ url: server.address }))],
   [
     'a cluster of ioredis',

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { Cluster, Redis } from 'ioredis'
 import { createClient } from 'redis'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -12,6 +12,7 @@ import { freePort } from '../../../support/free-port.ts'
 import {
   connectIoredis,
   connectNodeRedis,
+  likeIoredis,
   redisClients,
   type ConnectedClient,
 } from '../../../support/redis-clients.ts'
@@ -63,8 +64,11 @@ async function fail(store: RedisStore, times: number): Promise<string[]> {
 }
 
 /** A client whose server answers whatever it is asked with an error. */
-function refusing(message: string) {
-  const refuser = { message, callBuffer: () => Promise.reject(new Error(refuser.message)) }
+function refusing(message: string): { message: string; client: RedisClient } {
+  const refuser = {
+    message,
+    client: likeIoredis((): Promise<never> => Promise.reject(new Error(refuser.message))),
+  }
   return refuser
 }
 
@@ -143,11 +147,9 @@ describe('RedisStore over a client that has no server', () => {
   const ended = ({ client, disconnect }: ConnectedClient): [RedisClient, () => void] => [client, disconnect]
 
   it('F2: a client that throws is one that rejects', async () => {
-    const client = {
-      callBuffer: () => {
-        throw new Error('a client')
-      },
-    }
+    const client = likeIoredis(() => {
+      throw new Error('a client')
+    })
     expect(await causeOf(new RedisStore(client).get(key, 100))).toBe('a client')
   })
 
@@ -240,12 +242,11 @@ describe('The breaker of RedisStore', () => {
     "OOM command not allowed when used memory > 'maxmemory'.",
     'WRONGTYPE Operation against a key holding the wrong kind of value',
     "NOPERM this user has no permissions to run the 'getex' command",
-    'MISCONF Redis is configured to save RDB snapshots',
     'MOVED 3999 127.0.0.1:6381',
     "ERR unknown command 'GETEX'",
   ])('F4: a server that is well and refuses opens it not, and is an answer: %s', async (refusal) => {
     const server = refusing('LOADING Redis is loading the dataset in memory')
-    const store = new RedisStore(server)
+    const store = new RedisStore(server.client)
     await fail(store, 4)
     server.message = refusal
     expect(await fail(store, 1)).toEqual([refusal])
@@ -262,22 +263,26 @@ describe('The breaker of RedisStore', () => {
     'CLUSTERDOWN Hash slot not served',
     'BUSY Redis is busy running a script.',
     'TRYAGAIN Multiple keys request during rehashing of slot',
+    'MISCONF Redis is configured to save RDB snapshots',
+    'NOREPLICAS Not enough good replicas to write.',
+    "ERR Error running script (call to f_1): @user_script:1: @user_script: 1: -READONLY You can't write against a read only replica. ",
   ])('F4: five times in a row, this opens it: %s', async (outage) => {
-    const store = new RedisStore(refusing(outage))
+    const store = new RedisStore(refusing(outage).client)
     expect(await fail(store, 6)).toEqual([...Array(5).fill(outage), 'ERR_BREAKER_OPEN'])
   })
 
-  it.each(['NOAUTH Authentication required.', 'WRONGPASS invalid username-password pair'])(
-    'F4: what no repetition mends opens it at once: %s',
-    async (outage) => {
-      const store = new RedisStore(refusing(outage))
-      expect(await fail(store, 2)).toEqual([outage, 'ERR_BREAKER_OPEN'])
-    },
-  )
+  it.each([
+    'NOAUTH Authentication required.',
+    'WRONGPASS invalid username-password pair',
+    'DENIED Redis is running in protected mode because protected mode is enabled',
+  ])('F4: what no repetition mends opens it at once: %s', async (outage) => {
+    const store = new RedisStore(refusing(outage).client)
+    expect(await fail(store, 2)).toEqual([outage, 'ERR_BREAKER_OPEN'])
+  })
 
   it('F4: a refusal of the probe is its answer', async () => {
     const server = refusing('NOAUTH Authentication required.')
-    const store = new RedisStore(server)
+    const store = new RedisStore(server.client)
     await fail(store, 1)
     server.message = 'NOPERM No permissions to access a key'
     await expect.poll(() => causeOf(store.get(key, 100)), { timeout: 3000 }).toBe(server.message)
@@ -319,10 +324,46 @@ describe('The breaker of RedisStore', () => {
       [nobody, /^CLUSTERDOWN /],
     ] as const) {
       const store = use(await connectIoredis(port))
-      const causes = await fail(store, 6)
-      for (const cause of causes.slice(0, 5)) expect(cause).toMatch(word)
-      expect(causes[5]).toBe('ERR_BREAKER_OPEN')
+      for (const [, operate] of operations.slice(0, 5)) expect(await causeOf(operate(store))).toMatch(word)
+      expect(await fail(store, 1)).toEqual(['ERR_BREAKER_OPEN'])
     }
+  })
+})
+
+describe('What no server answers', () => {
+  it.each(['apples', Buffer.from('OKAY'), 7, undefined, [], { outcome: 'replaced' }])(
+    'F1, F3: is neither a record nor its absence, and no write: %s',
+    async (reply) => {
+      const store = new RedisStore(likeIoredis(async () => reply))
+      for (const [operation, operate] of operations) {
+        const isRecord = operation === 'get' && reply instanceof Uint8Array
+        const isDeleted = operation === 'delete' && reply === 7
+        if (!isRecord && !isDeleted)
+          expect(await causeOf(operate(store))).toContain('answered what was not asked')
+      }
+    },
+  )
+})
+
+describe('A server whose slots are another’s by now', () => {
+  it('K3: is not told to be up by an answer of the other', async () => {
+    const slots = Array.from({ length: 16384 }, () => ['10.0.0.1:6379'])
+    let isThere = false
+    const asked = likeIoredis(async () => (isThere ? null : Promise.reject(new Error('gone'))))
+    const client = { ...asked, isCluster: true, options: {}, slots, nodes: () => [] }
+    const store = new RedisStore(client)
+    const told: string[] = []
+    store.watch(({ type, server }) => told.push(`${type} ${server}`))
+    await fail(store, 6)
+    expect(told).toEqual(['server-down 10.0.0.1:6379'])
+    for (const each of slots) each[0] = '10.0.0.2:6379'
+    isThere = true
+    expect(await store.get(key, 100)).toBeUndefined()
+    await sleep(1100)
+    expect(told).toEqual(['server-down 10.0.0.1:6379'])
+    for (const each of slots) each[0] = '10.0.0.1:6379'
+    expect(await store.get(key, 100)).toBeUndefined()
+    await store.close()
   })
 })
 

@@ -76,7 +76,7 @@ describe('A client', () => {
     ],
   ])('K3: names its server by host and port, without credentials: %s', (_, client, name, database) => {
     const commands = commandsOf(client)
-    expect(commands.nameOf('key')).toBe(name)
+    expect(commands.serverOf('key')).toBe(name)
     expect(commands.nodes()).toMatchObject([{ name, database }])
   })
 
@@ -87,7 +87,7 @@ describe('A client', () => {
       createCluster({ rootNodes: [{ url: `redis://127.0.0.1:${port}` }] }),
     ]
     for (const client of clusters) {
-      expect(commandsOf(client).nameOf('key')).toBe('cluster')
+      expect(commandsOf(client).serverOf('key')).toBe('cluster')
       expect(commandsOf(client).nodes()).toEqual([])
     }
   })

@@ -2,7 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SessionDataError } from '../../../../src/core/errors.ts'
 import { RedisStore, type RedisStoreOptions } from '../../../../src/core/stores/redis/redis-store.ts'
 import { expectEveryOperation } from '../../../support/every-operation.ts'
-import { connectIoredis, redisClients, type ConnectedClient } from '../../../support/redis-clients.ts'
+import {
+  connectIoredis,
+  likeIoredis,
+  redisClients,
+  type ConnectedClient,
+} from '../../../support/redis-clients.ts'
 import { startRedis, type RedisServerProcess } from '../../../support/redis.ts'
 
 const apples = new Uint8Array(Buffer.from('apples'))
@@ -26,7 +31,7 @@ const open = (options: RedisStoreOptions = {}) =>
 const secondsLeft = (key: string) => connection.client.ttl(`session:${key}`)
 
 /** A client that is never to be asked. */
-const nobody = { callBuffer: () => expect.fail('was asked') }
+const nobody = likeIoredis(() => expect.fail('was asked'))
 
 // What it shares with every other store is in ../store.test.ts.
 describe('RedisStore', () => {

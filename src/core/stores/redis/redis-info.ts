@@ -1,7 +1,7 @@
 import type { Notice } from '../notices.ts'
 
 /** What a server's INFO said at a time. */
-export interface Reading {
+export interface Info {
   /** Another one after every restart. */
   run: string
   /** Those of the database in use. */
@@ -12,8 +12,8 @@ export interface Reading {
   date: number
 }
 
-export function readingOf(info: string, database: number): Reading {
-  const after = (name: string) => new RegExp(`^${name}(\\w+)`, 'm').exec(info)?.[1] ?? '0'
+export function infoOf(text: string, database: number): Info {
+  const after = (name: string) => new RegExp(`^${name}(\\w+)`, 'm').exec(text)?.[1] ?? '0'
   return {
     run: after('run_id:'),
     keys: Number(after(`db${database}:keys=`)),
@@ -24,7 +24,7 @@ export function readingOf(info: string, database: number): Reading {
 }
 
 /** Counters begin anew with a restart, and one that went down is a new baseline. */
-export function happenedBetween(before: Reading, after: Reading): Notice[] {
+export function happenedBetween(before: Info, after: Info): Notice[] {
   // What it lost it may have got back in part since; and one that wrote its keys down has lost none.
   const hasLost = after.keys < before.keys / 2
   if (after.run !== before.run) return hasLost ? [{ type: 'server-restarted' }] : []
