@@ -18,9 +18,11 @@ const LAST_ROUND_MS = 500
 const TTL = 60
 const RECORD_BYTES = 512
 
-/** Does with a record of its own, under a random key, what the manager does with sessions. */
-export async function runCanary(store: SessionStore): Promise<CanaryOutcome> {
-  const key = randomBytes(32).toString('base64url')
+/** Does with a record of its own, under a key that nobody has, what the manager does with sessions. */
+export async function runCanary(
+  store: SessionStore,
+  key: string = randomBytes(32).toString('base64url'),
+): Promise<CanaryOutcome> {
   const durations: number[] = []
   const timed = async <Result>(work: Promise<Result>): Promise<Result> => {
     const start = performance.now()

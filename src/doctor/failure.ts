@@ -1,5 +1,6 @@
 import type { constants } from 'node:os'
 import type { MemcachedErrorCode } from '../core/stores/memcached/memcached-error.ts'
+import { refusalOf } from '../core/stores/redis/redis-server.ts'
 import { unfit, type Finding } from './finding.ts'
 
 const LOOK_AT_PROCESS =
@@ -34,7 +35,7 @@ const REDIS_FAILURES: readonly [RegExp, string | undefined, string][] = [
   [/CERT|SIGNATURE|SSL/, undefined, 'Look at its certificate; NODE_EXTRA_CA_CERTS names an authority of your own. If it wants no TLS, write redis://'],
   [/^NOAUTH$/, 'wants a user and a password', 'Put them into the address: user:password@host'],
   [/^WRONGPASS$/, 'refused the user or the password', 'Correct them in the address, percent-encoded'],
-  [/^NOPERM$/, undefined, 'Allow it: ACL SETUSER name ~session:* +getex +set +eval +getrange +del +info'],
+  [/^NOPERM$/, undefined, 'Allow it: ACL SETUSER name ~prefix* +getex +set +eval +getrange +del +info'],
   [/^OOM$/, 'is full and refuses writes: nobody can sign in or out', 'Raise maxmemory'],
   [/^(READONLY|MASTERDOWN)$/, 'is a replica and takes no writes', 'Give the address of the master'],
   [/^[A-Z]{4,}$/, undefined, 'Look at its log'],
@@ -43,7 +44,7 @@ const REDIS_FAILURES: readonly [RegExp, string | undefined, string][] = [
 
 /** The same of Redis and Valkey. */
 export function explainRedis(topic: string, error: NodeJS.ErrnoException): Finding {
-  const code = error.code ?? /^[A-Z]+(?= )/.exec(error.message)?.[0] ?? error.constructor.name
+  const code = error.code ?? refusalOf(error) ?? error.constructor.name
   const [, meaning, advice] = REDIS_FAILURES.find(([codes]) => codes.test(code))!
   return unfit(topic, meaning ?? `does not work: ${error.message}`, advice)
 }

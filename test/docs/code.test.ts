@@ -45,6 +45,8 @@ const TRIED_IN: Record<string, Record<string, string>> = {
     '# /etc/redis/sessions.conf': 'test/docs/redis.test.ts',
     'redis-server /etc/redis/sessions.conf': 'test/docs/redis.test.ts',
     'port 0': 'test/docs/redis.test.ts',
+    'npx holdfast doctor redis://sessions': 'test/doctor/cli.test.ts',
+    'warning  127.0.0.1:6379  uses': 'test/docs/redis.test.ts',
   },
   'docs/scaling.md': {
     'npx tsx bench/scaling/scaling.ts': 'test/docs/code.test.ts',

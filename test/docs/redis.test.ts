@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { createSessionManager, StoreUnavailableError, type SessionEvent } from '../../src/core/index.ts'
 import { slotOf, type RedisClient } from '../../src/core/stores/redis/redis-client.ts'
 import { RedisStore } from '../../src/core/stores/redis/redis-store.ts'
+import { diagnose, linesOf } from '../../src/doctor/doctor.ts'
 import { makeAuthority } from '../support/certificates.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 import { startRedis, startRedisCluster, type RedisServerProcess } from '../support/redis.ts'
@@ -98,6 +99,20 @@ describe('docs/redis.md', () => {
       'redis-server /etc/redis/sessions.conf\n',
       expect.stringContaining('holdfast doctor'),
     ])
+  })
+
+  it('shows what the doctor says of a server as Debian starts it', async () => {
+    const server = await startRedis('--save', '3600 1')
+    onEnd(() => server.stop())
+    const said = linesOf(await diagnose(server.address)).join('\n')
+    const plain = (text: string) =>
+      text
+        .replaceAll(/:\d+ +/g, ' ')
+        .replaceAll(/[\d-]+ [\d:]+ UTC.*/g, 'TIME')
+        .replaceAll(/[\d.]+/g, '0')
+        .replaceAll(/seconds?/g, 's')
+        .trim()
+    expect(plain(said)).toBe(plain(shown('text')[0]!))
   })
 
   it('has the figures that bench/scaling/stores.ts prints, in its words', () => {

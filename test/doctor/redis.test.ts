@@ -159,7 +159,7 @@ describe('diagnose, of Redis', () => {
     it('says what is missing of a server before 6.2', async () => {
       const server = await start('--rename-command', 'GETEX', '')
       const report = await diagnose(server.address)
-      expect(findingOn('operations', report)).toMatch(/^unfit: does not work: ERR unknown command 'GETEX'/)
+      expect(findingOn('operations', report)).toMatch(/^unfit: does not work: ERR unknown command 'getex'/)
       expect(report.findings[0]!.advice).toContain('Redis 6.2 or later')
     })
 
@@ -264,7 +264,7 @@ describe('diagnose, of Redis', () => {
       expect(topics(report, 'skipped')).toEqual(['info', 'sharing', 'network'])
       await may('+hello +getex +set +getrange +del')
       expect(linesOf(await diagnose(address))[0]).toMatch(
-        /^unfit .+ NOPERM .+'eval'.+ ACL SETUSER name ~session:\* .*\+eval/,
+        /^unfit .+ NOPERM .+'eval'.+ ACL SETUSER name ~prefix\* .*\+eval/,
       )
       await may('+hello +getex +set +eval +getrange +del +info +scan')
       const managed = await diagnose(address)

@@ -1,5 +1,5 @@
 import { within } from '../deadline.ts'
-import { Gate, storeClosed } from '../gate.ts'
+import { Gate, GateError, storeClosed } from '../gate.ts'
 import type { NoticeListener } from '../notices.ts'
 import { happenedBetween, infoOf, type Info } from './redis-info.ts'
 import type { RedisNode } from './redis-client.ts'
@@ -58,8 +58,9 @@ export class RedisServer {
       const reply = await within(this.#timeoutMs, () => Promise.race([send(), ended]))
       this.#gate.answered()
       return reply
-    } catch (error) {
-      this.#count(error as Error, startedAt)
+    } catch (reason) {
+      const error = withoutCommand(reason as Error)
+      this.#count(error, startedAt)
       throw error
     } finally {
       this.#waiting.delete(fail!)
@@ -95,6 +96,16 @@ export class RedisServer {
       this.#isReading = false
     }
   }
+}
+
+/** ioredis keeps the command with its error, and Redis repeats one that it does not know: both hold a session's key. */
+function withoutCommand(error: NodeJS.ErrnoException): Error {
+  if (error instanceof GateError) return error
+  const { code } = error
+  return Object.assign(
+    new Error(error.message.replace(/, with args .*/s, '')),
+    code !== undefined && { code },
+  )
 }
 
 /** The word in capitals that a server refuses with; Redis 6.2 puts others before that of a script. */

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { Cluster, Redis } from 'ioredis'
 import { createClient } from 'redis'
@@ -296,6 +297,26 @@ describe('The breaker of RedisStore', () => {
     expect(await fail(store, 2)).toEqual([expect.stringMatching(/^NOAUTH /), 'ERR_BREAKER_OPEN'])
     await admin.client.config('SET', 'requirepass', '')
     await expect.poll(() => store.get(key, 100), { timeout: 3000 }).toBeUndefined()
+  })
+
+  it('S57: no error holds what was asked', async () => {
+    const server = await redis('--rename-command', 'GETEX', '')
+    const store = use(await connectIoredis(server.port))
+    const told: unknown[] = []
+    store.watch((notice) => told.push(notice))
+    await server.text('LPUSH', `session:${key}`, 'a')
+    for (const [, operate] of operations.slice(0, 4)) {
+      const error: unknown = await operate(store).catch((error: unknown) => error)
+      expect(error === undefined ? '' : inspect(error, { depth: 9, showHidden: true })).not.toContain(key)
+    }
+    await server.text('CONFIG', 'SET', 'requirepass', 'hunter2')
+    const { client, disconnect } = await connectIoredis(server.port)
+    onEnd(disconnect)
+    const other = new RedisStore(client)
+    other.watch((notice) => told.push(notice))
+    await fail(other, 1)
+    expect(told).toHaveLength(1)
+    expect(inspect(told, { depth: 9, showHidden: true })).not.toContain(key)
   })
 
   it('F4: knows the words of a real Redis: full, of another type, forbidden', async () => {
