@@ -122,7 +122,8 @@ export class RedisStore implements SessionStore {
   async delete(key: string): Promise<void> {
     const stored = this.#keyPrefix + key
     await this.#ask('delete', stored, ['DEL', stored], (reply) => {
-      if (typeof reply !== 'number') throw unexpected(reply)
+      // Text, where ioredis is told `stringNumbers`.
+      if (!/^\d+$/.test(String(reply))) throw unexpected(reply)
     })
   }
 

@@ -366,6 +366,15 @@ describe('What no server answers', () => {
   )
 })
 
+it('a number is one as text, too, as ioredis gives it with stringNumbers', async () => {
+  const server = await redis()
+  const client = new Redis(server.port, { stringNumbers: true })
+  const store = use({ client, disconnect: () => client.disconnect() }, { operationTimeoutMs: 5000 })
+  await store.set(key, bytes, 100)
+  await store.delete(key)
+  expect(await store.get(key, 100)).toBeUndefined()
+})
+
 describe('A server whose slots are another’s by now', () => {
   it('K3: is not told to be up by an answer of the other', async () => {
     const slots = Array.from({ length: 16384 }, () => ['10.0.0.1:6379'])
