@@ -18,7 +18,7 @@ import {
   type SessionStore,
   type StoreNotice,
 } from 'holdfast'
-import { secret, stores } from '../support/stores.ts'
+import { openMemcachedStore, secret } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
 import { tokenOf, visit, visitOk } from '../support/visit.ts'
 import { logTo, requests } from './events/log-lines.ts'
@@ -41,7 +41,7 @@ describe('docs/events.md', () => {
 })
 
 describe('onEvent', () => {
-  const open = stores.find(({ name }) => name === 'MemcachedStore')!.open()
+  const open = openMemcachedStore()
   const lines: string[] = []
   const seen: SessionEvent[] = []
   const secrets = new Set<string>()
