@@ -8,6 +8,7 @@ import { slotOf, type RedisClient } from '../../src/core/stores/redis/redis-clie
 import { RedisStore } from '../../src/core/stores/redis/redis-store.ts'
 import { diagnose, linesOf } from '../../src/doctor/doctor.ts'
 import { makeAuthority } from '../support/certificates.ts'
+import { freePort } from '../support/free-port.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 import { startRedis, startRedisCluster, type RedisServerProcess } from '../support/redis.ts'
 import { secret } from '../support/stores.ts'
@@ -21,13 +22,12 @@ const COMMANDS = ['getex', 'set', 'del', 'eval', 'getrange', 'info']
 
 /** A file's lines as options of the command line, but for those that a test's server has of its own. */
 function optionsOf(file: string, places: Record<string, string> = {}): string[] {
-  const moved = Object.entries(places).reduce((so, [theirs, ours]) => so.replaceAll(theirs, ours), file)
-  return moved
+  return file
     .split('\n')
     .filter((line) => line !== '' && !/^(#|(bind|port|dir) )/.test(line))
     .flatMap((line) => {
       const [name, ...values] = line.split(' ')
-      return [`--${name}`].concat(values.map((value) => (value === '""' ? '' : value)))
+      return [`--${name}`].concat(values.map((value) => (value === '""' ? '' : (places[value] ?? value))))
     })
 }
 
@@ -257,7 +257,7 @@ describe('The server of the guide', () => {
     const { certFile, keyFile } = await authority.sign(['localhost'])
     const places = { '/etc/redis/sessions-1.pem': certFile, '/etc/redis/sessions-1.key': keyFile }
     const options = optionsOf(configuration + tlsConfiguration, places)
-    const port = server.port + 1
+    const port = await freePort()
     options[options.indexOf('--tls-port') + 1] = String(port)
     const secured = await startRedis(...options)
     onEnd(() => secured.stop('SIGTERM'))

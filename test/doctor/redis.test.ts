@@ -130,7 +130,7 @@ describe('diagnose, of Redis', () => {
 
     it('says that its disk fails', async () => {
       const server = await start('--enable-protected-configs', 'local')
-      const [, folder] = /(\/\S+)/.exec(await server.text('CONFIG', 'GET', 'dir'))!
+      const [, folder] = /(\/.+)\r\n/.exec(await server.text('CONFIG', 'GET', 'dir'))!
       await mkdir(join(folder!, 'taken'))
       await send(server, 'CONFIG SET dbfilename taken', 'CONFIG SET save "3600 1"', 'BGSAVE')
       await vi.waitFor(
