@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
@@ -50,12 +50,21 @@ describe('the package', { timeout: 120_000 }, () => {
   }, 120_000)
   afterAll(() => folder?.remove())
 
-  it('holds the built sources, their declarations, package.json and three documents, and nothing else', () => {
+  it('holds the built sources, the declarations that compilers read, package.json and three documents, and nothing else', async () => {
     const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((file) =>
       file.endsWith('.ts'),
     )
-    const built = sources.flatMap((file) => ['.js', '.d.ts'].map((end) => `dist/${file.slice(0, -3)}${end}`))
-    const expected = [...DOCUMENTS, 'package.json', ...built]
+    const built = sources.map((file) => `dist/${file.slice(0, -3)}.js`)
+    const importing = join(framed, 'every-entry.ts')
+    await writeFile(importing, entries.map((entry) => `import '${entry}'`).join('\n'))
+    const asked = ['--listFilesOnly', '--module', 'nodenext', '--skipLibCheck', importing]
+    const read = await say(process.execPath, [tsc, ...asked], framed)
+    await rm(importing)
+    const declared = [...read.matchAll(/\/node_modules\/holdfast\/(dist\/\S+\.d\.ts)$/gm)].map(
+      ([, file]) => file!,
+    )
+    expect(declared.length).toBeGreaterThan(20)
+    const expected = [...DOCUMENTS, 'package.json', ...built, ...declared]
     expect(packed.files.toSorted()).toEqual(expected.toSorted())
   })
 

@@ -21,8 +21,8 @@ export interface Report {
 
 /**
  * Asks every server of a `memcached://` or `redis://` address whether it is fit to hold sessions: runs the store's
- * operations on a record of its own and reads what the server says of itself. Takes half a minute at most and resolves whatever the
- * servers do; a server that cannot be asked is a finding.
+ * operations on a record of its own and reads what the server says of itself. Takes half a minute at most and resolves
+ * whatever the servers do; a server that cannot be asked is a finding.
  *
  * Rejects with `TypeError` or `RangeError` for a wrong address.
  */

@@ -19,8 +19,9 @@ export interface RedisReading extends Pick<Reading, 'readAt' | 'keyPrefix'> {
   /** Missing where no key with the prefix is this server's. */
   canary: Reading['canary'] | undefined
   url: URL
-  /** Empty where the server does not tell, as the next. */
+  /** Empty where the server does not tell. */
   info: string
+  /** Empty where the server does not tell. */
   config: ReadonlyMap<string, string>
   /** What SCAN answered. */
   scan: [Buffer, Buffer[]] | Error
@@ -30,11 +31,11 @@ export interface RedisReading extends Pick<Reading, 'readAt' | 'keyPrefix'> {
 
 /** What is found; of one level, what matters most comes first. */
 export function findingsOfRedis(reading: RedisReading): Finding[] {
-  return firstOfEach([...told(reading), ...tried(reading)])
+  return firstOfEach([...fromInfo(reading), ...fromTrying(reading)])
 }
 
 /** What the server says of itself. */
-function told({ info, config, readAt }: RedisReading): Candidate[] {
+function fromInfo({ info, config, readAt }: RedisReading): Candidate[] {
   if (info === '') {
     const unseen = 'age, version, flushes, memory, persistence and role were not looked at'
     return [[true, skipped('info', `does not tell how it is doing (INFO): ${unseen}`)]]
@@ -75,7 +76,7 @@ function told({ info, config, readAt }: RedisReading): Candidate[] {
 }
 
 /** What came of asking it. */
-function tried({ info, config, canary, url, keyPrefix, scan, isOpen }: RedisReading): Candidate[] {
+function fromTrying({ info, config, canary, url, keyPrefix, scan, isOpen }: RedisReading): Candidate[] {
   const bind = config.get('bind')
   const listeners = (bind === '' ? '*' : (bind ?? url.hostname)).replaceAll(/(?<!\S)-/g, '').split(' ')
   const open = listeners.filter((listener) => !isLoopback(listener)).join(', ')

@@ -50,7 +50,7 @@ const CLIENTS = ['ioredis', 'iovalkey', 'redis']
 
 /** That of the project in whose folder the command runs. */
 function findClient(): (url: URL) => Connection {
-  const require = createRequire(join(process.cwd(), 'x'))
+  const require = createRequire(join(process.cwd(), 'package.json'))
   const name = CLIENTS.find((name) => {
     try {
       return require.resolve(name)
@@ -87,7 +87,7 @@ function connect(client: any) {
   }
 }
 
-/** Of 16 384 slots one is found in six cases of seven; where there are more, and most have more, in all. */
+/** For a master that has one slot alone, of 16 384, a key is found in six cases of seven. */
 const DRAWS = 32_768
 
 /** A key that nobody has, of those that are meant; with a hash tag before it, it may be that none is. */

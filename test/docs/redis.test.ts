@@ -238,6 +238,23 @@ describe('The server of the guide', () => {
     expect((await visitOk(manager, cookie, (session) => session.get('cart'))).result).toEqual(['rope'])
   })
 
+  it('grows its file by so many bytes with each read', async () => {
+    const [, bytes] = /The file grows by (\d+) bytes with each read/.exec(guide)!
+    const store = patient(await clients['ioredis']!(address))
+    const key = 'A'.repeat(43)
+    await store.set(key, Buffer.from('record'), 60)
+    const size = async () => {
+      await vi.waitFor(async () =>
+        expect(await operator.info('persistence')).toContain('aof_buffer_length:0\r'),
+      )
+      return Number(/aof_current_size:(\d+)/.exec(await operator.info('persistence'))![1])
+    }
+    const before = await size()
+    for (let reads = 0; reads < 100; reads++) await store.get(key, 60)
+    expect(Math.round(((await size()) - before) / 100)).toBe(Number(bytes))
+    await store.delete(key)
+  })
+
   it('keeps sessions over a kill -9', async () => {
     const store = patient(await clients['ioredis']!(address))
     const manager = createSessionManager({ store, secret })

@@ -25,7 +25,7 @@ export async function temporaryFolder(): Promise<{ path: string; remove(): Promi
 /** Packs a copy of the project, so that what lies in dist/ neither gets in nor is disturbed. */
 export async function pack(folder: string): Promise<Packed> {
   const copy = join(folder, 'copy')
-  const parts = ['src', 'package.json', 'tsconfig.json', 'tsconfig.build.json', ...DOCUMENTS]
+  const parts = ['src', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'prepack.mjs', ...DOCUMENTS]
   for (const part of parts) await cp(part, join(copy, part), { recursive: true })
   await symlink(resolve('node_modules'), join(copy, 'node_modules'))
   const { stdout } = await run('npm', ['pack', '--json', '--silent', '--pack-destination', folder], {

@@ -137,7 +137,10 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   }
   const isWhole = async ({ text }: RedisServerProcess) => {
     const info = await text('CLUSTER', 'INFO')
-    return info.includes('cluster_state:ok') && info.includes('cluster_known_nodes:3')
+    // Without full coverage its state is ok before it has heard of all slots.
+    return ['cluster_state:ok', 'cluster_known_nodes:3', 'cluster_slots_assigned:16384'].every((line) =>
+      info.includes(line),
+    )
   }
   for (let tries = 0; !(await Promise.all(masters.map(isWhole))).every(Boolean); tries++) {
     if (tries === 200) throw new Error('the cluster did not come together within 10 s')

@@ -7,6 +7,20 @@ import { MemcachedStore } from '../../../../src/core/stores/memcached/memcached-
 import type { StoredRecord } from '../../../../src/core/stores/store.ts'
 import type { Fault, FaultProxy } from '../../../support/fault-proxy.ts'
 import { startMemcached, type Memcached } from '../../../support/memcached.ts'
+import {
+  add,
+  askAll,
+  judgeAll,
+  mixed,
+  newKey,
+  prepare,
+  prepareAll,
+  shown,
+  type Answer,
+  type Operation,
+  type Question,
+  type Verdict,
+} from '../../../support/questions.ts'
 import { seeded } from '../../../support/seeded.ts'
 import { useServers } from '../../../support/servers.ts'
 
@@ -36,87 +50,6 @@ async function openBehindProxy(
 ): Promise<{ proxy: FaultProxy; store: MemcachedStore }> {
   const proxy = await startProxy(await memcached())
   return { proxy, store: open(proxy, operationTimeoutMs) }
-}
-
-type Operation = 'get' | 'peek' | 'get of nothing' | 'peek of nothing' | 'add' | 'replace'
-
-const mixed: Operation[] = ['get', 'add', 'get of nothing', 'replace', 'peek']
-
-/** The record that is there, as the store says, or why it cannot say. */
-type Answer = { record: StoredRecord | undefined } | { error: unknown }
-
-type Verdict = 'exact' | 'missing' | 'error'
-
-interface Question {
-  ask(): Promise<Answer>
-  /** Fails for all but an outage and the truth, which is what the store finds when it is asked again. */
-  judge(answer: Answer): Promise<Verdict>
-}
-
-/** One operation, to be carried out when it is asked, on a record that names itself, so that a mixed-up reply is seen. */
-async function prepare(store: MemcachedStore, operation: Operation): Promise<Question> {
-  const key = newKey()
-  const name = key.slice(-6)
-  const isThere = ['get', 'peek', 'replace'].includes(operation)
-  const before = isThere ? await add(store, key, `${name} as it was`) : undefined
-
-  async function carryOut(): Promise<StoredRecord | undefined> {
-    if (operation === 'add') return add(store, key, `${name} as written`)
-    if (operation !== 'replace') return store.get(key, operation.startsWith('peek') ? undefined : 100)
-    const bytes = Buffer.from(`${name} as written`)
-    const answer = await store.replace(key, bytes, 100, before!.version)
-    return answer.outcome === 'replaced' ? { bytes, version: answer.version } : undefined
-  }
-
-  return {
-    ask: () =>
-      carryOut().then(
-        (record) => ({ record }),
-        (error: unknown) => ({ error }),
-      ),
-    async judge(answer) {
-      const found = await store.get(key, 100)
-      // An operation that failed may have been carried out, but nothing else may have happened.
-      if (shown(found) !== shown(before)) expect(shown(found)).toContain(`${name} as written`)
-      if ('error' in answer) {
-        expect(answer.error).toBeInstanceOf(StoreUnavailableError)
-        return 'error'
-      }
-      expect(shown(answer.record)).toBe(shown(found))
-      return found ? 'exact' : 'missing'
-    },
-  }
-}
-
-let lastKey = 0
-const newKey = () => String(++lastKey).padStart(43, 'k')
-
-async function add(store: MemcachedStore, key: string, text: string): Promise<StoredRecord | undefined> {
-  const bytes = Buffer.from(text)
-  const version = await store.add(key, bytes, 100)
-  return version ? { bytes, version } : undefined
-}
-
-function shown(record: StoredRecord | undefined): string {
-  if (!record) return 'nothing'
-  return `${Buffer.from(record.bytes)}, version ${Buffer.from(record.version as Uint8Array).toString('hex')}`
-}
-
-async function prepareAll(store: MemcachedStore, operations: readonly Operation[]): Promise<Question[]> {
-  const questions: Question[] = []
-  for (const operation of operations) questions.push(await prepare(store, operation))
-  return questions
-}
-
-/** All at the same time. */
-function askAll(questions: readonly Question[]): Promise<Answer[]> {
-  return Promise.all(questions.map(({ ask }) => ask()))
-}
-
-async function judgeAll(questions: readonly Question[], answers: readonly Answer[]): Promise<Verdict[]> {
-  const verdicts: Verdict[] = []
-  for (const [index, { judge }] of questions.entries()) verdicts.push(await judge(answers[index]!))
-  return verdicts
 }
 
 async function askAndJudge(question: Question): Promise<Verdict> {

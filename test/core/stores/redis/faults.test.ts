@@ -2,8 +2,18 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { StoreUnavailableError } from '../../../../src/core/errors.ts'
 import { RedisStore } from '../../../../src/core/stores/redis/redis-store.ts'
-import type { StoredRecord } from '../../../../src/core/stores/store.ts'
 import { lengthInRedis, type Fault, type FaultProxy } from '../../../support/fault-proxy.ts'
+import {
+  askAll,
+  judgeAll,
+  mixed,
+  newKey,
+  prepare,
+  prepareAll,
+  type Operation,
+  type Question,
+  type Verdict,
+} from '../../../support/questions.ts'
 import { redisClients, type RedisClientKind } from '../../../support/redis-clients.ts'
 import { startRedis, type RedisServerProcess } from '../../../support/redis.ts'
 import { useServers } from '../../../support/servers.ts'
@@ -25,21 +35,6 @@ beforeAll(async () => {
 afterAll(() => server.stop())
 
 const DEADLINE_MS = 50
-
-type Operation = 'get' | 'peek' | 'get of nothing' | 'add' | 'replace'
-
-const mixed: Operation[] = ['get', 'add', 'get of nothing', 'replace', 'peek']
-
-/** The record that is there, as the store says, or why it cannot say. */
-type Answer = { record: StoredRecord | undefined } | { error: unknown }
-
-type Verdict = 'exact' | 'missing' | 'error'
-
-interface Question {
-  ask(): Promise<Answer>
-  /** Fails for all but an outage and the truth, which is what is found when it is asked again. */
-  judge(answer: Answer): Promise<Verdict>
-}
 
 /** A network of its own, and a client on it. */
 interface Line {
@@ -69,69 +64,6 @@ async function openLine(kind: RedisClientKind, operationTimeoutMs = DEADLINE_MS)
   }
 }
 
-/** One operation, to be carried out when it is asked, on a record that names itself, so that a mixed-up reply is seen. */
-async function prepare({ store, patient }: Line, operation: Operation): Promise<Question> {
-  const key = newKey()
-  const name = key.slice(-6)
-  const isThere = ['get', 'peek', 'replace'].includes(operation)
-  const before = isThere ? await add(patient, key, `${name} as it was`) : undefined
-
-  async function carryOut(): Promise<StoredRecord | undefined> {
-    if (operation === 'add') return add(store, key, `${name} as written`)
-    if (operation !== 'replace') return store.get(key, operation === 'peek' ? undefined : 100)
-    const bytes = new Uint8Array(Buffer.from(`${name} as written`))
-    const answer = await store.replace(key, bytes, 100, before!.version)
-    return answer.outcome === 'replaced' ? { bytes, version: answer.version } : undefined
-  }
-
-  return {
-    ask: () =>
-      carryOut().then(
-        (record) => ({ record }),
-        (error: unknown) => ({ error }),
-      ),
-    async judge(answer) {
-      const found = await patient.get(key, 100)
-      // An operation that failed may have been carried out, but nothing else may have happened.
-      const isWritten = shown(found) !== shown(before)
-      if (isWritten) expect(shown(found)).toContain(`${name} as written`)
-      if ('error' in answer) {
-        expect(answer.error).toBeInstanceOf(StoreUnavailableError)
-        return 'error'
-      }
-      // A client that sends again by itself meets what it has written: that is no conflict, and no key that was taken (E4).
-      expect(shown(answer.record)).toBe(shown(found))
-      return found ? 'exact' : 'missing'
-    },
-  }
-}
-
-let lastKey = 0
-const newKey = () => String(++lastKey).padStart(43, 'k')
-
-async function add(store: RedisStore, key: string, text: string): Promise<StoredRecord | undefined> {
-  const bytes = new Uint8Array(Buffer.from(text))
-  const version = await store.add(key, bytes, 100)
-  return version ? { bytes, version } : undefined
-}
-
-function shown(record: StoredRecord | undefined): string {
-  if (!record) return 'nothing'
-  return `${Buffer.from(record.bytes)}, version ${Buffer.from(record.version as Uint8Array).toString('hex')}`
-}
-
-function prepareAll(line: Line, operations: readonly Operation[]): Promise<Question[]> {
-  return Promise.all(operations.map((operation) => prepare(line, operation)))
-}
-
-function askAll(questions: readonly Question[]): Promise<Answer[]> {
-  return Promise.all(questions.map(({ ask }) => ask()))
-}
-
-function judgeAll(questions: readonly Question[], answers: readonly Answer[]): Promise<Verdict[]> {
-  return Promise.all(questions.map(({ judge }, index) => judge(answers[index]!)))
-}
-
 describe('replies that are cut short', () => {
   const ends = ['close', 'reset', 'stall'] as const
   /** As many lines at a time as a busy machine serves within the deadline. */
@@ -139,7 +71,7 @@ describe('replies that are cut short', () => {
 
   async function lengthOfReplies(kind: RedisClientKind, operations: readonly Operation[]): Promise<number> {
     const line = await openLine(kind, 10_000)
-    const questions = await prepareAll(line, operations)
+    const questions = await prepareAll(line.store, operations, line.patient)
     line.proxy.fault = { type: 'none' }
     await askAll(questions)
     const { delivered } = line.proxy
@@ -154,8 +86,8 @@ describe('replies that are cut short', () => {
     deadlineMs: number,
   ): Promise<Verdict[]> {
     const line = await openLine(kind, deadlineMs)
-    const neighbour = await prepare({ ...line, store: line.patient }, 'get')
-    const questions = await prepareAll(line, operations)
+    const neighbour = await prepare(line.patient, 'get')
+    const questions = await prepareAll(line.store, operations, line.patient)
     line.proxy.fault = fault
     const answers = await askAll(questions)
     await expect.poll(() => line.proxy.fault.type, { interval: 5 }).not.toBe('cut')
@@ -214,7 +146,7 @@ describe.each(redisClients)('RedisStore over $name behind a bad network', (kind)
 
   it('F3: puts together replies that come one byte at a time', async () => {
     const line = await openLine(kind, 10_000)
-    const questions = await prepareAll(line, mixed)
+    const questions = await prepareAll(line.store, mixed, line.patient)
     line.proxy.fault = { type: 'chunks' }
     const verdicts = await judgeAll(questions, await askAll(questions))
     expect(verdicts).toEqual(['exact', 'exact', 'missing', 'exact', 'exact'])
@@ -223,7 +155,7 @@ describe.each(redisClients)('RedisStore over $name behind a bad network', (kind)
 
   it('F2, F3: takes no garbage for an answer, and works again over another connection', async () => {
     const line = await openLine(kind, 300)
-    const questions = await prepareAll(line, mixed)
+    const questions = await prepareAll(line.store, mixed, line.patient)
     line.proxy.fault = { type: 'garbage', replace: (bytes) => Buffer.alloc(bytes.length, 0x81) }
     const answers = await askAll(questions)
     line.proxy.fault = { type: 'none' }
@@ -238,7 +170,11 @@ describe.each(redisClients)('RedisStore over $name behind a bad network', (kind)
       { type: 'latency', ms: 800 },
       { type: 'swallow', lengthOf: lengthInRedis },
     ] as const) {
-      const { answer, milliseconds } = await askDuring(line, fault, await prepare(line, 'get'))
+      const { answer, milliseconds } = await askDuring(
+        line,
+        fault,
+        await prepare(line.store, 'get', line.patient),
+      )
       expect(answer).toEqual({ error: expect.any(StoreUnavailableError) })
       expect(milliseconds).toBeGreaterThan(195)
       expect(milliseconds).toBeLessThan(700)
@@ -247,7 +183,7 @@ describe.each(redisClients)('RedisStore over $name behind a bad network', (kind)
 
   it('F2: does not wait longer for a server that refuses connections, and is back with it', async () => {
     const line = await openLine(kind, 200)
-    const question = await prepare(line, 'get')
+    const question = await prepare(line.store, 'get', line.patient)
     const { answer, milliseconds } = await askDuring(line, { type: 'refuse' }, question)
     expect(answer).toEqual({ error: expect.any(StoreUnavailableError) })
     expect(milliseconds).toBeLessThan(700)
