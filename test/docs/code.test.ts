@@ -1,13 +1,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { startMemcached } from '../support/memcached.ts'
+import { documents } from './documents.ts'
 
-const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md'].concat(
-  readdirSync('docs').map((name) => `docs/${name}`),
-)
+/** A block of one of these is a file, as it stands. */
+const LANGUAGES_OF_FILES = ['ts']
 
 /**
- * Every block that is no TypeScript, by its first line, and the test that deals with it. Some are not run whole: the tables
+ * Every other block, by its first line, and the test that deals with it. Some are not run whole: the tables
  * of bench/scaling/ take a minute, so only their titles are compared, and `npm ci && npm test` is what runs this.
  */
 const TRIED_IN: Record<string, Record<string, string>> = {
@@ -65,25 +66,47 @@ describe('the code in README and guides', () => {
 
   it('is found', () => {
     expect(blocks.length).toBeGreaterThan(40)
-    expect(new Set(blocks.map(([, language]) => language))).toEqual(new Set(['sh', 'ts', 'text', 'ini']))
+    const languages = new Set(blocks.map(([, language]) => language))
+    expect(languages).toEqual(new Set([...LANGUAGES_OF_FILES, 'sh', 'text', 'ini']))
   })
 
-  it('in TypeScript is that of a file which is compiled here, and run by the tests', () => {
+  it('that is a program is a file which is compiled here, and run by the tests', () => {
     const sources = new Set(
       ['test', 'examples'].flatMap((folder) =>
-        readdirSync(folder, { recursive: true, encoding: 'utf8' })
-          .filter((name) => name.endsWith('.ts') && !name.includes('node_modules'))
-          .map((name) => readFileSync(`${folder}/${name}`, 'utf8')),
+        filesIn(folder).map((name) => readFileSync(`${folder}/${name}`, 'utf8')),
       ),
     )
     for (const [document, language, code] of blocks) {
-      if (language === 'ts') expect(sources.has(code), `${document}: ${code.slice(0, 200)}`).toBe(true)
+      if (!LANGUAGES_OF_FILES.includes(language)) continue
+      expect(sources.has(code), `${document}: ${code.slice(0, 200)}`).toBe(true)
     }
   })
 
+  it.each(readdirSync('test/recipes', { withFileTypes: true }).filter((entry) => entry.isDirectory()))(
+    'of test/recipes/$name stands on its page, all of it, and imports nothing that a reader has not',
+    ({ name: page }) => {
+      if (page === 'node_modules') return
+      const guide = [`docs/${page}.md`, `docs/frameworks/${page}.md`].find((path) => existsSync(path))
+      const shown = blocks
+        .filter(([document, language]) => document === guide && LANGUAGES_OF_FILES.includes(language))
+        .map(([, , code]) => code)
+      const folder = `test/recipes/${page}`
+      const files = filesIn(folder)
+      const sources = files.map((name) => readFileSync(join(folder, name), 'utf8'))
+      expect(shown.toSorted()).toEqual(sources.toSorted())
+      for (const [index, code] of sources.entries()) {
+        for (const [, path] of code.matchAll(/(?:from|import) '(\.[^']*)'/g)) {
+          expect(files).toContain(join(dirname(files[index]!), path!))
+        }
+      }
+    },
+  )
+
   it('in other languages is listed here, with the test that deals with it', () => {
     for (const document of documents) {
-      const shown = blocks.filter(([file, language]) => file === document && language !== 'ts')
+      const shown = blocks.filter(
+        ([file, language]) => file === document && !LANGUAGES_OF_FILES.includes(language),
+      )
       const known = Object.entries(TRIED_IN[document] ?? {})
       expect(shown.length, document).toBe(known.length)
       for (const [index, [start, test]] of known.entries()) {
@@ -154,3 +177,10 @@ describe('the code in README and guides', () => {
     }
   })
 })
+
+function filesIn(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+    (name) =>
+      LANGUAGES_OF_FILES.some((ending) => name.endsWith(`.${ending}`)) && !name.includes('node_modules'),
+  )
+}

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { checkOptions } from '../../src/core/options.ts'
+import { documents } from './documents.ts'
 import { titlesIn } from './titles.ts'
 
 const guide = readFileSync('docs/security.md', 'utf8')
@@ -99,11 +100,8 @@ describe('docs/security.md', () => {
   })
 
   it('S60: every memcached that the documents start is on loopback or a private network, with UDP off', () => {
-    const names = readdirSync('docs').filter((name) => name.endsWith('.md'))
-    const documents = ['README.md', ...names.map((name) => `docs/${name}`)].map((file) =>
-      readFileSync(file, 'utf8'),
-    )
-    const commands = [...documents.join('\n').matchAll(/```(?:sh|ini)\n(.*?)```/gs)]
+    const read = documents.map((file) => readFileSync(file, 'utf8'))
+    const commands = [...read.join('\n').matchAll(/```(?:sh|ini)\n(.*?)```/gs)]
       .flatMap(([, block]) => block!.replaceAll('\\\n', ' ').split('\n'))
       .filter((line) => /(^|[ /])memcached -/.test(line))
     expect(commands.length).toBeGreaterThanOrEqual(4)

@@ -15,7 +15,7 @@ import { session as koaSession, type SessionContext } from 'holdfast/koa'
 import { session as nodeSession, type SessionRequest } from 'holdfast/node'
 import { secret } from '../support/stores.ts'
 
-const guide = readFileSync('docs/frameworks.md', 'utf8')
+const guide = readFileSync('docs/when-a-handler-fails.md', 'utf8')
 
 /** An application's answer to a request with this cookie; nothing where it answers none. */
 type App = (manager: SessionManager, cookie: string) => Promise<Response | undefined>
@@ -128,9 +128,9 @@ const unforeseen: Record<string, App> = {
   ),
 }
 
-describe('docs/frameworks.md: what is kept when a handler fails', () => {
+describe('docs/when-a-handler-fails.md', () => {
   it('D3: what the visitor is answered decides, in every adapter', async () => {
-    const { frameworks, rows } = tableAfter('## What is kept when a handler fails')
+    const { frameworks, rows } = tableAfter('# When a handler fails')
     const found: Record<string, Record<string, string>> = {}
     for (const [situation, apps] of Object.entries(situations)) {
       found[situation] = {}

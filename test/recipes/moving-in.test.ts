@@ -1,8 +1,6 @@
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { Hono } from 'hono'
 import { CookieStore, sessionMiddleware } from 'hono-sessions'
 import Koa from 'koa'
@@ -27,17 +25,6 @@ import { failing, TamperedStore } from '../support/tampered-store.ts'
 const OLD_SECRET = 'the secret of express-session'
 const OLD_KEY = 'the encryption key of hono-sessions'
 const DATA: OldData = { userId: 'u1', cart: ['rope'] }
-
-const guide = readFileSync('docs/moving-in.md', 'utf8')
-
-describe('docs/moving-in.md', () => {
-  it('shows no code but that of the files run here', () => {
-    const shown = [...guide.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code!)
-    const folder = 'test/recipes/moving-in'
-    const files = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'))
-    expect(shown.toSorted()).toEqual(files.toSorted())
-  })
-})
 
 let memcached: Memcached
 let records: Client

@@ -1,5 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import express from 'express'
 import supertest from 'supertest'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -17,16 +15,6 @@ const ends: (() => unknown)[] = []
 afterEach(async () => {
   vi.useRealTimers()
   for (const end of ends.splice(0)) await end()
-})
-
-describe('docs/testing.md', () => {
-  it('shows no code but that of the files run here, or in test/browser/page.test.ts', () => {
-    const guide = readFileSync('docs/testing.md', 'utf8')
-    const shown = [...guide.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code!)
-    const folder = 'test/recipes/testing'
-    const files = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'))
-    expect(shown.toSorted()).toEqual(files.toSorted())
-  })
 })
 
 /** Who is signed in at first, when the idle timeout is over, and when the absolute one is. */
