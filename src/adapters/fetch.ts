@@ -26,15 +26,16 @@ export function withSession<
   Data extends SessionData<Data> = Record<string, any>,
   Rest extends unknown[] = [],
   Answer extends Response | undefined = Response,
+  Incoming extends Request = Request,
 >(
   optionsOrManager: SessionOptions | SessionManager<Data>,
-  handler: (request: Request, session: Session<Data>, ...rest: Rest) => Answer | Promise<Answer>,
-  options: { renew?: ((request: Request) => boolean) | undefined } = {},
-): (request: Request, ...rest: Rest) => Promise<Answer | Response> {
+  handler: (request: Incoming, session: Session<Data>, ...rest: Rest) => Answer | Promise<Answer>,
+  options: { renew?: ((request: Incoming) => boolean) | undefined } = {},
+): (request: Incoming, ...rest: Rest) => Promise<Answer | Response> {
   const manager = createSessionManager<Data>(optionsOrManager)
   const { renew } = checkMount(options, ['renew'], 'withSession')
   const sessions = ((globalThis as { [SESSIONS]?: WeakMap<Request, unknown> })[SESSIONS] ??= new WeakMap())
-  const open = manager.opener<Exchange>({
+  const open = manager.opener<Exchange<Incoming>>({
     cookieHeader: ({ request }) => request.headers.get('cookie'),
     canSetHeaders: ({ hasLeft }) => !hasLeft,
     renew: renew && (({ request }) => renew(request)),
@@ -43,7 +44,7 @@ export function withSession<
     const mounted = sessions.get(request)
     const own = joined(manager, mounted)
     if (own) return handler(request, own, ...rest)
-    const exchange: Exchange = { request, hasLeft: false }
+    const exchange: Exchange<Incoming> = { request, hasLeft: false }
     const session = open(exchange)
     sessions.set(request, withMounted(mounted, session))
     let res: Response | undefined
@@ -76,8 +77,8 @@ export function withSession<
   }
 }
 
-interface Exchange {
-  readonly request: Request
+interface Exchange<Incoming extends Request> {
+  readonly request: Incoming
   /** That is, the head of its response. */
   hasLeft: boolean
 }

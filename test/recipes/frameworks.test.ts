@@ -1,25 +1,16 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import { createServer as createNetServer, type AddressInfo } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import express, { type ErrorRequestHandler } from 'express'
-import Fastify from 'fastify'
-import { createSessionManager, MemoryStore, type SessionManager } from 'holdfast'
+import type { SessionManager } from 'holdfast'
 import { session } from 'holdfast/node'
-import { issueSession } from 'holdfast/testing'
-import { WebSocket } from 'ws'
 import { signedIn } from '../support/signed-in.ts'
-import { secret } from '../support/stores.ts'
-import { failing, TamperedStore } from '../support/tampered-store.ts'
+import { failing } from '../support/tampered-store.ts'
 import { app as expressApp } from './express/express.ts'
 import { serve as serveOAuth } from './oauth/form-post.ts'
 import { app as shopAndAdmin } from './two-managers/shop-and-admin.ts'
-import { streamNews } from './sockets/event-stream.ts'
-import { addSessions, app as fastifyApp } from './fastify/fastify.ts'
-import { server as nodeServer } from './node-http/node-http.ts'
 import { handle } from './sveltekit/sveltekit.ts'
-import { acceptSockets } from './sockets/web-socket.ts'
 
 const ends: (() => unknown)[] = []
 afterEach(async () => {
@@ -36,43 +27,8 @@ async function listen(server: Server): Promise<string> {
   return `http://localhost:${(server.address() as AddressInfo).port}`
 }
 
-/** A program for Bun, which says by its port that it is up. */
-async function startInBun(program: string): Promise<string> {
-  const placeholder = createNetServer().listen(0, '127.0.0.1')
-  await once(placeholder, 'listening')
-  const { port } = placeholder.address() as AddressInfo
-  placeholder.close()
-  await once(placeholder, 'close')
-  const env = { ...process.env, PORT: String(port) }
-  const child = spawn('test/runtimes/node_modules/.bin/bun', [program], {
-    env,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
-  ends.push(() => child.kill())
-  const url = `http://localhost:${port}`
-  await expect
-    .poll(
-      () =>
-        fetch(`${url}/nowhere`).then(
-          () => 'up',
-          () => 'down',
-        ),
-      { timeout: 10_000 },
-    )
-    .toBe('up')
-  return url
-}
-
 const starts: Record<string, () => Promise<string>> = {
   Express: () => listen(createServer(expressApp)),
-  Fastify: async () => {
-    await fastifyApp.ready()
-    const server = createServer((request, response) => fastifyApp.routing(request, response))
-    return listen(server)
-  },
-  'node:http': () => listen(nodeServer),
-  Elysia: () => startInBun('test/recipes/elysia/elysia.ts'),
-  Bun: () => startInBun('test/recipes/bun/bun.ts'),
 }
 
 describe.each(Object.entries(starts))('%s', (_, start) => {
@@ -118,20 +74,6 @@ const failures: Record<string, (manager: SessionManager<never>) => Promise<strin
     app.use(answer)
     return listen(createServer(app))
   },
-  async Fastify(manager) {
-    const app = Fastify()
-    addSessions(app, manager)
-    app.get('/redirects', async (request, reply) => {
-      request.session.set('views', 2)
-      return reply.header('ETag', '"abc"').redirect('/elsewhere')
-    })
-    app.get('/denies', async (request) => {
-      await request.session.update('views', (n = 0) => n + 1)
-      throw Object.assign(new Error('denied'), { status: 403 })
-    })
-    await app.ready()
-    return listen(createServer((request, response) => app.routing(request, response)))
-  },
 }
 
 describe.each(Object.entries(failures))('%s', (_, start) => {
@@ -174,64 +116,6 @@ describe('SvelteKit', () => {
     const first = await visit('')
     const cookie = first.headers.getSetCookie()[0]!.split(';')[0]!
     expect(await (await visit(cookie)).text()).toBe('view 2')
-  })
-})
-
-describe('WebSocket', () => {
-  it('lets in who is signed in, counts messages, and notices a sign-out', async () => {
-    const store = new TamperedStore(new MemoryStore())
-    const manager = createSessionManager<{ messages: number }>({ store, secret })
-    const server = createServer()
-    const origin = 'https://shop.example'
-    acceptSockets(server, manager, origin)
-    const url = (await listen(server)).replace('http', 'ws')
-    const statusOf = async (headers: Record<string, string>) => {
-      const [, response] = await once(
-        new WebSocket(url, { headers }).on('error', () => {}),
-        'unexpected-response',
-      )
-      return response.statusCode as number
-    }
-    const cookie = await issueSession(manager, {}, { user: 'u1' })
-    expect(await statusOf({ origin })).toBe(401)
-    expect(await statusOf({ origin: 'https://evil.example', cookie })).toBe(403)
-    store.before = failing('get')
-    expect(await statusOf({ origin, cookie })).toBe(503)
-
-    const socket = new WebSocket(url, { headers: { origin, cookie } })
-    await once(socket, 'open')
-    for (const count of [1, 2]) {
-      const answered = once(socket, 'message')
-      socket.send('hello')
-      expect(String((await answered)[0])).toBe(`message ${count}`)
-    }
-    const session = manager.open(cookie)
-    expect(await session.get('messages')).toBe(2)
-    session.destroy()
-    await manager.commit(session, () => ({ status: 200, headers: new Headers() }))
-    socket.send('hello')
-    expect((await once(socket, 'close'))[0]).toBe(4401)
-  })
-})
-
-describe('An event stream', () => {
-  it('counts through a second session, and ends with the sign-out', async () => {
-    const manager = createSessionManager<{ seen: number }>()
-    const cookie = await issueSession(manager, {}, { user: 'u1' })
-    async function* news() {
-      yield 'one'
-      yield 'two'
-      const session = manager.open(cookie)
-      expect(await session.get('seen')).toBe(2)
-      session.destroy()
-      await manager.commit(session, () => ({ status: 200, headers: new Headers() }))
-      yield 'three'
-    }
-    const stream = streamNews(manager, news)
-    expect((await stream(new Request('http://localhost/'))).status).toBe(401)
-    const response = await stream(new Request('http://localhost/', { headers: { cookie } }))
-    expect(response.headers.get('cache-control')).toBe('private')
-    expect(await response.text()).toBe('data: one\n\ndata: two\n\n')
   })
 })
 

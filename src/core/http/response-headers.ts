@@ -50,7 +50,14 @@ export function headersOf(holder: { res: Response }): ResponseHeaders {
 
 /** Not of an upgrade, which is no ordinary response. */
 function copyOf(response: Response): Response {
-  return response.status < 200 ? response : new Response(response.body, response)
+  if (response.status < 200) return response
+  if (!('Bun' in globalThis) || response.headers.has('Content-Type')) {
+    return new Response(response.body, response)
+  }
+  // There a string is text/plain only until its body is asked for; then browsers download it. A clone keeps it.
+  const copy = response.clone()
+  response.body?.cancel().catch(() => {}) // or of a stream both branches would be kept
+  return copy
 }
 
 /**

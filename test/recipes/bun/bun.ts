@@ -3,8 +3,8 @@ import { withSession } from 'holdfast/fetch'
 
 const manager = createSessionManager<{ views: number }>()
 
-export default {
-  port: Number(process.env['PORT'] ?? 3000),
+Bun.serve({
+  port: Number(process.env.PORT ?? 3000),
   routes: {
     '/': withSession(manager, async (_request, session) => {
       return new Response(`view ${await session.update('views', (n = 0) => n + 1)}`)
@@ -21,9 +21,12 @@ export default {
         return goHome()
       }),
     },
+    '/hello/:name': withSession(manager, async ({ params }, session) => {
+      return new Response(`hello, ${params.name}, after ${(await session.get('views')) ?? 0} views`)
+    }),
+    '/health': new Response('well'),
   },
-  fetch: () => new Response('not found', { status: 404 }),
-}
+})
 
 function goHome() {
   return new Response(null, { status: 302, headers: { Location: '/' } })

@@ -10,11 +10,13 @@ declare module 'fastify' {
 }
 
 export function addSessions(app: FastifyInstance, manager: SessionManager<Data>) {
+  app.decorateRequest('session')
   app.addHook('onRequest', async (request, reply) => {
     const canSetHeaders = () => !reply.raw.headersSent // after reply.hijack() no hook runs, and no cookie can follow
     request.session = manager.open(request.headers.cookie, { canSetHeaders })
   })
   app.addHook('onSend', async (request, reply, payload) => {
+    if (!request.session) return payload // a hook before this one has answered
     const headers = {
       get: (name: string) => reply.getHeader(name),
       set: (name: string, value: string) => void reply.header(name, value),

@@ -28,6 +28,6 @@ async function countSeen(manager: SessionManager<Data>, cookie: string | null): 
   const session = manager.open(cookie)
   if (!(await session.exists())) return false // signed out meanwhile
   await session.update('seen', (n = 0) => n + 1)
-  await manager.commit(session, () => ({ status: 200, headers: new Headers() }))
+  await session.save()
   return true
 }

@@ -5,8 +5,11 @@ import { Server } from 'socket.io'
 
 type Data = { messages: number }
 
-export function startChat(server: HttpServer, manager: SessionManager<Data>) {
-  const io = new Server(server)
+export function startChat(server: HttpServer, manager: SessionManager<Data>, origin: string) {
+  const io = new Server(server, {
+    // What a page of one's own asks by GET comes without an Origin; whatever another site's page asks has one.
+    allowRequest: ({ headers }, answer) => answer(null, [undefined, origin].includes(headers.origin)),
+  })
   io.engine.use(session(manager))
   io.use(async (socket, next) => {
     const { session } = socket.request as typeof socket.request & SessionRequest<Data>

@@ -29,6 +29,6 @@ async function receive(webSocket: WebSocket, manager: SessionManager<Data>, cook
   const session = manager.open(cookie)
   if (!(await session.exists())) return webSocket.close(4401)
   const count = await session.update('messages', (n = 0) => n + 1)
-  await manager.commit(session, () => ({ status: 200, headers: new Headers() }))
+  await session.save()
   webSocket.send(`message ${count}`)
 }

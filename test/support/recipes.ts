@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { expect, vi } from 'vitest'
+import { freePort } from './free-port.ts'
+
+/** A server of Node's for a recipe, and how to end it. */
+export async function serve(listener: RequestListener | Server): Promise<{ url: string; stop: () => void }> {
+  const server = typeof listener === 'function' ? createServer(listener) : listener
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://localhost:${port}`,
+    stop() {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
+
+/** A program for Bun, which listens on `PORT` and says by that that it is up. */
+export async function serveInBun(program: string): Promise<{ url: string; stop: () => void }> {
+  const port = await freePort()
+  const child = spawn('test/runtimes/node_modules/.bin/bun', [program], {
+    env: { ...process.env, PORT: String(port) },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  const url = `http://localhost:${port}`
+  await vi.waitFor(() => fetch(`${url}/nowhere`), { timeout: 10_000 })
+  return { url, stop: () => void child.kill() }
+}
+
+/** As one browser asks: with the cookie that the last answer set. */
+export function browser(ask: (path: string, init: RequestInit) => Response | Promise<Response>) {
+  let cookie = ''
+  return async (path: string, method = 'GET') => {
+    const response = await ask(path, { method, redirect: 'manual', headers: { cookie } })
+    const [setCookie] = response.headers.getSetCookie()
+    cookie = setCookie?.split(';')[0] ?? cookie
+    return { status: response.status, headers: response.headers, cookie, body: await response.text() }
+  }
+}
+
+/** What the smallest program of every page does. */
+export async function countsViewsAndSignsIn(
+  ask: (path: string, init: RequestInit) => Response | Promise<Response>,
+): Promise<void> {
+  const visit = browser(ask)
+  for (const view of [1, 2, 3]) expect((await visit('/')).body).toBe(`view ${view}`)
+  const anonymous = (await visit('/')).cookie
+  const signedIn = await visit('/login', 'POST')
+  expect(signedIn.status).toBe(302)
+  expect(signedIn.cookie).not.toBe(anonymous)
+  expect((await visit('/')).body).toBe('view 5')
+  const signedOut = await visit('/logout', 'POST')
+  expect(signedOut.headers.getSetCookie()).toEqual([expect.stringMatching(/^__Host-session=; .*Max-Age=0/)])
+  expect((await visit('/')).body).toBe('view 1')
+}
