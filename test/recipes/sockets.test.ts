@@ -281,14 +281,15 @@ describe("Bun's server.upgrade", () => {
 /** A visitor who is signed in, and whose session lives for a minute; `pass` lets time pass. */
 async function beginMinute() {
   let now = Date.now()
-  const manager = createSessionManager<Data>({ idleTimeout: 60, now: () => now })
+  const store = new TamperedStore(new MemoryStore({ now: () => now }))
+  const manager = createSessionManager<Data>({ store, secret, idleTimeout: 60, now: () => now })
   const cookie = await issueSession(manager, {}, { user: 'u1' })
   const signOut = async () => {
     const session = manager.open(cookie)
     session.destroy()
     await session.save()
   }
-  return { manager, cookie, signOut, pass: (seconds: number) => void (now += seconds * 1000) }
+  return { manager, store, cookie, signOut, pass: (seconds: number) => void (now += seconds * 1000) }
 }
 
 describe("An event stream by Node's response", () => {
@@ -309,6 +310,10 @@ describe("An event stream by Node's response", () => {
     }
     const app = express().use(session(begun.manager))
     app.get('/news', (request, response) => streamNewsOnNode(begun.manager, news(), request, response))
+    app.get('/begins', (request, response) => {
+      sessionOf(request).set('messages', 1)
+      return streamNewsOnNode(begun.manager, news(), request, response)
+    })
     const url = `${await listen(createServer(app))}/news`
     const tell = (item: string) => {
       queue.push(item)
@@ -345,6 +350,15 @@ describe("An event stream by Node's response", () => {
     pass(40)
     tell('two')
     expect((await reader.read()).done).toBe(true)
+  })
+
+  it('D1: what the request changed before is saved with the head, and an outage ends the stream', async () => {
+    const { manager, store, cookie, url, tell } = await start()
+    const response = await fetch(url.replace('/news', '/begins'), { headers: { cookie } })
+    expect(await manager.open(cookie).get('messages')).toBe(1)
+    store.before = failing('get', 9)
+    tell('one')
+    await expect(response.text()).rejects.toThrow('terminated')
   })
 
   it('ends what it listens to when the visitor leaves', async () => {

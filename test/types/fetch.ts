@@ -18,6 +18,20 @@ const withServer = withSession(manager, (_request, session, server: { port: numb
   return new Response(String(server.port))
 })
 expectTypeOf(withServer).toEqualTypeOf<(request: Request, server: { port: number }) => Promise<Response>>()
+// A request of the server's own kind keeps its type where the handler is written in place, as in Bun's routes.
+type RouteRequest = Request & { params: { name: string } }
+export const route: (request: RouteRequest, server: { port: number }) => Promise<Response> = withSession(
+  manager,
+  (request) => new Response(request.params.name),
+  { renew: (request) => request.params.name !== 'unread' },
+)
+// @ts-expect-error but not one that the server does not hand over
+export const another: (request: Request) => Promise<Response> = withSession(
+  manager,
+  (request: RouteRequest) => {
+    return new Response(request.params.name)
+  },
+)
 // Bun's `server.upgrade` answers by itself.
 const upgrading = withSession(manager, (_request, _session, server: { upgrade(): boolean }) =>
   server.upgrade() ? undefined : new Response(null, { status: 400 }),
