@@ -7,12 +7,15 @@ import { addToCart } from '../shop/cart.ts'
 import { findGood } from '../shop/goods.ts'
 import { layout } from '../shop/layout.ts'
 import { describeStart, readSettings, type Data } from '../shop/settings.ts'
-import { sameOriginOnly } from './same-origin-only.ts'
+import { mayBeForged } from './may-be-forged.ts'
 
 const { manager, places, notes } = readSettings()
 const app = new Koa<object, SessionContext<Data>>()
 
-app.use(sameOriginOnly)
+app.use((ctx, next) => {
+  if (mayBeForged(ctx, ctx.URL.origin)) ctx.throw(403)
+  return next()
+})
 app.use(session(manager))
 
 app.use(async (ctx) => {

@@ -4,7 +4,7 @@ import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import { csrf } from 'hono/csrf'
 import Koa from 'koa'
-import { sameOriginOnly } from '../../examples/node/same-origin-only.ts'
+import { mayBeForged } from '../../examples/node/may-be-forged.ts'
 import { session as honoSession } from '../../src/adapters/hono.ts'
 import { session as koaSession } from '../../src/adapters/koa.ts'
 import type { Session, SessionManager } from '../../src/core/index.ts'
@@ -31,7 +31,10 @@ export const frameworks: {
     name: 'Koa',
     shop(manager, isChecked) {
       const app = new Koa()
-      if (isChecked) app.use(sameOriginOnly)
+      app.use((ctx, next) => {
+        if (isChecked && mayBeForged(ctx, ctx.URL.origin)) ctx.throw(403)
+        return next()
+      })
       app.use(koaSession(manager)).use(async (ctx) => {
         await handle(ctx.session, ctx.method, ctx.URL)
         if (ctx.path === '/') ctx.body = ORDER_FORM

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { startMemcached } from '../support/memcached.ts'
 import { documents } from './documents.ts'
@@ -57,6 +57,9 @@ const TRIED_IN: Record<string, Record<string, string>> = {
   'docs/security.md': { 'memcached -l 127.0.0.1 -p 11200 -m 256 -U 0': 'test/docs/memcached.test.ts' },
 }
 
+/** A page about a store of examples/, which test/docs/stores.test.ts deals with. */
+const SHOWN_IN_PART = 'test/docs/stores'
+
 describe('the code in README and guides', () => {
   const blocks = documents.flatMap((document) =>
     [...readFileSync(document, 'utf8').matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(
@@ -82,15 +85,15 @@ describe('the code in README and guides', () => {
     }
   })
 
-  it.each(readdirSync('test/recipes', { withFileTypes: true }).filter((entry) => entry.isDirectory()))(
-    'of test/recipes/$name stands on its page, all of it, and imports nothing that a reader has not',
-    ({ name: page }) => {
-      if (page === 'node_modules') return
-      const guide = [`docs/${page}.md`, `docs/frameworks/${page}.md`].find((path) => existsSync(path))
+  it.each(['test/recipes', 'test/docs'].flatMap(foldersIn).filter((folder) => folder !== SHOWN_IN_PART))(
+    'of %s stands on its page, all of it, and imports nothing that a reader has not',
+    (folder) => {
+      const page = basename(folder)
+      const places = page === 'readme' ? ['README.md'] : [`docs/${page}.md`, `docs/frameworks/${page}.md`]
+      const guide = places.find((path) => existsSync(path))
       const shown = blocks
         .filter(([document, language]) => document === guide && LANGUAGES_OF_FILES.includes(language))
         .map(([, , code]) => code)
-      const folder = `test/recipes/${page}`
       const files = filesIn(folder)
       const sources = files.map((name) => readFileSync(join(folder, name), 'utf8'))
       expect(shown.toSorted()).toEqual(sources.toSorted())
@@ -183,4 +186,10 @@ function filesIn(folder: string): string[] {
     (name) =>
       LANGUAGES_OF_FILES.some((ending) => name.endsWith(`.${ending}`)) && !name.includes('node_modules'),
   )
+}
+
+function foldersIn(parent: string): string[] {
+  return readdirSync(parent, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== 'node_modules')
+    .map(({ name }) => `${parent}/${name}`)
 }

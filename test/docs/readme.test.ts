@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createSessionManager, MemoryStore } from '../../src/core/index.ts'
 import { addToCart, countLine, flash, greeting, redeem, signIn } from './readme/handlers.ts'
@@ -10,17 +10,8 @@ import { visit, visitOk } from '../support/visit.ts'
 import { freePort } from '../support/free-port.ts'
 
 const readme = readFileSync('README.md', 'utf8')
-const programs = readdirSync('test/docs/readme').map((name) => ({
-  name,
-  text: readFileSync(`test/docs/readme/${name}`, 'utf8'),
-}))
 
 describe('README', () => {
-  it('shows no code but that of the files run here', () => {
-    const shown = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code)
-    expect(new Set(shown)).toEqual(new Set(programs.map(({ text }) => text)))
-  })
-
   it('names the commands as package.json has them', () => {
     const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'))
     expect(scripts).toMatchObject({ start: expect.any(String), test: expect.any(String) })

@@ -1,7 +1,5 @@
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -12,21 +10,11 @@ import { createApp as createStreaming } from './timeouts/heartbeat.ts'
 import { createApp as createPolled } from './timeouts/polling.ts'
 import { manager as rollingManager, rolling } from './timeouts/rolling.ts'
 
-const guide = readFileSync('docs/timeouts.md', 'utf8')
-const FOLDER = 'test/docs/timeouts'
 const DAY = 86_400
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }))
 afterEach(() => void vi.useRealTimers())
 const pass = (seconds: number) => void vi.setSystemTime(Date.now() + seconds * 1000)
-
-describe('docs/timeouts.md', () => {
-  it('shows no code but that of files which the tests run', () => {
-    const shown = [...guide.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code!)
-    const files = readdirSync(FOLDER).map((name) => readFileSync(join(FOLDER, name), 'utf8'))
-    expect(shown.toSorted()).toEqual(files.toSorted())
-  })
-})
 
 describe('polling.ts', () => {
   const start = async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Hono, type Handler } from 'hono'
@@ -36,12 +36,6 @@ const ends: (() => void)[] = []
 afterEach(() => ends.splice(0).forEach((end) => end()))
 
 describe('docs/users.md', () => {
-  it('shows no code but that of the files run here', () => {
-    const shown = [...guide.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code!)
-    const files = readdirSync(FOLDER).map((name) => readFileSync(join(FOLDER, name), 'utf8'))
-    expect(shown.toSorted()).toEqual(files.toSorted())
-  })
-
   it('counts the round trips as they are', async () => {
     const { manager, store, pass } = start()
     const trips = async (work: () => Promise<unknown>) => {

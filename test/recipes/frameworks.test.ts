@@ -8,7 +8,6 @@ import { session } from 'holdfast/node'
 import { signedIn } from '../support/signed-in.ts'
 import { failing } from '../support/tampered-store.ts'
 import { app as expressApp } from './express/express.ts'
-import { serve as serveOAuth } from './oauth/form-post.ts'
 import { app as shopAndAdmin } from './two-managers/shop-and-admin.ts'
 import { handle } from './sveltekit/sveltekit.ts'
 
@@ -160,48 +159,5 @@ describe('A shop and its admin area', () => {
     await visit('/admin/logout', 'POST')
     expect(jar.names).toEqual(['__Host-session'])
     expect((await visit('/admin/')).status).toBe(401)
-  })
-})
-
-describe('OAuth beside a session', () => {
-  const provider = {
-    pageFor: (state: string) => `https://provider.example/?state=${state}`,
-    userOf: async (code: string) => `user of ${code}`,
-  }
-  const app = serveOAuth(provider)
-
-  async function start() {
-    const jar = new Jar()
-    const visit = async (path: string, init: RequestInit = {}) => {
-      const headers = jar.header(init.method === 'POST')
-      return jar.keep(await app(new Request(`http://localhost${path}`, { ...init, headers })))
-    }
-    await visit('/cart')
-    const page = new URL((await visit('/login')).headers.get('Location')!)
-    const post = (state: string) =>
-      visit('/callback', { method: 'POST', body: new URLSearchParams({ state, code: 'c1' }) })
-    return { jar, visit, post, state: page.searchParams.get('state')! }
-  }
-
-  it('D5: the state comes back from another site, and the cart outlives the sign-in', async () => {
-    const { jar, visit, post, state } = await start()
-    expect(jar.names).toEqual(['__Host-oauth', '__Host-session'])
-    expect(jar.header(true).cookie).toMatch(/^__Host-oauth=[^;]+$/)
-    const { cookie } = jar.header()
-    expect((await post(state)).headers.get('Location')).toBe('/welcome')
-    expect((await visit('/welcome')).status).toBe(303)
-    expect(jar.names).toEqual(['__Host-session'])
-    expect(cookie).not.toContain(jar.header().cookie)
-    expect(await (await visit('/')).json()).toEqual({ cart: ['rope'], userId: 'user of c1' })
-  })
-
-  it('D5: a state that is another one, or was spent, signs nobody in', async () => {
-    const wrong = await start()
-    expect((await wrong.post('another')).status).toBe(403)
-    const spent = await start()
-    await spent.post(spent.state)
-    expect((await spent.post(spent.state)).status).toBe(403)
-    expect((await wrong.visit('/welcome')).status).toBe(403)
-    expect(await (await wrong.visit('/')).json()).toEqual({ cart: ['rope'] })
   })
 })

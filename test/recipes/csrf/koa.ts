@@ -1,10 +1,15 @@
 import Koa from 'koa'
 import { session, type SessionContext } from 'holdfast/koa'
-import { sameOriginOnly } from '../../../examples/node/same-origin-only.ts'
+import { mayBeForged } from './may-be-forged.ts'
 
 export const app = new Koa<object, SessionContext<{ orders: number }>>()
 
-app.use(sameOriginOnly) // before the session: what is refused costs nothing
+// Before the session: what is refused costs nothing.
+app.use((ctx, next) => {
+  // Not ctx.origin, which is the request's own Origin header.
+  if (mayBeForged(ctx, ctx.URL.origin)) ctx.throw(403)
+  return next()
+})
 app.use(session<{ orders: number }>())
 
 app.use(async (ctx) => {
