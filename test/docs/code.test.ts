@@ -5,7 +5,7 @@ import { startMemcached } from '../support/memcached.ts'
 import { documents } from './documents.ts'
 
 /** A block of one of these is a file, as it stands. */
-const LANGUAGES_OF_FILES = ['ts']
+const LANGUAGES_OF_FILES = ['ts', 'tsx']
 
 /**
  * Every other block, by its first line, and the test that deals with it. Some are not run whole: the tables

@@ -1,0 +1,106 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { createSessionManager, MemoryStore } from 'holdfast'
+import { readSession } from 'holdfast/testing'
+import { secret } from '../support/stores.ts'
+import { failing, TamperedStore } from '../support/tampered-store.ts'
+import { app as shop } from './koa/app.ts'
+import { createShop } from './koa/errors.ts'
+import { app as mounted } from './koa/mounted.ts'
+import { startShop } from './koa/vite.ts'
+
+const ends: (() => unknown)[] = []
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end()
+})
+
+async function listen(server: Server): Promise<string> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  ends.push(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return `http://localhost:${(server.address() as AddressInfo).port}`
+}
+
+/** Visits as a browser does, which keeps cookies. */
+async function browse(listener: RequestListener) {
+  const url = await listen(createServer(listener))
+  const cookies = new Map<string, string>()
+  return async (path: string, method = 'GET') => {
+    const cookie = [...cookies.values()].join('; ')
+    const response = await fetch(url + path, { method, redirect: 'manual', headers: { cookie } })
+    for (const each of response.headers.getSetCookie()) {
+      const [pair = ''] = each.split(';')
+      cookies.set(pair.split('=')[0]!, pair)
+    }
+    return response
+  }
+}
+
+describe('A router in a file of its own', () => {
+  it('has the session of the app that uses it', async () => {
+    const visit = await browse(shop.callback())
+    await visit('/cart/rope', 'POST')
+    await visit('/cart/hook', 'POST')
+    expect(await (await visit('/cart')).json()).toEqual(['rope', 'hook'])
+    expect((await visit('/cart', 'PUT')).status).toBe(405)
+  })
+})
+
+describe('A mounted app', () => {
+  it('D5: has the session of the app around it, and one of its own beside it', async () => {
+    const visit = await browse(mounted.callback())
+    await visit('/', 'POST')
+    expect(await (await visit('/admin/')).json()).toEqual({ role: 'none', cart: ['rope'] })
+    const login = await visit('/admin/login', 'POST')
+    expect(login.headers.getSetCookie()).toEqual([expect.stringMatching(/^__Host-admin=/)])
+    expect(await (await visit('/admin/')).json()).toEqual({ role: 'editor', cart: ['rope'] })
+  })
+})
+
+describe('An error middleware', () => {
+  it('D3: inside of the session, counts attempts by what it answers, and leaves the 503 of a store that fails', async () => {
+    const store = new TamperedStore(new MemoryStore())
+    const manager = createSessionManager<{ attempts: number }>({ store, secret, onEvent: () => {} })
+    const app = createShop(manager)
+    app.silent = true
+    const visit = await browse(app.callback())
+    const first = await visit('/')
+    expect([first.status, await first.text()]).toEqual([401, 'wrong password'])
+    expect((await visit('/')).status).toBe(401)
+    expect(await readSession(manager, first)).toEqual({ attempts: 2 })
+    for (const operation of ['get', 'replace'] as const) {
+      store.before = failing(operation, 9)
+      const failed = await visit('/')
+      expect([failed.status, failed.headers.get('Retry-After')]).toEqual([503, '1'])
+      store.forget()
+    }
+  })
+})
+
+describe('Koa with ctx.respond = false, behind holdfast/node', () => {
+  it('D10: what vite answers carries the cookie, and the session is saved before', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'holdfast-vite-'))
+    writeFileSync(join(root, 'index.html'), '<title>the shop</title>')
+    writeFileSync(join(root, 'cart.js'), 'export const cart = []')
+    ends.push(() => rmSync(root, { recursive: true }))
+    const { server, vite } = await startShop(root)
+    ends.push(() => vite.close())
+    const url = await listen(server)
+    const page = await fetch(url)
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('the shop')])
+    const cookie = page.headers.getSetCookie()[0]!.split(';')[0]!
+    const script = await fetch(`${url}/cart.js`, { headers: { cookie } })
+    expect(await script.text()).toContain('export const cart')
+    expect(script.headers.getSetCookie()).toEqual([])
+    const views = await fetch(`${url}/views`, { headers: { cookie } })
+    expect(await views.text()).toBe('view 3')
+  })
+})
