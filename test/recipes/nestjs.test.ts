@@ -14,7 +14,8 @@ describe('NestJS', () => {
   let url: string
   beforeAll(async () => {
     process.env['PORT'] = '0'
-    const { app } = await import('./nestjs/main.ts')
+    const { started } = await import('./nestjs/main.ts')
+    const app = await started
     apps.push(app)
     url = await app.getUrl()
   })
