@@ -30,11 +30,12 @@ export class SessionError extends Error {
 }
 
 /**
- * An error that frameworks answer with a plain 503 by themselves: Koa reads `status`, `expose` and `headers`,
- * Hono calls `getResponse()`. The answer says nothing of hosts, keys or stacks (ASVS 16.5.1).
+ * An error that frameworks answer with a plain 503 by themselves: Koa reads `status`, `expose` and `headers`, NestJS
+ * `statusCode`, and Hono calls `getResponse()`. The answer says nothing of hosts, keys or stacks (ASVS 16.5.1).
  */
 class RetryLaterError extends SessionError {
   readonly status = 503
+  readonly statusCode = 503
   readonly expose = false
   readonly headers: Record<string, string> = { 'Retry-After': '1', 'Cache-Control': 'no-store' }
 

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Hono, type MiddlewareHandler } from 'hono'
 import { handle } from 'hono/aws-lambda'
@@ -24,7 +25,9 @@ import { createShop } from './hono/errors.ts'
 import { members } from './hono/members.ts'
 import { manager } from './hono/sessions.ts'
 import { app as streamed, manager as ofStreamed } from './hono/streamed.tsx'
-import { startChat } from './hono/web-socket.ts'
+
+/** As a text, since it is compiled with other options: tsconfig.apart.json. */
+const webSocket: string = './hono/web-socket.ts'
 
 const ends: (() => unknown)[] = []
 afterEach(async () => {
@@ -280,7 +283,8 @@ describe('A WebSocket', () => {
     const store = new TamperedStore(new MemoryStore())
     const manager = createSessionManager<{ messages: number }>({ store, secret, onEvent: () => {} })
     const origin = 'https://shop.example'
-    const server = startChat(manager, origin, 0)
+    const { startChat } = await import(webSocket)
+    const server: Server = startChat(manager, origin, 0)
     ends.push(() => server.close())
     await once(server, 'listening')
     const url = `ws://localhost:${(server.address() as AddressInfo).port}/socket`

@@ -6,11 +6,11 @@ import {
   checkNames,
   checkUserId,
   kindOf,
-  shownKey,
   wrong,
 } from '../check.ts'
 import { SESSION } from '../brand.ts'
 import { SessionStateError } from '../errors.ts'
+import { refuseCallback, refuseProperty, refuseUserId, regenerate } from '../old-habits.ts'
 import type { Json } from '../draft/json.ts'
 import { commitSession } from './commit.ts'
 import type { Timeouts } from '../draft/journal.ts'
@@ -64,7 +64,7 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
       session.#isCommitted = true
     }
     // Above the methods, which are found before it: a proxy around each session would cost every call ten times as much.
-    Object.setPrototypeOf(this.prototype, new Proxy({}, { set: refuseProperty }))
+    Object.setPrototypeOf(this.prototype, new Proxy({ regenerate }, { set: refuseProperty }))
     // A method may be written over, as spies do; this one by whoever comes from express-session, to sign in.
     const { userId } = this.prototype
     Object.defineProperty(this.prototype, 'userId', { get: () => userId, set: refuseUserId })
@@ -232,6 +232,7 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
    * was taken by another request.
    */
   save(): Promise<void> {
+    if (arguments.length > 0) refuseCallback()
     const state = this.#writable()
     return state.save(() => commitSession(state, true))
   }
@@ -286,14 +287,4 @@ function afterLoad(state: SessionState, begin: () => Begun): Promise<unknown> {
     return begun.finish()
   }
   return state.track(work())
-}
-
-/** What express-session would save, nothing here would (L2). */
-function refuseProperty(_: object, property: string | symbol): never {
-  const key = shownKey(String(property))
-  throw new TypeError(`a session has no property ${key}: write session.set('${key}', value)`)
-}
-
-function refuseUserId(): never {
-  throw new TypeError('a session has no property userId to write: write session.signIn(userId)')
 }

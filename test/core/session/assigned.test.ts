@@ -68,3 +68,22 @@ describe('a property written on a session', () => {
     expect(String(session)).toBe('[object Object]')
   })
 })
+
+describe('a method that express-session has', () => {
+  const sentence = expect.objectContaining({
+    message: expect.stringMatching(/write session\.signIn\(userId\)/),
+  })
+
+  it('L2: regenerate gives its error to the callback, which catches nothing', () => {
+    const done = vi.fn()
+    open().regenerate(done)
+    expect(done.mock.calls).toEqual([[sentence]])
+    expect(() => open().regenerate()).toThrow(sentence)
+  })
+
+  it('L2: save takes no callback, and says so', async () => {
+    const session = open()
+    expect(() => session.save(() => {})).toThrow(/no callback: write await session\.save\(\)/)
+    await session.save()
+  })
+})
