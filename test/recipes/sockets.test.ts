@@ -322,7 +322,7 @@ describe("An event stream by Node's response", () => {
     return { ...begun, url, tell, isOver: () => isOver }
   }
 
-  it('C6: sends what comes, renews nothing, and ends with the sign-out', async () => {
+  it('sends what comes, and ends with the sign-out', async () => {
     const { manager, cookie, url, tell, pass, signOut, isOver } = await start()
     expect((await fetch(url)).status).toBe(401)
     const response = await fetch(url, { headers: { cookie } })
