@@ -1,4 +1,4 @@
-// Compiled by one-place.test.ts, never run: a line that compiles where it should not fails through its @ts-expect-error.
+// Compiled by apart.test.ts, never run: a line that compiles where it should not fails through its @ts-expect-error.
 import Router from '@koa/router'
 import { Hono } from 'hono'
 import Koa from 'koa'
