@@ -164,7 +164,7 @@ describe('the package', { timeout: 120_000 }, () => {
     const here = installed.replace(' holdfast ', ` '${packed.tarball}' `)
     expect(here).toContain(packed.tarball)
     expect(await say('sh', ['-ec', here], path)).not.toMatch(FAILURE)
-    expect(paste).toBe('# paste the program under "Hono" into app.ts')
+    expect(paste).toBe('# paste the program above into app.ts')
     await copyFile('test/docs/readme/hono.ts', join(path, 'app.ts'))
     const [, onNode, onBun] = /^(npx tsx app\.ts) +# or: bun (app\.ts)$/.exec(start)!
     const [, first] = /# (.*), and a session cookie$/.exec(look)!

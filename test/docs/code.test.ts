@@ -13,11 +13,9 @@ const LANGUAGES_OF_FILES = ['ts']
  */
 const TRIED_IN: Record<string, Record<string, string>> = {
   'README.md': {
-    'npm install holdfast': 'test/package.test.ts',
     'npm init -y && npm pkg set type=module': 'test/package.test.ts',
     'npm ci && npm start    # the demo, on http://localhost:3000, with no services': 'test/package.test.ts',
-    'memcached -l 127.0.0.1 -p 11200 -m 256 -U 0': 'test/docs/memcached.test.ts',
-    'npx holdfast doctor memcached://127.0.0.1:11200': 'test/docs/memcached.test.ts',
+    'openssl rand -base64 32 ': 'test/docs/readme.test.ts',
   },
   'CONTRIBUTING.md': {
     'src/core/                   no node: but in stores/memcached/, no framework': 'test/docs/code.test.ts',
