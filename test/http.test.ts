@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SessionOptions } from '../src/core/index.ts'
-import { adapters, tellEvent, type App, type Route } from './support/apps.ts'
+import { adaptersAndOlder, tellEvent, type App, type Route } from './support/apps.ts'
 import { visitorOf } from './support/browser.ts'
 import { createBench, type Bench } from './support/managers.ts'
 import { ResponseRules } from './support/response-rules.ts'
@@ -12,7 +12,7 @@ const down = () => {
   throw new Error('connect ECONNREFUSED 10.1.2.3:11211')
 }
 
-describe.each(adapters)('$name', ({ name, start }) => {
+describe.each(adaptersAndOlder)('$name', ({ name, start }) => {
   // It takes long: over Redis by `npm test` through one adapter, by `npm run test:redis` through each.
   const own = isRedisAlone || name === 'Hono' ? stores : stores.filter((store) => store.name !== 'RedisStore')
   describe.each(own)('on $name', ({ open }) => {

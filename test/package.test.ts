@@ -6,6 +6,7 @@ import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { declareModules, DOCUMENTS, install, pack, say, temporaryFolder } from './package/project.ts'
 import type { Packed } from './package/project.ts'
+import { guides } from './docs/documents.ts'
 import { visitThrice } from './package/served.ts'
 
 const description = JSON.parse(readFileSync('package.json', 'utf8'))
@@ -50,7 +51,7 @@ describe('the package', { timeout: 120_000 }, () => {
   }, 120_000)
   afterAll(() => folder?.remove())
 
-  it('holds the built sources, the declarations that compilers read, package.json and three documents, and nothing else', async () => {
+  it('holds the built sources, the declarations that compilers read, the guides, and nothing else', async () => {
     const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((file) =>
       file.endsWith('.ts'),
     )
@@ -64,23 +65,34 @@ describe('the package', { timeout: 120_000 }, () => {
       ([, file]) => file!,
     )
     expect(declared.length).toBeGreaterThan(20)
-    const expected = [...DOCUMENTS, 'package.json', ...built, ...declared]
+    const expected = [...DOCUMENTS, ...guides, 'package.json', ...built, ...declared]
     expect(packed.files.toSorted()).toEqual(expected.toSorted())
   })
 
   // Comments stand where editors read them, in the declarations; the code in dist/ is the sources less them and types.
   it('is small', () => {
+    const told = gzipSync(guides.map((file) => readFileSync(file, 'utf8')).join('')).length
     console.log(
-      `the package: ${(packed.size / 1000).toFixed(0)} kB packed, ${(packed.unpackedSize / 1000).toFixed(0)} kB unpacked, ${packed.files.length} files`,
+      `the package: ${(packed.size / 1000).toFixed(0)} kB packed (guides ${(told / 1000).toFixed(0)}), ${(packed.unpackedSize / 1000).toFixed(0)} kB unpacked, ${packed.files.length} files`,
     )
-    expect(packed.size).toBeLessThan(120_000)
+    expect(packed.size - told).toBeLessThan(120_000)
+  })
+
+  it('has what its documents link to, but for what is in a checkout alone', () => {
+    for (const file of ['README.md', ...guides]) {
+      for (const [, path] of readFileSync(file, 'utf8').matchAll(/\]\(([^)#\s:]+)(?:#[^)]*)?\)/g)) {
+        const target = join(file, '..', path!)
+        if (file !== 'README.md' && /^(test|src|examples)\//.test(target)) continue
+        expect(packed.files, `${file}: ${path}`).toContain(target)
+      }
+    }
   })
 
   it('takes at most 4 kB, minified and gzipped, for RedisStore beside what `holdfast` has loaded', async () => {
-    const core = await sizeOf('core/index.js')
-    const both = await sizeOf('core/index.js', 'core/stores/redis/redis-store.js')
-    const alone = await sizeOf('core/stores/redis/redis-store.js')
-    console.log(`holdfast/redis: ${both - core} bytes beside holdfast, ${alone} alone`)
+    const core = await sizeOf(alone, 'core/index.js')
+    const both = await sizeOf(alone, 'core/index.js', 'core/stores/redis/redis-store.js')
+    const byItself = await sizeOf(alone, 'core/stores/redis/redis-store.js')
+    console.log(`holdfast/redis: ${both - core} bytes beside holdfast, ${byItself} alone`)
     expect(both - core).toBeLessThan(4096)
   })
 
@@ -164,13 +176,28 @@ describe('the package', { timeout: 120_000 }, () => {
     const here = installed.replace(' holdfast ', ` '${packed.tarball}' `)
     expect(here).toContain(packed.tarball)
     expect(await say('sh', ['-ec', here], path)).not.toMatch(FAILURE)
-    expect(paste).toBe('# paste the program under "Hono" into app.ts')
+    expect(paste).toBe('# paste the program above into app.ts')
     await copyFile('test/docs/readme/hono.ts', join(path, 'app.ts'))
     const [, onNode, onBun] = /^(npx tsx app\.ts) +# or: bun (app\.ts)$/.exec(start)!
     const [, first] = /# (.*), and a session cookie$/.exec(look)!
     for (const [command, ...args] of [onNode!.split(' '), [bun, onBun!]]) {
       expect((await visitThrice(path, command!, ...args))[0]).toBe(first)
     }
+  })
+
+  it('stands beside Koa 2, whose types it takes as well', async () => {
+    const path = join(folder.path, 'koa-2')
+    await install(
+      path,
+      packed.tarball,
+      ['koa@2.16.4', '@types/koa@2.15.0', '@types/node'],
+      ['test/docs/readme/koa.ts'],
+    )
+    await declareModules(path)
+    expect(
+      await complaints(tsc, path, ['koa.ts'], { resolution: 'nodenext', isDom: true, isExact: true }, 'node'),
+    ).toEqual([])
+    expect(await visitThrice(path, node22, 'koa.ts')).toEqual(['view 1', 'view 2', 'view 3'])
   })
 
   it('a checkout serves the demo, as the README says', async () => {
@@ -256,11 +283,11 @@ async function complaints(
   return lines.filter((line) => /error TS/.test(line) && !/^node_modules\/(?!holdfast\/)/.test(line))
 }
 
-/** What the built modules come to in one bundle, minified and gzipped, in bytes. */
-async function sizeOf(...modules: string[]): Promise<number> {
+/** What modules of the installed package come to in one bundle, minified and gzipped, in bytes. */
+async function sizeOf(folder: string, ...modules: string[]): Promise<number> {
   const contents = modules.map((module) => `export * from './dist/${module}'`).join('\n')
   const { outputFiles } = await build({
-    stdin: { contents, resolveDir: resolve('.') },
+    stdin: { contents, resolveDir: join(folder, 'node_modules/holdfast') },
     ...({
       bundle: true,
       minify: true,

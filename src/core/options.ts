@@ -156,7 +156,7 @@ function checkSecrets(secret: unknown, store: SessionStore): () => readonly Uint
   const secrets = list.map((each) => {
     const bytes = typeof each === 'string' ? new TextEncoder().encode(each) : each
     if (!isBytes(bytes)) {
-      const cure = each === undefined ? '; is its environment variable set?' : ''
+      const cure = each === undefined ? `; is its environment variable set? ${TRY}` : ''
       throw new TypeError(
         `secret: expected a string or Uint8Array of at least 32 bytes, got ${kindOf(each)}${cure}`,
       )

@@ -218,7 +218,7 @@ describe('secrets', () => {
       .map((secret) => Buffer.from(secret).toString('latin1'))
   const [first, second] = [GOOD, `${GOOD}, and a second one`]
   const advice = '; openssl rand -base64 32 makes one'
-  const unset = 'undefined; is its environment variable set?'
+  const unset = `undefined; is its environment variable set?${advice.slice(1)}`
 
   it('S49: may be a string, bytes or a list of both, in its order', () => {
     expect(secretsOf({ secret: first })).toEqual([first])

@@ -6,7 +6,10 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-export const DOCUMENTS: readonly string[] = ['CHANGELOG.md', 'LICENSE', 'README.md']
+/** Besides the guides, of which README and they themselves link to some. */
+export const DOCUMENTS: readonly string[] = [
+  'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md', 'bench/results/compare.svg',
+] // prettier-ignore
 
 /** What `npm pack` reports of the tarball; sizes in bytes. */
 export interface Packed {
@@ -25,7 +28,15 @@ export async function temporaryFolder(): Promise<{ path: string; remove(): Promi
 /** Packs a copy of the project, so that what lies in dist/ neither gets in nor is disturbed. */
 export async function pack(folder: string): Promise<Packed> {
   const copy = join(folder, 'copy')
-  const parts = ['src', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'prepack.mjs', ...DOCUMENTS]
+  const parts = [
+    'src',
+    'package.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'prepack.mjs',
+    'docs',
+    ...DOCUMENTS,
+  ]
   for (const part of parts) await cp(part, join(copy, part), { recursive: true })
   await symlink(resolve('node_modules'), join(copy, 'node_modules'))
   const { stdout } = await run('npm', ['pack', '--json', '--silent', '--pack-destination', folder], {
@@ -76,5 +87,5 @@ export function say(command: string, args: readonly string[], cwd: string = '.')
 
 async function pinnedVersions(packages: readonly string[]): Promise<string[]> {
   const { devDependencies } = JSON.parse(await readFile('package.json', 'utf8'))
-  return packages.map((name) => `${name}@${devDependencies[name]}`)
+  return packages.map((name) => (name.includes('@', 1) ? name : `${name}@${devDependencies[name]}`))
 }

@@ -14,6 +14,10 @@ import { session as honoSession, type SessionVariables } from 'holdfast/hono'
 import { session as koaSession, type SessionContext } from 'holdfast/koa'
 import { session as nodeSession, type SessionRequest } from 'holdfast/node'
 import { secret } from '../support/stores.ts'
+import { failing, TamperedStore } from '../support/tampered-store.ts'
+import { visit, visitOk } from '../support/visit.ts'
+import { redeem } from './when-a-handler-fails/coupon.ts'
+import { greeting } from './when-a-handler-fails/greeting.ts'
 
 const guide = readFileSync('docs/when-a-handler-fails.md', 'utf8')
 
@@ -158,6 +162,28 @@ describe('docs/when-a-handler-fails.md', () => {
     expect(await outcomeOf(hono(wrong, { before: savedFirst }))).toBe('500, kept')
     expect(await outcomeOf(koa(wrong, { before: savedFirst }))).toBe('500, kept')
     expect(await outcomeOf(inExpress(wrong, { before: savedFirst }))).toBe('500, kept')
+  })
+})
+
+describe('the programs of docs/when-a-handler-fails.md', () => {
+  it('D3: a coupon is redeemed once, of five that come at once', async () => {
+    const manager = createSessionManager({ store: new MemoryStore(), secret })
+    const { cookie } = await visitOk(manager, undefined, (session) => session.set('coupon', 'C1'))
+    const redeemed = await Promise.allSettled(
+      Array.from({ length: 5 }, () => visitOk(manager, cookie, redeem as never)),
+    )
+    const got = redeemed.map((each) => (each.status === 'fulfilled' ? each.value.result : 'refused'))
+    expect(got.filter((each) => each === 'C1')).toHaveLength(1)
+    expect((await visit(manager, cookie, redeem as never)).result).toBeUndefined()
+  })
+
+  it('F2: a page that can do without its session is there in an outage', async () => {
+    const store = new TamperedStore(new MemoryStore())
+    const manager = createSessionManager({ store, secret })
+    const { cookie } = await visitOk(manager, undefined, (session) => session.signIn('u1'))
+    expect((await visit(manager, cookie, greeting)).result).toBe('Hello, u1')
+    store.before = failing('get')
+    expect((await visit(manager, cookie, greeting)).result).toBe('Hello')
   })
 })
 

@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import Koa from 'koa'
+// @ts-expect-error Its types are those of Koa 3, which the middleware is written for.
+import Koa2 from 'koa-2'
 import { session as honoSession } from '../../src/adapters/hono.ts'
 import { session as koaSession } from '../../src/adapters/koa.ts'
 import { session as nodeSession, type SessionRequest } from '../../src/adapters/node.ts'
@@ -33,10 +35,13 @@ type Start = (manager: SessionManager, routes: Record<string, Route>, rules?: Re
 /** The adapters, each serving the same routes over HTTP; the session middleware is mounted twice, to join itself. */
 export const adapters: { name: string; start: Start }[] = [
   { name: 'Hono', start: startHono },
-  { name: 'Koa', start: startKoa },
+  { name: 'Koa', start: koaOf(Koa) },
   { name: 'fetch', start: startFetch },
   { name: 'node', start: startNode },
 ]
+
+/** These, and Koa 2, which many still have. */
+export const adaptersAndOlder: typeof adapters = [...adapters, { name: 'Koa 2', start: koaOf(Koa2) }]
 
 /** What is seen of the request that is being served. */
 const sightings = new AsyncLocalStorage<Sighting>()
@@ -79,28 +84,26 @@ function startHono(
   )
 }
 
-function startKoa(
-  manager: SessionManager,
-  routes: Record<string, Route>,
-  rules?: ResponseRules,
-): Promise<App> {
-  const app = new Koa()
-  // Takes the place of Koa's own, which writes to the console.
-  app.on('error', (error) => sightings.getStore()?.errors.push(error))
-  const served = app
-    .use(async (ctx, next) => {
-      ctx.set('X-Outer', 'yes')
-      await next()
+function koaOf(Application: typeof Koa): Start {
+  return (manager, routes, rules) => {
+    const app = new Application()
+    // Takes the place of Koa's own, which writes to the console.
+    app.on('error', (error) => sightings.getStore()?.errors.push(error))
+    const served = app
+      .use(async (ctx, next) => {
+        ctx.set('X-Outer', 'yes')
+        await next()
+      })
+      .use(koaSession(manager))
+      .use(koaSession(manager))
+    served.use(async (ctx) => {
+      const { status, body, headers } = await answer(routes[ctx.path], ctx.session, ctx.URL.searchParams)
+      ctx.status = status
+      ctx.set(headers)
+      ctx.body = body
     })
-    .use(koaSession(manager))
-    .use(koaSession(manager))
-  served.use(async (ctx) => {
-    const { status, body, headers } = await answer(routes[ctx.path], ctx.session, ctx.URL.searchParams)
-    ctx.status = status
-    ctx.set(headers)
-    ctx.body = body
-  })
-  return listen(app.callback(), rules)
+    return listen(app.callback(), rules)
+  }
 }
 
 function startFetch(

@@ -2,17 +2,14 @@ import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { session } from 'holdfast/hono'
 
-type Data = { cart: string[]; views: number }
-
-const app = new Hono().use(session<Data>())
+const app = new Hono().use(session<{ views: number }>())
 
 app.get('/', async (c) => {
-  const { session } = c.var
-  const views = await session.update('views', (n = 0) => n + 1)
-  return c.text(`view ${views} of ${(await session.userId()) ?? 'nobody'}`)
+  const views = await c.var.session.update('views', (n = 0) => n + 1)
+  return c.text(`view ${views} of ${(await c.var.session.userId()) ?? 'nobody'}`)
 })
 app.post('/login', (c) => {
-  c.var.session.signIn('u1')
+  c.var.session.signIn('u1') // once the password was right
   return c.redirect('/')
 })
 app.post('/logout', (c) => {
