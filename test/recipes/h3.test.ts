@@ -60,10 +60,13 @@ describe('h3 2', () => {
     for (const name of ['location', 'etag', 'set-cookie']) expect(headers.get(name)).toBeNull()
   })
 
-  it('A2: a read that fails is a 503', async () => {
-    const { store, ask } = await begin()
+  it('F1: a read that fails is a 503, of which onError hears', async () => {
+    const told = vi.fn()
+    const { store, ask } = await begin({ onError: ({ cause }) => told(cause) })
     store.before = failing('get', 9)
-    expect((await ask('/denies')).status).toBe(503)
+    const { status, headers } = await ask('/denies')
+    expect([status, headers.get('cache-control'), headers.get('retry-after')]).toEqual([503, 'no-store', '1'])
+    expect(told.mock.calls).toEqual([[expect.objectContaining({ code: 'ERR_STORE_UNAVAILABLE' })]])
   })
 
   it("D3: an HTTPError below 500 is an answer, h3's 404 too, and any other error drops", async () => {
