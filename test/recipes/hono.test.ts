@@ -16,7 +16,7 @@ import { createSessionManager, MemoryStore } from 'holdfast'
 import { session, type SessionVariables } from 'holdfast/hono'
 import { issueSession, readSession } from 'holdfast/testing'
 import { WebSocket } from 'ws'
-import { startMemcached } from '../support/memcached.ts'
+import { startMemcached, type Memcached } from '../support/memcached.ts'
 import { secret } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
 import { server } from './hono/already-sent.ts'
@@ -356,8 +356,9 @@ describe('AWS Lambda', () => {
     [kind in 'headers' | 'multiValueHeaders']?: Record<string, string | string[]>
   }
   let invoke: (event: object) => Promise<Result>
+  let memcached: Memcached
   beforeAll(async () => {
-    const memcached = await startMemcached()
+    memcached = await startMemcached()
     vi.stubEnv('SESSION_STORE', memcached.address)
     vi.stubEnv('SESSION_SECRET', secret)
     const { handler } = await import('./hono/lambda.ts')
@@ -408,6 +409,7 @@ describe('AWS Lambda', () => {
     const second = await invoke(event(setCookie!.split(';')[0]))
     expect(second.body).toBe('view 2')
     expect(JSON.stringify(second)).not.toContain('__Host-session')
+    expect(await memcached.text('stats items')).toContain('number')
   })
 
   it('has one cookie of each answer arrive behind a load balancer without multi value headers', async () => {

@@ -4,9 +4,11 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Koa from 'koa'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createSessionManager, MemoryStore } from 'holdfast'
-import { readSession } from 'holdfast/testing'
+import { session, type SessionContext } from 'holdfast/koa'
+import { issueSession, readSession } from 'holdfast/testing'
 import { secret } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
 import { app as shop } from './koa/app.ts'
@@ -33,8 +35,7 @@ async function listen(server: Server): Promise<string> {
 async function browse(listener: RequestListener) {
   const url = await listen(createServer(listener))
   const cookies = new Map<string, string>()
-  return async (path: string, method = 'GET') => {
-    const cookie = [...cookies.values()].join('; ')
+  return async (path: string, method = 'GET', cookie = [...cookies.values()].join('; ')) => {
     const response = await fetch(url + path, { method, redirect: 'manual', headers: { cookie } })
     for (const each of response.headers.getSetCookie()) {
       const [pair = ''] = each.split(';')
@@ -66,22 +67,39 @@ describe('A mounted app', () => {
 })
 
 describe('An error middleware', () => {
-  it('D3: inside of the session, counts attempts by what it answers, and leaves the 503 of a store that fails', async () => {
+  it('D3: inside of the session, counts attempts by what it answers, and leaves the rest to Koa: the 503 of a store that fails, the 500 of a mistake', async () => {
     const store = new TamperedStore(new MemoryStore())
     const manager = createSessionManager<{ attempts: number }>({ store, secret, onEvent: () => {} })
     const app = createShop(manager)
     app.silent = true
+    app.use(() => {
+      throw new Error('a mistake')
+    })
     const visit = await browse(app.callback())
-    const first = await visit('/')
+    const first = await visit('/login')
     expect([first.status, await first.text()]).toEqual([401, 'wrong password'])
-    expect((await visit('/')).status).toBe(401)
+    expect((await visit('/login')).status).toBe(401)
     expect(await readSession(manager, first)).toEqual({ attempts: 2 })
     for (const operation of ['get', 'replace'] as const) {
       store.before = failing(operation, 9)
-      const failed = await visit('/')
+      const failed = await visit('/login')
       expect([failed.status, failed.headers.get('Retry-After')]).toEqual([503, '1'])
       store.forget()
     }
+    expect((await visit('/elsewhere')).status).toBe(500)
+  })
+
+  it('which answers everything with 500 hides that the store failed', async () => {
+    const store = new TamperedStore(new MemoryStore())
+    const manager = createSessionManager<{ attempts: number }>({ store, secret, onEvent: () => {} })
+    const hasty = new Koa<object, SessionContext<{ attempts: number }>>().use(session(manager))
+    hasty.use((ctx, next) => next().catch(() => void (ctx.status = 500)))
+    hasty.use(async (ctx) => void (ctx.body = await ctx.session.get('attempts')))
+    const visit = await browse(hasty.callback())
+    const cookie = await issueSession(manager, { attempts: 1 })
+    expect((await visit('/', 'GET', cookie)).status).toBe(200)
+    store.before = failing('get')
+    expect((await visit('/', 'GET', cookie)).status).toBe(500)
   })
 })
 

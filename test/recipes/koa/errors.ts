@@ -16,7 +16,8 @@ export function createShop(manager: SessionManager<Data>) {
       ctx.body = 'wrong password'
     }
   })
-  app.use(async (ctx) => {
+  app.use(async (ctx, next) => {
+    if (ctx.path !== '/login') return next()
     await ctx.session.update('attempts', (n = 0) => n + 1)
     throw new WrongPassword()
   })
