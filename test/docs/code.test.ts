@@ -5,7 +5,7 @@ import { startMemcached } from '../support/memcached.ts'
 import { documents } from './documents.ts'
 
 /** A block of one of these is a file, as it stands. */
-const LANGUAGES_OF_FILES = ['ts', 'tsx']
+const LANGUAGES_OF_FILES = ['ts', 'tsx', 'cjs', 'yaml', 'dockerfile']
 
 /**
  * Every other block, by its first line, and the test that deals with it. Some are not run whole: the tables
@@ -47,6 +47,11 @@ const TRIED_IN: Record<string, Record<string, string>> = {
     'npx holdfast doctor redis://sessions': 'test/doctor/cli.test.ts',
     'warning  127.0.0.1:6379  uses': 'test/docs/redis.test.ts',
   },
+  'docs/running.md': {
+    'openssl rand -base64 32 > session-secret': 'test/docs/running.test.ts',
+    'kubectl create secret generic session-secret': 'test/docs/running.test.ts',
+    'server {\n  listen 443 ssl;': 'test/recipes/running.test.ts',
+  },
   'docs/scaling.md': {
     'npx tsx bench/scaling/scaling.ts': 'test/docs/code.test.ts',
     'npx tsx bench/scaling/users.ts': 'test/docs/code.test.ts',
@@ -71,7 +76,7 @@ describe('the code in README and guides', () => {
   it('is found', () => {
     expect(blocks.length).toBeGreaterThan(40)
     const languages = new Set(blocks.map(([, language]) => language))
-    expect(languages).toEqual(new Set([...LANGUAGES_OF_FILES, 'sh', 'text', 'ini']))
+    expect(languages).toEqual(new Set([...LANGUAGES_OF_FILES, 'sh', 'text', 'ini', 'nginx']))
   })
 
   it('that is a program is a file which is compiled here, and run by the tests', () => {
@@ -185,8 +190,7 @@ describe('the code in README and guides', () => {
 
 function filesIn(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
-    (name) =>
-      LANGUAGES_OF_FILES.some((ending) => name.endsWith(`.${ending}`)) && !name.includes('node_modules'),
+    (name) => LANGUAGES_OF_FILES.some((language) => isIn(language, name)) && !name.includes('node_modules'),
   )
 }
 
@@ -194,4 +198,9 @@ function foldersIn(parent: string): string[] {
   return readdirSync(parent, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && entry.name !== 'node_modules')
     .map(({ name }) => `${parent}/${name}`)
+}
+
+/** `Dockerfile` has no ending. */
+function isIn(language: string, name: string): boolean {
+  return name.endsWith(`.${language}`) || basename(name).toLowerCase() === language
 }

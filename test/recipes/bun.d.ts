@@ -28,4 +28,8 @@ declare namespace Bun {
     }
     websocket?: { data?: Data; message: (socket: ServerWebSocket<Data>) => unknown }
   }): Server<Data>
+  function serve(options: { port: number; fetch: (request: Request) => Response | Promise<Response> }): {
+    url: URL
+    stop(): Promise<void>
+  }
 }

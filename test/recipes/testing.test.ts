@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import express from 'express'
 import supertest from 'supertest'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -100,5 +102,15 @@ describe('Secure cookies over plain http', () => {
     const watch = watchConsole()
     await supertest(createApp({})).get('/').set('Host', 'shop.test').expect('view 1')
     expect(watch.stop()).toBe('')
+  })
+})
+
+describe('the program for node --test', () => {
+  it('passes', async () => {
+    const args = ['--import', 'tsx', '--test', 'test/recipes/testing/in-node.ts']
+    // Left in, it would make the runner report to another one of its kind.
+    const env = { ...process.env, NODE_TEST_CONTEXT: undefined }
+    const { stdout } = await promisify(execFile)(process.execPath, args, { env })
+    expect(stdout).toMatch(/^# pass 1\n# fail 0$/m)
   })
 })
