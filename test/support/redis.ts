@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
-import { mkdtemp } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,9 +13,11 @@ export interface RedisServerProcess {
   /** `redis://host:port` */
   address: string
   pid: number
-  /** Ends it, frozen or not, and waits until it is gone. Default `SIGKILL`. */
+  /** Ends it, frozen or not, and waits until it is gone, with what it has written down. Default `SIGKILL`. */
   stop(signal?: NodeJS.Signals): Promise<void>
-  /** Starts it again where it was, with what it had written down. */
+  /** Ends it as a crash does: what it has written down is there for `restart`. */
+  kill(): Promise<void>
+  /** Starts it again where it was, with what it had written down and was left. */
   restart(): Promise<void>
   freeze(): void
   thaw(): void
@@ -27,7 +28,8 @@ export interface RedisServerProcess {
 /** Starts redis-server, without persistence unless `args` say otherwise, and waits until it answers. */
 export async function startRedis(...args: string[]): Promise<RedisServerProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-redis-'))
-  folders.add(folder)
+  // What it has forked may write for a moment longer.
+  const remove = () => rm(folder, { recursive: true, force: true, maxRetries: 3 })
   let port = await freePort()
   let child: ChildProcess
   let exited: Promise<unknown>
@@ -46,9 +48,16 @@ export async function startRedis(...args: string[]): Promise<RedisServerProcess>
       await start()
       break
     } catch (error) {
-      if (tries === 5 || !/Address already in use/.test(String(error))) throw error
+      if (tries === 5 || !/Address already in use/.test(String(error))) {
+        await remove()
+        throw error
+      }
       port = await freePort()
     }
+  }
+  const end = async (signal: NodeJS.Signals) => {
+    if (running.has(child)) send(signal)
+    await exited
   }
   return {
     port,
@@ -57,10 +66,14 @@ export async function startRedis(...args: string[]): Promise<RedisServerProcess>
       return child.pid!
     },
     async stop(signal = 'SIGKILL') {
-      if (running.has(child)) send(signal)
-      await exited
+      await end(signal)
+      await remove()
     },
-    restart: start,
+    kill: () => end('SIGKILL'),
+    async restart() {
+      await mkdir(folder, { recursive: true })
+      await start()
+    },
     freeze: () => send('SIGSTOP'),
     thaw: () => send('SIGCONT'),
     text: (...command) => ask(port, command),
@@ -69,10 +82,8 @@ export async function startRedis(...args: string[]): Promise<RedisServerProcess>
 
 /** No test may leave one behind, not even one that crashed. */
 const running = new Set<ChildProcess>()
-const folders = new Set<string>()
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
 })
 
 /** By its own words: on its port another one may answer. */
