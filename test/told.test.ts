@@ -13,11 +13,9 @@ describe('An application with no onEvent, whose store loses its server', { timeo
       const store = await kind.start()
       const { port } = store
       const env = { ADAPTER: name, ...environmentOf(kind, store), NODE_ENV: 'production' }
+      onTestFinished(() => store.stop())
       const server = await startApp('outage', env)
-      onTestFinished(async () => {
-        await server.stop()
-        await store.stop()
-      })
+      onTestFinished(() => server.stop())
       const said = () => server.output().match(/^holdfast: .*$/gm) ?? []
       const get = (path: string, cookie = '') => fetch(server.url + path, { headers: { cookie } })
       const signedIn = await get('/sign-in')

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { bundle, type Fault } from './bundle.ts'
+import { endWithTests } from './running.ts'
 
 /** A server in a process of its own, running. */
 export interface ServerProcess {
@@ -77,8 +78,7 @@ async function start(
   })
   // One that ends before it has read all says itself why.
   child.stdin.on('error', () => {}).end(input)
-  running.add(child)
-  child.once('exit', () => running.delete(child))
+  endWithTests(child)
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text))
@@ -129,12 +129,6 @@ export async function runScript(script: string, env: Record<string, string> = {}
   })
   return stdout.trim()
 }
-
-/** No test may leave one behind, not even one that crashed. */
-const running = new Set<ChildProcess>()
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-})
 
 function inProject(path: string): string {
   return fileURLToPath(new URL(`../../${path}`, import.meta.url))

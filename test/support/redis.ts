@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from './free-port.ts'
+import { endWithTests } from './running.ts'
 
 /** A real Redis of a test's own, on a free port of the loopback; what it writes down goes with it. */
 export interface RedisServerProcess {
@@ -36,8 +37,8 @@ export async function startRedis(...args: string[]): Promise<RedisServerProcess>
   const start = async () => {
     const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...args]
     child = spawn('redis-server', settings, { stdio: ['ignore', 'pipe', 'pipe'] })
-    running.add(child)
-    exited = once(child, 'exit').finally(() => running.delete(child))
+    endWithTests(child, folder)
+    exited = once(child, 'exit')
     exited.catch(() => {})
     await untilReady(child)
   }
@@ -56,7 +57,7 @@ export async function startRedis(...args: string[]): Promise<RedisServerProcess>
     }
   }
   const end = async (signal: NodeJS.Signals) => {
-    if (running.has(child)) send(signal)
+    if (child.exitCode === null && child.signalCode === null) send(signal)
     await exited
   }
   return {
@@ -79,12 +80,6 @@ export async function startRedis(...args: string[]): Promise<RedisServerProcess>
     text: (...command) => ask(port, command),
   }
 }
-
-/** No test may leave one behind, not even one that crashed. */
-const running = new Set<ChildProcess>()
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-})
 
 /** By its own words: on its port another one may answer. */
 async function untilReady(child: ChildProcess): Promise<void> {
