@@ -50,6 +50,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     sequence: { sequencer: LongestFirst },
+    // Bundled already (test/support/planted.ts).
+    server: { deps: { external: [/\/holdfast-planted-/] } },
     testTimeout: 15_000,
     hookTimeout: 30_000,
   },

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { ownRuntime, startServer, type ServerProcess } from './support/process.ts'
+import { ownRuntime, startApp, type ServerProcess } from './support/process.ts'
 import { ResponseRules } from './support/response-rules.ts'
 import {
   environmentOf,
@@ -47,7 +47,7 @@ interface Running {
 async function start(adapter: string, kind: StoreKind): Promise<Running> {
   const store = await kind.start()
   const env = { ADAPTER: adapter, ...environmentOf(kind, store) }
-  const server = await startServer(ownRuntime, 'test/support/outage-app.ts', env)
+  const server = await startApp('outage', env)
   const stop = async () => {
     await server.stop()
     await store.stop()

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { adapters } from './support/apps.ts'
-import { ownRuntime, startServer } from './support/process.ts'
+import { startApp } from './support/process.ts'
 import { environmentOf, onKinds, onMemcached } from './support/store-servers.ts'
 
 const REQUESTS_A_SECOND = 100
@@ -13,11 +13,9 @@ describe('An application with no onEvent, whose store loses its server', { timeo
       const store = await kind.start()
       const { port } = store
       const env = { ADAPTER: name, ...environmentOf(kind, store), NODE_ENV: 'production' }
-      const server = await startServer(ownRuntime, 'test/support/outage-app.ts', env)
-      onTestFinished(async () => {
-        await server.stop()
-        await store.stop()
-      })
+      onTestFinished(() => store.stop())
+      const server = await startApp('outage', env)
+      onTestFinished(() => server.stop())
       const said = () => server.output().match(/^holdfast: .*$/gm) ?? []
       const get = (path: string, cookie = '') => fetch(server.url + path, { headers: { cookie } })
       const signedIn = await get('/sign-in')

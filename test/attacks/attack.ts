@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Fault } from '../support/planted.ts'
+import type { Fault } from '../support/bundle.ts'
 import { adapters, type Adapter } from './app.ts'
 import { buildWithout, soundBuild } from './build.ts'
 import { startSite, type Site } from './site.ts'
@@ -29,7 +29,7 @@ export function describeAttacks(
   describe(what, () => {
     for (const { title, run, without } of attacks) {
       it.each(through)(`${title}: gains nothing (%s)`, async (adapter) => {
-        expect(await run(await startSite(await soundBuild(), adapter))).toEqual([])
+        expect(await run(await startSite(soundBuild, adapter))).toEqual([])
       })
       for (const { defence, removed, gain } of without) {
         it(`${title}: succeeds without ${defence}`, async () => {

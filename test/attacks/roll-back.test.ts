@@ -67,7 +67,7 @@ describeAttacks(
 
 describe('What is not settled', () => {
   it('G2: a session that was signed out lives again when its old record is put back, by whoever holds its token', async () => {
-    const { visitor, memcached } = await startSite(await soundBuild(), 'Hono')
+    const { visitor, memcached } = await startSite(soundBuild, 'Hono')
     const stranger = visitor()
     await stranger.set('cart', 'rope')
     const { token, cookie } = stranger
@@ -80,7 +80,7 @@ describe('What is not settled', () => {
   })
 
   it("G2, E9: a user's session only when the old list of the user is put back, too", async () => {
-    const { visitor, memcached } = await startSite(await soundBuild(), 'Hono')
+    const { visitor, memcached } = await startSite(soundBuild, 'Hono')
     const alice = visitor()
     await alice.signIn('alice')
     const { token, cookie } = alice
@@ -94,7 +94,7 @@ describe('What is not settled', () => {
   })
 
   it('G2, E9: a session that was revoked lives again when the old list of its user is put back', async () => {
-    const { visitor, memcached, manager } = await startSite(await soundBuild(), 'Hono')
+    const { visitor, memcached, manager } = await startSite(soundBuild, 'Hono')
     const alice = visitor()
     await alice.signIn('alice')
     const list = (await dump(memcached)).find(({ key }) => key !== keyOf(alice.token))

@@ -64,7 +64,7 @@ describeAttacks('Who comes after a visitor through a shared cache', [
 
 describe('A page that does not touch its session', () => {
   it.each(adapters)('A1, H1: comes from the same cache, whoever asks (%s)', async (adapter) => {
-    const { url } = await startSite(await soundBuild(), adapter)
+    const { url } = await startSite(soundBuild, adapter)
     for (const cache of [nginx.heedful(url), nginx.careless(url)]) {
       const [alice, bob] = [new Visitor(cache), new Visitor(cache)]
       await alice.signIn('alice')

@@ -257,7 +257,7 @@ describe('The server of the guide', () => {
     const { cookie } = await visitOk(manager, undefined, (session) => session.signIn('u1'))
     const left = (await visitOk(manager, undefined, (session) => session.signIn('u1'))).cookie
     await visitOk(manager, left, (session) => session.destroy())
-    await server.stop('SIGKILL')
+    await server.kill()
     await server.restart()
     const userOf = (token: string) => manager.open(token).userId()
     expect(await vi.waitFor(() => userOf(cookie), { timeout: 4000, interval: 50 })).toBe('u1')

@@ -1,7 +1,6 @@
-import { pathToFileURL } from 'node:url'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { plant } from '../support/planted.ts'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { importPlanted } from '../support/planted.ts'
 import { wrongMemories } from '../support/planted-memory.ts'
 import * as soundCommands from './commands.ts'
 import { seedOr } from './seed.ts'
@@ -38,12 +37,9 @@ describe('The model, where what was opened is remembered (S67)', () => {
   })
 
   it.each(found)('finds %s', async (wrongMemory, difference) => {
-    const { folder, remove } = await plant(...wrongMemories[wrongMemory])
-    onTestFinished(remove)
-    const load = (file: string) =>
-      import(/* @vite-ignore */ pathToFileURL(`${folder}/test/model/${file}`).href) as Promise<object>
-    const model = { ...(await load('commands.ts')), ...(await load('stage.ts')) } as Model
-    expect(await differenceOn(model)).toMatch(difference)
+    const files = ['test/model/commands.ts', 'test/model/stage.ts']
+    const [commands, stage] = (await importPlanted(wrongMemories[wrongMemory], ...files)) as [object, object]
+    expect(await differenceOn({ ...commands, ...stage } as Model)).toMatch(difference)
   })
 })
 

@@ -1,5 +1,6 @@
+import type { Fault as SourceFault } from '../support/bundle.ts'
 import { startFaultProxy, type Fault, type FaultProxy } from '../support/fault-proxy.ts'
-import { ownRuntime, startServer } from '../support/process.ts'
+import { startApp } from '../support/process.ts'
 import { environmentOf, onMemcached, type StoreKind } from '../support/store-servers.ts'
 import type { Answer, Entry, History, Outcome, Request } from './history.ts'
 
@@ -30,15 +31,15 @@ interface ClusterOptions {
   processes?: number
   /** Whether there is a proxy between each process and the store's server, to make the network faulty. */
   isFaulty?: boolean
-  /** The server's program; another one than that of the sources to be proved. */
-  app?: string
+  /** In the servers' sources. */
+  faults?: SourceFault[]
 }
 
 export async function startCluster({
   kind = onMemcached,
   processes = 4,
   isFaulty = false,
-  app = 'test/support/proof-app.ts',
+  faults = [],
 }: ClusterOptions = {}): Promise<Cluster> {
   const store = await kind.start()
   const proxies: FaultProxy[] = []
@@ -47,7 +48,7 @@ export async function startCluster({
   }
   const servers = await Promise.all(
     Array.from({ length: processes }, (_, index) => {
-      return startServer(ownRuntime, app, environmentOf(kind, proxies[index] ?? store))
+      return startApp('proof', environmentOf(kind, proxies[index] ?? store), faults)
     }),
   )
   for (const adapter of adapters) {

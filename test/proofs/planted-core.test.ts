@@ -1,9 +1,9 @@
-import { pathToFileURL } from 'node:url'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import * as sound from '../../src/core/index.ts'
 import type { SessionManager } from '../../src/core/index.ts'
+import type { Fault } from '../support/bundle.ts'
 import { openRequest } from '../support/open-request.ts'
-import { plant, type Fault } from '../support/planted.ts'
+import { importPlanted } from '../support/planted.ts'
 import { secret } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
 import { visit, visitOk } from '../support/visit.ts'
@@ -122,13 +122,9 @@ const cases: [string, Case][] = [
 
 describe('A build of the core with a fault is found out', () => {
   it.each(cases)('%s', async (_, { fault, scene, found }) => {
-    const { folder, remove } = await plant(fault)
-    onTestFinished(remove)
-    const planted = (await import(
-      /* @vite-ignore */ pathToFileURL(`${folder}/src/core/index.ts`).href
-    )) as Core
+    const [planted] = await importPlanted([fault], 'src/core/index.ts')
     expect(await scene(sound)).toEqual([])
-    expect(await scene(planted)).toEqual([found])
+    expect(await scene(planted as Core)).toEqual([found])
   })
 })
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { plant, type Fault } from '../support/planted.ts'
+import type { Fault } from '../support/bundle.ts'
 import { seeded } from '../support/seeded.ts'
 import { startCluster } from './cluster.ts'
 import { findFaults } from './find-faults.ts'
@@ -113,9 +113,7 @@ afterEach(async () => {
 
 describe('A build with a fault is found out', { timeout: 60_000 }, () => {
   it.each(cases)('%s', async (_, { fault, run, isFaulty = false, found }) => {
-    const { app, remove } = await plant(fault)
-    cleanups.push(remove)
-    const cluster = await startCluster({ app, isFaulty, processes: 2 })
+    const cluster = await startCluster({ faults: [fault], isFaulty, processes: 2 })
     cleanups.push(() => cluster.stop())
     let evidence: string | undefined
     for (let seed = 1; evidence === undefined && seed <= MOST_RUNS; seed++) {

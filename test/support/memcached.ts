@@ -5,6 +5,7 @@ import { connect, isIPv6 } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { endWithTests } from './running.ts'
 
 /** A real memcached of a test's own, on a free port of the loopback. */
 export interface Memcached {
@@ -36,8 +37,8 @@ export async function startMemcached({
       env: { ...process.env, ...env, MEMCACHED_PORT_FILENAME: portFile },
       stdio: ['ignore', 'ignore', 'pipe'],
     })
-    running.add(child)
-    const exited = once(child, 'exit').finally(() => running.delete(child))
+    endWithTests(child)
+    const exited = once(child, 'exit')
     exited.catch(() => {})
     // Not child.kill, which in Deno sends one signal and no other.
     const send = (signal: NodeJS.Signals) => void process.kill(child.pid!, signal)
@@ -47,7 +48,7 @@ export async function startMemcached({
       address: `memcached://${isIPv6(host) ? `[${host}]` : host}:${actualPort}`,
       pid: child.pid!,
       async stop(signal = 'SIGKILL') {
-        if (running.has(child)) send(signal)
+        if (child.exitCode === null && child.signalCode === null) send(signal)
         await exited
       },
       async freeze() {
@@ -69,12 +70,6 @@ export interface StartOptions {
   host?: string
   port?: number
 }
-
-/** No test may leave one behind, not even one that crashed. */
-const running = new Set<ChildProcess>()
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-})
 
 function asRoot(): string[] {
   return process.getuid?.() === 0 ? ['-u', 'root'] : []

@@ -1,4 +1,4 @@
-import type { Fault } from './planted.ts'
+import type { Fault } from './bundle.ts'
 
 const RECORD_IO = 'src/core/record/record-io.ts'
 const LOAD = 'src/core/session/load.ts'

@@ -1,41 +1,21 @@
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { bundle, type Fault } from './bundle.ts'
 
-/** A promise broken on purpose: one piece of one source file, replaced. */
-export interface Fault {
-  file: string
-  piece: string
-  replacement: string
-}
-
-/** A copy of the sources, with faults in it, and of the proof's server and the model on them; with it, all that says how they are read. */
-export interface Planted {
-  folder: string
-  app: string
-  remove(): Promise<void>
-}
-
-export async function plant(...faults: Fault[]): Promise<Planted> {
+/** Imports modules of a build of the project with faults in it, which share what they import, and nothing with this build. */
+export async function importPlanted(faults: readonly Fault[], ...files: string[]): Promise<unknown[]> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-planted-'))
-  for (const part of ['src', 'package.json', 'tsconfig.json', 'test/support', 'test/model']) {
-    await cp(inProject(part), join(folder, part), { recursive: true })
+  try {
+    await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(folder, 'node_modules'))
+    for (const { file, text } of await bundle(files, faults)) {
+      await mkdir(dirname(join(folder, file)), { recursive: true })
+      await writeFile(join(folder, file), text)
+    }
+    const urls = files.map((file) => pathToFileURL(join(folder, file.replace(/\.ts$/, '.mjs'))).href)
+    return await Promise.all(urls.map((url) => import(/* @vite-ignore */ url) as Promise<unknown>))
+  } finally {
+    await rm(folder, { recursive: true })
   }
-  await symlink(inProject('node_modules'), join(folder, 'node_modules'))
-  for (const { file, piece, replacement } of faults) {
-    const source = await readFile(join(folder, file), 'utf8')
-    const around = source.split(piece)
-    if (around.length !== 2) throw new Error(`${file} holds ${around.length - 1} times: ${piece}`)
-    await writeFile(join(folder, file), around.join(replacement))
-  }
-  return {
-    folder,
-    app: join(folder, 'test/support/proof-app.ts'),
-    remove: () => rm(folder, { recursive: true }),
-  }
-}
-
-function inProject(path: string): string {
-  return fileURLToPath(new URL(`../../${path}`, import.meta.url))
 }

@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { bundle, type Fault } from './bundle.ts'
+import { endWithTests } from './running.ts'
 
 /** A server in a process of its own, running. */
 export interface ServerProcess {
@@ -35,6 +37,23 @@ export const ownRuntime: Runtime | 'Deno' = process.versions['bun']
     ? 'Deno'
     : 'Node'
 
+/** Starts an application of the tests on the runtime that runs them; on Node it may have faults in its sources. */
+export async function startApp(
+  name: 'outage' | 'proof',
+  env: Record<string, string>,
+  faults: readonly Fault[] = [],
+): Promise<ServerProcess> {
+  const file = `test/support/${name}-app.ts`
+  if (ownRuntime !== 'Node') return startServer(ownRuntime, file, env)
+  const id = JSON.stringify([file, faults])
+  if (!programs.has(id)) programs.set(id, bundle([file], faults))
+  const [program] = await programs.get(id)!
+  return start(process.execPath, ['--input-type=module', '-'], env, program!.text)
+}
+
+/** Several processes run each, and none of them has to compile it. */
+const programs = new Map<string, ReturnType<typeof bundle>>()
+
 /** Starts a server on a free port and waits for the line that names its URL. */
 export async function startServer(
   runtime: Runtime | 'Deno',
@@ -43,13 +62,23 @@ export async function startServer(
 ): Promise<ServerProcess> {
   const { command, args } = commands[runtime]
   if (!existsSync(command)) throw new Error(`${command} is missing; run first: npm ci --prefix test/runtimes`)
-  const child = spawn(command, [...args, file], {
+  return start(command, [...args, file], env)
+}
+
+async function start(
+  command: string,
+  args: readonly string[],
+  env: Record<string, string>,
+  input = '',
+): Promise<ServerProcess> {
+  const child = spawn(command, args, {
     cwd: inProject('.'),
     env: { ...process.env, ...unset, PORT: '0', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: 'pipe',
   })
-  running.add(child)
-  child.once('exit', () => running.delete(child))
+  // One that ends before it has read all says itself why.
+  child.stdin.on('error', () => {}).end(input)
+  endWithTests(child)
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text))
@@ -100,12 +129,6 @@ export async function runScript(script: string, env: Record<string, string> = {}
   })
   return stdout.trim()
 }
-
-/** No test may leave one behind, not even one that crashed. */
-const running = new Set<ChildProcess>()
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-})
 
 function inProject(path: string): string {
   return fileURLToPath(new URL(`../../${path}`, import.meta.url))

@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
-import { mkdtemp } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from './free-port.ts'
+import { endWithTests } from './running.ts'
 
 /** A real Redis of a test's own, on a free port of the loopback; what it writes down goes with it. */
 export interface RedisServerProcess {
@@ -14,9 +14,11 @@ export interface RedisServerProcess {
   /** `redis://host:port` */
   address: string
   pid: number
-  /** Ends it, frozen or not, and waits until it is gone. Default `SIGKILL`. */
+  /** Ends it, frozen or not, and waits until it is gone, with what it has written down. Default `SIGKILL`. */
   stop(signal?: NodeJS.Signals): Promise<void>
-  /** Starts it again where it was, with what it had written down. */
+  /** Ends it as a crash does: what it has written down is there for `restart`. */
+  kill(): Promise<void>
+  /** Starts it again where it was, with what it had written down and was left. */
   restart(): Promise<void>
   freeze(): void
   thaw(): void
@@ -27,15 +29,16 @@ export interface RedisServerProcess {
 /** Starts redis-server, without persistence unless `args` say otherwise, and waits until it answers. */
 export async function startRedis(...args: string[]): Promise<RedisServerProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-redis-'))
-  folders.add(folder)
+  // What it has forked may write for a moment longer.
+  const remove = () => rm(folder, { recursive: true, force: true, maxRetries: 3 })
   let port = await freePort()
   let child: ChildProcess
   let exited: Promise<unknown>
   const start = async () => {
     const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...args]
     child = spawn('redis-server', settings, { stdio: ['ignore', 'pipe', 'pipe'] })
-    running.add(child)
-    exited = once(child, 'exit').finally(() => running.delete(child))
+    endWithTests(child, folder)
+    exited = once(child, 'exit')
     exited.catch(() => {})
     await untilReady(child)
   }
@@ -46,9 +49,16 @@ export async function startRedis(...args: string[]): Promise<RedisServerProcess>
       await start()
       break
     } catch (error) {
-      if (tries === 5 || !/Address already in use/.test(String(error))) throw error
+      if (tries === 5 || !/Address already in use/.test(String(error))) {
+        await remove()
+        throw error
+      }
       port = await freePort()
     }
+  }
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode === null && child.signalCode === null) send(signal)
+    await exited
   }
   return {
     port,
@@ -57,23 +67,19 @@ export async function startRedis(...args: string[]): Promise<RedisServerProcess>
       return child.pid!
     },
     async stop(signal = 'SIGKILL') {
-      if (running.has(child)) send(signal)
-      await exited
+      await end(signal)
+      await remove()
     },
-    restart: start,
+    kill: () => end('SIGKILL'),
+    async restart() {
+      await mkdir(folder, { recursive: true })
+      await start()
+    },
     freeze: () => send('SIGSTOP'),
     thaw: () => send('SIGCONT'),
     text: (...command) => ask(port, command),
   }
 }
-
-/** No test may leave one behind, not even one that crashed. */
-const running = new Set<ChildProcess>()
-const folders = new Set<string>()
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
-})
 
 /** By its own words: on its port another one may answer. */
 async function untilReady(child: ChildProcess): Promise<void> {

@@ -68,7 +68,7 @@ async function writtenRedis(more: readonly string[]): Promise<Restartable> {
     async stop(isKept) {
       if (!isKept) await redis.text('FLUSHALL')
       while (!(await redis.text('INFO', 'persistence')).includes('aof_buffer_length:0\r')) await sleep(5)
-      await redis.stop('SIGKILL')
+      await redis.kill()
     },
     startAgain: () => redis.restart(),
     end: () => redis.stop(),

@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { pathToFileURL } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import * as core from '../../../../src/core/index.ts'
 import { RedisStore } from '../../../../src/core/stores/redis/redis-store.ts'
 import { openRequest } from '../../../support/open-request.ts'
-import { plant, type Planted } from '../../../support/planted.ts'
+import { importPlanted } from '../../../support/planted.ts'
 import { connectIoredis, redisClients, type RedisClientKind } from '../../../support/redis-clients.ts'
 import { useServers } from '../../../support/servers.ts'
 import { secret } from '../../../support/stores.ts'
@@ -106,22 +105,17 @@ async function counter({ core, RedisStore }: Build, client: ConstructorParameter
 }
 
 describe("E4: a counter's write of which nothing was heard", () => {
-  let planted: Planted
   let withoutWriteIds: Build
   beforeAll(async () => {
-    planted = await plant({
+    const writeIds = {
       file: 'src/core/session/swap.ts',
       piece: 'remembers(session.record, write.writeId)',
       replacement: 'false',
-    })
-    const load = (file: string) =>
-      import(/* @vite-ignore */ pathToFileURL(`${planted.folder}/src/core/${file}`).href)
-    withoutWriteIds = {
-      core: (await load('index.ts')) as Core,
-      RedisStore: ((await load('stores/redis/redis-store.ts')) as Build).RedisStore,
     }
+    const files = ['src/core/index.ts', 'src/core/stores/redis/redis-store.ts']
+    const [planted, store] = (await importPlanted([writeIds], ...files)) as [Core, Build]
+    withoutWriteIds = { core: planted, RedisStore: store.RedisStore }
   })
-  afterAll(() => planted.remove())
 
   describe.each(scenes)('%s', (_, scene) => {
     it.each(redisClients)('E4: counts once, over $name; without write ids, twice', async (kind) => {

@@ -106,7 +106,7 @@ describe('A Redis that is watched', () => {
     await use(watched)
     const calls = await timesRead(server)
     expect(calls).toBeGreaterThan(0)
-    await server.stop()
+    await server.kill()
     await notice(watched)
     await server.restart()
     await expect.poll(watched.types, { timeout: 5000 }).toEqual(['server-down', 'server-up'])
