@@ -18,7 +18,6 @@ import { app as shopAndAdmin } from './two-managers/shop-and-admin.ts'
 import { streamNews } from './sockets/event-stream.ts'
 import { addSessions, app as fastifyApp } from './fastify/fastify.ts'
 import { server as nodeServer } from './node-http/node-http.ts'
-import { handle } from './sveltekit/sveltekit.ts'
 import { acceptSockets } from './sockets/web-socket.ts'
 
 const ends: (() => unknown)[] = []
@@ -159,21 +158,6 @@ describe('Express', () => {
     const { manager, cookie } = await signedIn()
     const url = await failures['Express']!(manager as never)
     expect(await (await fetch(`${url}/sends-twice`, { headers: { cookie } })).text()).toBe('once')
-  })
-})
-
-describe('SvelteKit', () => {
-  it('has the session in locals, committed into what resolve answers', async () => {
-    const visit = (cookie: string) =>
-      handle({
-        event: { request: new Request('http://localhost/', { headers: { cookie } }), locals: {} },
-        async resolve({ locals }) {
-          return new Response(`view ${await locals.session!.update('views', (n = 0) => n + 1)}`)
-        },
-      })
-    const first = await visit('')
-    const cookie = first.headers.getSetCookie()[0]!.split(';')[0]!
-    expect(await (await visit(cookie)).text()).toBe('view 2')
   })
 })
 
