@@ -19,12 +19,13 @@ export type SessionErrorCode =
  * credentials or session data (ASVS 16.2.5).
  */
 export class SessionError extends Error {
+  // Written out in each class: what minifies code changes their names.
+  override name: string = 'SessionError'
   /** Stable, machine-readable. */
   readonly code: SessionErrorCode
 
   constructor(code: SessionErrorCode, message: string, options?: ErrorOptions) {
     super(message, options)
-    this.name = new.target.name
     this.code = code
   }
 }
@@ -57,6 +58,7 @@ export function hasAnswer(error: unknown): error is { getResponse: () => Respons
  * `operation` names the store operation, `cause` what happened.
  */
 export class StoreUnavailableError extends RetryLaterError {
+  override name = 'StoreUnavailableError'
   readonly operation: string
 
   constructor(operation: string, cause: unknown) {
@@ -67,6 +69,7 @@ export class StoreUnavailableError extends RetryLaterError {
 
 /** Other requests kept writing the same session, or took a value first, and nothing of this one was written. */
 export class SessionConflictError extends RetryLaterError {
+  override name = 'SessionConflictError'
   constructor(message: string) {
     super('ERR_SESSION_CONFLICT', message)
   }
@@ -74,6 +77,7 @@ export class SessionConflictError extends RetryLaterError {
 
 /** The session was ended, or went missing, while this request held it; nothing was written. */
 export class SessionEndedError extends SessionError {
+  override name = 'SessionEndedError'
   constructor(message: string) {
     super('ERR_SESSION_ENDED', message)
   }
@@ -81,6 +85,7 @@ export class SessionEndedError extends SessionError {
 
 /** The data cannot be stored: not JSON, or larger than the store takes. The stored session stays as it was. */
 export class SessionDataError extends SessionError {
+  override name = 'SessionDataError'
   constructor(code: 'ERR_SESSION_NOT_SERIALIZABLE' | 'ERR_SESSION_TOO_LARGE', message: string) {
     super(code, message)
   }
@@ -90,6 +95,7 @@ type StateErrorCode = 'ERR_SESSION_COMMITTED' | 'ERR_SESSION_MOUNTED_TWICE' | 'E
 
 /** The session was used in a way its life does not allow: written after the commit or the head, or mounted twice. */
 export class SessionStateError extends SessionError {
+  override name = 'SessionStateError'
   constructor(code: StateErrorCode, message: string) {
     super(code, message)
   }

@@ -5,7 +5,7 @@ import { startMemcached } from '../support/memcached.ts'
 import { documents } from './documents.ts'
 
 /** A block of one of these is a file, as it stands. */
-const LANGUAGES_OF_FILES = ['ts', 'tsx', 'cjs', 'yaml', 'dockerfile']
+const LANGUAGES_OF_FILES = ['ts', 'tsx', 'js', 'cjs', 'svelte', 'yaml', 'dockerfile']
 
 /**
  * Every other block, by its first line, and the test that deals with it. Some are not run whole: the tables
@@ -21,6 +21,12 @@ const TRIED_IN: Record<string, Record<string, string>> = {
     'src/core/                   no node: but in stores/memcached/, no framework': 'test/docs/code.test.ts',
     'npm ci && npm test         # everything on Node, and the library itself on Bun':
       'test/docs/code.test.ts',
+  },
+  'docs/bundling.md': {
+    'npx esbuild server.ts --bundle --platform=node --format=esm': 'test/hosts/bundling.test.ts',
+    'npx esbuild server.ts --bundle --platform=node --format=cjs': 'test/hosts/bundling.test.ts',
+    'npx rollup --config': 'test/hosts/bundling.test.ts',
+    'npx vite build': 'test/hosts/bundling.test.ts',
   },
   'docs/events.md': {
     "holdfast: the store's server 10.0.0.1:11200 is down": 'test/core/warnings.test.ts',
@@ -106,7 +112,13 @@ describe('the code in README and guides', () => {
       expect(shown.toSorted()).toEqual([...sources, ...others].toSorted())
       for (const [index, code] of sources.entries()) {
         for (const [, path] of code.matchAll(/(?:from|import) '(\.[^']*)'/g)) {
-          expect(files).toContain(join(dirname(files[index]!), path!))
+          // What SvelteKit makes of a route's types.
+          if (path === './$types') continue
+          const imported = join(dirname(files[index]!), path!)
+          expect(
+            files.filter((file) => [imported, `${imported}.ts`].includes(file)),
+            path,
+          ).toHaveLength(1)
         }
       }
     },

@@ -3,12 +3,24 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../support/free-port.ts'
 
-/** Runs a program that serves `PORT`, and visits it three times with the cookie it gives; what it answered. */
-export async function visitThrice(cwd: string, command: string, ...args: string[]): Promise<string[]> {
+/** A program that serves, until it is stopped. */
+export interface Served {
+  url: string
+  stop(): Promise<void>
+}
+
+/** Starts a program that serves `PORT`, and waits until it does. */
+export async function serve(
+  cwd: string,
+  command: readonly [string, ...string[]],
+  env: (url: string) => Record<string, string | undefined> = () => ({}),
+): Promise<Served> {
   const port = await freePort()
-  const child = spawn(command, args, {
+  const url = `http://localhost:${port}`
+  const [program, ...args] = command
+  const child = spawn(program, args, {
     cwd,
-    env: { ...process.env, PORT: String(port), NODE_OPTIONS: undefined },
+    env: { ...process.env, PORT: String(port), NODE_OPTIONS: undefined, ...env(url) },
     stdio: ['ignore', 'pipe', 'pipe'],
     // A group of its own: npx and tsx start the program as a child of theirs.
     detached: true,
@@ -24,11 +36,26 @@ export async function visitThrice(cwd: string, command: string, ...args: string[
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text))
   const exited = once(child, 'exit')
+  const stop = async () => {
+    endsWithUs()
+    await exited
+    process.off('exit', endsWithUs)
+  }
   try {
-    const url = `http://localhost:${port}`
     for (const deadline = AbortSignal.timeout(20_000); !(await answers(url)); await sleep(20)) {
       if (child.exitCode !== null || deadline.aborted) throw new Error(`it does not serve: ${output}`)
     }
+    return { url, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** Runs a program that serves `PORT`, and visits it three times with the cookie it gives; what it answered. */
+export async function visitThrice(cwd: string, ...command: [string, ...string[]]): Promise<string[]> {
+  const { url, stop } = await serve(cwd, command)
+  try {
     const bodies = []
     let cookie = ''
     for (let visit = 0; visit < 3; visit++) {
@@ -38,9 +65,7 @@ export async function visitThrice(cwd: string, command: string, ...args: string[
     }
     return bodies
   } finally {
-    endsWithUs()
-    await exited
-    process.off('exit', endsWithUs)
+    await stop()
   }
 }
 

@@ -3,10 +3,14 @@ import { createServer, ServerResponse, type RequestListener, type Server } from 
 import type { AddressInfo } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import express, { type RequestHandler } from 'express'
+import express, { type ErrorRequestHandler, type RequestHandler } from 'express'
 import { createSessionManager, MemoryStore, type Session, type SessionManager } from 'holdfast'
 import { session, type SessionRequest } from 'holdfast/node'
+import { countsViewsAndSignsIn, serve } from '../support/recipes.ts'
+import { signedIn } from '../support/signed-in.ts'
 import { secret } from '../support/stores.ts'
+import { failing } from '../support/tampered-store.ts'
+import { app as expressApp } from './express/express.ts'
 
 const ends: (() => unknown)[] = []
 afterEach(async () => {
@@ -106,6 +110,58 @@ describe('Express, which changes the prototype of request and response on the wa
       ['session', 'Symbol(request.session)', 'Symbol(holdfast sessions)'],
       ['writeHead', 'flushHeaders', 'write', 'end', 'Symbol(holdfast answer)'],
     ])
+  })
+})
+
+describe('The program of the page', () => {
+  it('counts views, signs in under a new token, and out', async () => {
+    const { url, stop } = await serve(expressApp)
+    ends.push(stop)
+    await countsViewsAndSignsIn((path, init) => fetch(url + path, init))
+  })
+})
+
+describe('An answer of Express', () => {
+  /** With errors answered by a handler of its own. */
+  async function start(answer: RequestHandler) {
+    const { manager, store, cookie } = await signedIn()
+    const app = express().use(session(manager) as RequestHandler, answer)
+    app.use(((error, _request, response, _next) => {
+      response.status(error.status ?? 500).send('failed')
+    }) as ErrorRequestHandler)
+    const url = await listen(app)
+    return { manager, store, ask: () => fetch(url, { headers: { cookie }, redirect: 'manual' }), cookie }
+  }
+
+  it('D8: whose commit fails is a 503 with nothing of it', async () => {
+    const { store, ask } = await start((request, response) => {
+      sessionOf(request).set('views', 2)
+      response.set('ETag', '"abc"').redirect('/elsewhere')
+    })
+    store.before = failing('replace', 9)
+    const response = await ask()
+    expect([response.status, response.headers.get('cache-control')]).toEqual([503, 'no-store'])
+    expect(response.headers.get('retry-after')).toBe('1')
+    for (const header of ['location', 'etag', 'set-cookie']) expect(response.headers.get(header)).toBeNull()
+    expect(await response.text()).not.toContain('elsewhere')
+  })
+
+  it('D3: below 500 counts, also for an error: attempts are kept', async () => {
+    const { manager, ask, cookie } = await start(async (request) => {
+      await sessionOf(request).update('views', (n: number = 0) => n + 1)
+      throw Object.assign(new Error('denied'), { status: 403 })
+    })
+    for (const _ of [1, 2]) expect((await ask()).status).toBe(403)
+    expect(await manager.open(cookie).get('views')).toBe(2)
+  })
+
+  it('is given once: who answers twice is told, as without sessions', async () => {
+    const { ask } = await start((request, response) => {
+      sessionOf(request).set('views', 2)
+      response.send('once')
+      expect(() => response.send('and once more')).toThrow('after they are sent')
+    })
+    expect(await (await ask()).text()).toBe('once')
   })
 })
 

@@ -32,6 +32,7 @@ export const onNodeAlone = {
   'test/examples-sqlite.test.ts': 'starts Node and Bun itself',
   'test/examples.test.ts': 'starts Node and Bun itself',
   'test/fuzz/': 'minutes of random input to code that `everywhere` has run',
+  'test/hosts/': 'builds applications with the tools of others and starts Node itself',
   'test/layers.test.ts': 'reads the sources',
   'test/model/': 'minutes of random histories over code that `everywhere` has run',
   'test/package.test.ts': 'packs, installs, compiles, and starts Node and Bun itself',

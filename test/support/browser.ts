@@ -41,13 +41,17 @@ export function visitorOf(fetch: (path: string, init: RequestInit) => Promise<Re
  */
 export class Browser {
   #jar = new CookieJar(undefined, { prefixSecurity: 'strict' })
-  #rules = new ResponseRules({ persistent: 'either' })
+  #rules: Pick<ResponseRules, 'fetch'>
+
+  /** `rules`: default all that hold for sessions with timeouts of their own. */
+  constructor(rules: Pick<ResponseRules, 'fetch'> = new ResponseRules({ persistent: 'either' })) {
+    this.#rules = rules
+  }
 
   /** Another browser with the cookies that this one holds now. */
   copy(): Browser {
-    const copy = new Browser()
+    const copy = new Browser(this.#rules)
     copy.#jar = this.#jar.cloneSync()!
-    copy.#rules = this.#rules
     return copy
   }
 

@@ -1,0 +1,4 @@
+export default defineEventHandler((event) => {
+  sessionOf(event).destroy()
+  return sendRedirect(event, '/', 303)
+})

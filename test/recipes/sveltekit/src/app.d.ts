@@ -1,0 +1,12 @@
+import type { Session } from 'holdfast'
+
+declare global {
+  namespace App {
+    interface SessionData {
+      views: number
+    }
+    interface Locals {
+      session: Session<SessionData>
+    }
+  }
+}
