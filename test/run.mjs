@@ -71,9 +71,10 @@ const alone = [
   'test/proofs/redis.test.ts',
   'test/proofs/users.test.ts',
 ]
-// `npm run test:package` has its own, since it installs from the registry again and again; `npm run test:redis` has what
-// waits longest for servers of Redis to be missed.
+// `npm run test:package` has its own, since it installs from the registry again and again, and what runs tests a second
+// time, on a machine that has nothing; `npm run test:redis` has what waits longest for servers of Redis to be missed.
 const elsewhere = [
+  'test/bare-machine.test.ts',
   'test/package.test.ts',
   'test/hosts/',
   'test/core/stores/redis/cluster.test.ts',
