@@ -19,7 +19,7 @@ export type SessionErrorCode =
  * credentials or session data (ASVS 16.2.5).
  */
 export class SessionError extends Error {
-  // Written out in each class: what minifies code changes their names.
+  /** That of its class, written out: what minifies code changes the names of classes. */
   override name: string = 'SessionError'
   /** Stable, machine-readable. */
   readonly code: SessionErrorCode
@@ -41,7 +41,7 @@ class RetryLaterError extends SessionError {
   /** For Koa: `Retry-After` in seconds (RFC 9110 §10.2.3), `Cache-Control: no-store`. */
   readonly headers: Record<string, string> = { 'Retry-After': '1', 'Cache-Control': 'no-store' }
 
-  /** For Hono and `withSession`: a plain 503 with these headers. */
+  /** For Hono and `withSession`: a plain 503 with `headers`. */
   getResponse(): Response {
     // Said outright: Bun leaves the type of a string to whoever sends it.
     const headers = { ...this.headers, 'Content-Type': 'text/plain;charset=UTF-8' }
