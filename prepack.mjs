@@ -1,7 +1,8 @@
-// What npm publishes: a fresh dist/, less the declarations that no entry of the package leads to.
+// What npm publishes: a fresh dist/, less the declarations that no entry of the package leads to; llms.txt.
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import './tools/llms.mjs'
 
 rmSync('dist', { recursive: true, force: true })
 const { status } = spawnSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit' })

@@ -20,6 +20,8 @@ const node22 = resolve('test/runtimes/node_modules/node22/bin/node')
 const bun = resolve('test/runtimes/node_modules/.bin/bun')
 const tsc = resolve('node_modules/.bin/tsc')
 const tsc5 = join(judges, 'typescript5/bin/tsc')
+/** Made when it is packed (tools/llms.mjs). */
+const READ_BY_TOOLS = ['llms.txt', 'llms-full.txt']
 /** An exit status, which `say` puts in front. */
 const FAILURE = /^\d+: /
 
@@ -65,13 +67,14 @@ describe('the package', { timeout: 120_000 }, () => {
       ([, file]) => file!,
     )
     expect(declared.length).toBeGreaterThan(20)
-    const expected = [...DOCUMENTS, ...guides, 'package.json', ...built, ...declared]
+    const expected = [...DOCUMENTS, ...guides, ...READ_BY_TOOLS, 'package.json', ...built, ...declared]
     expect(packed.files.toSorted()).toEqual(expected.toSorted())
   })
 
   // Comments stand where editors read them, in the declarations; the code in dist/ is the sources less them and types.
   it('is small', () => {
-    const told = gzipSync(guides.map((file) => readFileSync(file, 'utf8')).join('')).length
+    const written = [...guides, ...READ_BY_TOOLS.map((file) => join(alone, 'node_modules/holdfast', file))]
+    const told = written.reduce((sum, file) => sum + gzipSync(readFileSync(file)).length, 0)
     console.log(
       `the package: ${(packed.size / 1000).toFixed(0)} kB packed (guides ${(told / 1000).toFixed(0)}), ${(packed.unpackedSize / 1000).toFixed(0)} kB unpacked, ${packed.files.length} files`,
     )
@@ -86,6 +89,35 @@ describe('the package', { timeout: 120_000 }, () => {
         expect(packed.files, `${file}: ${path}`).toContain(target)
       }
     }
+  })
+
+  describe('for tools that read', () => {
+    const read = (file: string) => readFileSync(join(alone, 'node_modules/holdfast', file), 'utf8')
+
+    it('llms.txt links to every guide, to nothing that is not in the package, and says of each what README says', () => {
+      const [title, blurb] = readFileSync('README.md', 'utf8').split('\n\n')
+      const text = read('llms.txt')
+      expect(text.startsWith(`${title}\n\n> ${blurb}\n\n## Guides\n\n`)).toBe(true)
+      const links = [...text.matchAll(/\]\(([^)]+)\)/g)].map(([, path]) => path!)
+      for (const path of links) expect(packed.files).toContain(path)
+      expect(links).toEqual([...new Set(links)])
+      expect(links).toEqual(expect.arrayContaining(guides))
+      expect(text).toContain('](docs/csrf.md): requests that another site sends\n')
+      expect(text).toContain('](docs/cookies.md): how the cookie is read\n')
+      expect(text).toContain('](docs/reference/holdfast/hono.md)\n')
+      // As llmstxt.org has it: headings, and lists of links.
+      const [, ...sections] = text.split('\n## ')
+      for (const section of sections)
+        expect(section).toMatch(/^[A-Z][a-z]+\n\n(- \[[^\]]+\]\([^)]+\)(: .+)?\n)+$/)
+    })
+
+    it('llms-full.txt has every guide, whole', () => {
+      const text = read('llms-full.txt')
+      for (const file of ['README.md', ...guides]) {
+        const page = `<!-- ${file} -->\n\n${readFileSync(file, 'utf8')}`
+        expect(text.includes(page), file).toBe(true)
+      }
+    })
   })
 
   it('takes at most 4 kB, minified and gzipped, for RedisStore beside what `holdfast` has loaded', async () => {

@@ -76,6 +76,7 @@ const alone = [
 const elsewhere = [
   'test/bare-machine.test.ts',
   'test/package.test.ts',
+  'test/reference.test.ts',
   'test/hosts/',
   'test/core/stores/redis/cluster.test.ts',
   'test/core/stores/redis/sentinel.test.ts',

@@ -14,8 +14,8 @@ const SESSIONS = Symbol.for('holdfast sessions of requests')
  * A handler that returns nothing has answered otherwise, as by Bun's `server.upgrade`; what its changes need no cookie
  * for is saved.
  *
- * `renew(request)`, asked at the first read, says whether a request counts as use: one that polls must not keep an
- * idle session alive (ASVS 7.3.1). Default: every request does.
+ * - `renew(request)`: whether the request counts as use, asked at the first read: one that polls must not keep an idle
+ *   session alive (ASVS 7.3.1). Default: every request does.
  *
  * Throws `TypeError` or `RangeError` for wrong options.
  *

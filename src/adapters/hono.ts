@@ -18,12 +18,12 @@ export type SessionVariables<
 
 /**
  * Hono middleware: the request's session as `c.var.session`, committed after the handler and before the response
- * leaves. `as` is another name for it, so that managers with cookie names of their own stand beside each other.
+ * leaves.
  *
- * `renew(c.req)`, asked at the first read, says whether a request counts as use: one that polls must not keep an idle
- * session alive (ASVS 7.3.1). Default: every request does.
- *
- * Whoever sets the variable to something else gets a `TypeError` at the commit, which says what to write.
+ * - `as`: another name for it, so that managers with cookie names of their own stand beside each other. Default `'session'`.
+ *   Whoever sets the variable to something else gets a `TypeError` at the commit, which says what to write.
+ * - `renew(c.req)`: whether the request counts as use, asked at the first read: one that polls must not keep an idle
+ *   session alive (ASVS 7.3.1). Default: every request does.
  *
  * Throws `TypeError` or `RangeError` for wrong options.
  *

@@ -11,11 +11,11 @@ export type SessionContext<
 
 /**
  * Koa middleware: the request's session as `ctx.session`, committed after the handler and before the response leaves.
- * `as` is another name for it, so that managers with cookie names of their own stand beside each other. Whoever assigns
- * over it gets a `TypeError`, which says what to write.
  *
- * `renew(ctx.request)`, asked at the first read, says whether a request counts as use: one that polls must not keep an
- * idle session alive (ASVS 7.3.1). Default: every request does.
+ * - `as`: another name for it, so that managers with cookie names of their own stand beside each other. Default `'session'`.
+ *   Whoever assigns over it gets a `TypeError`, which says what to write.
+ * - `renew(ctx.request)`: whether the request counts as use, asked at the first read: one that polls must not keep an
+ *   idle session alive (ASVS 7.3.1). Default: every request does.
  *
  * Throws `TypeError` or `RangeError` for wrong options.
  *

@@ -12,23 +12,23 @@ export type SessionRequest<
   As extends string = 'session',
 > = { readonly [Property in As]: Session<Data> }
 
-/** As Express, connect and their like take it; the response need not be Node's own. */
+/** As Express, connect and their like take it. The request is Node's own, of HTTP/1 or HTTP/2; the response need not be. */
 export type NodeMiddleware = (request: NodeRequest, response: object, next: (error?: any) => void) => void
 type NodeRequest = (IncomingMessage | Http2ServerRequest) & { upgrade?: boolean }
-/** As a method, whose parameter may be narrower: Express's request. */
+/** @inline As a method, whose parameter may be narrower: Express's request. */
 type Renew = { renew(request: NodeRequest): boolean }['renew'] | undefined
-type OnError = ((error: unknown) => void) | undefined
 
 /**
  * Middleware for Express, connect and plain `node:http`: the request's session as `request.session`, committed when the
  * handler begins to answer. `writeHead`, `flushHeaders`, `write` and `end` wait for the commit; meanwhile `write` returns
- * false, and `drain` follows. `as` is another name for the session, for a second manager; to assign over it throws a
- * `TypeError`. `renew(request)`, asked at the first read, says whether it counts as use (ASVS 7.3.1; default: it does).
+ * false, and `drain` follows. On an upgrade, and where the response is not Node's own, nothing waits: `save()` saves there.
+ *
+ * - `as`: another name for the session, for a second manager. To assign over it throws a `TypeError`.
+ * - `renew(request)`: whether it counts as use (ASVS 7.3.1), asked at the first read. Default: it does.
+ * - `onError(error)`: told of what a plain 500 is answered for. Default `console.error`.
  *
  * The answer's status decides: from 500 on changes are dropped. An answer whose commit fails is replaced by a plain 503,
- * or by a plain 500 where repeating would not help: that error is told to `onError` (default `console.error`).
- * On an upgrade, and where the response is not Node's own (`{}`, a mock), nothing is held back: `save()` saves there.
- * Throws `TypeError` or `RangeError` for wrong options.
+ * or by a plain 500 where repeating would not help. Throws `TypeError` or `RangeError` for wrong options.
  *
  * @example
  * const app = express().use(session())
@@ -36,7 +36,7 @@ type OnError = ((error: unknown) => void) | undefined
  */
 export function session<Data extends SessionData<Data> = Record<string, any>>(
   optionsOrManager: SessionOptions | SessionManager<Data> = {},
-  options: { as?: string | undefined; renew?: Renew; onError?: OnError } = {},
+  options: { as?: string | undefined; renew?: Renew; onError?: ((error: unknown) => void) | undefined } = {},
 ): NodeMiddleware {
   const manager = createSessionManager<Data>(optionsOrManager)
   const { as, renew, onError = console.error } = checkMount(options, ['as', 'renew', 'onError'])

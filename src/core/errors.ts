@@ -3,7 +3,7 @@ export function isError(value: unknown): value is Error {
   return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]'
 }
 
-/** Stable codes of {@link SessionError}; compare these, not messages. */
+/** Stable codes of a {@link SessionError}; compare these, not messages. */
 export type SessionErrorCode =
   | 'ERR_STORE_UNAVAILABLE'
   | 'ERR_SESSION_CONFLICT'
@@ -19,7 +19,7 @@ export type SessionErrorCode =
  * credentials or session data (ASVS 16.2.5).
  */
 export class SessionError extends Error {
-  // Written out in each class: what minifies code changes their names.
+  /** That of its class, written out: what minifies code changes the names of classes. */
   override name: string = 'SessionError'
   /** Stable, machine-readable. */
   readonly code: SessionErrorCode
@@ -30,17 +30,18 @@ export class SessionError extends Error {
   }
 }
 
-/**
- * An error that frameworks answer with a plain 503 by themselves: Koa reads `status`, `expose` and `headers`, NestJS
- * `statusCode`, and Hono calls `getResponse()`. The answer says nothing of hosts, keys or stacks (ASVS 16.5.1).
- */
+/** An error that frameworks answer with a plain 503 by themselves, which says nothing of hosts, keys or stacks (ASVS 16.5.1). */
 class RetryLaterError extends SessionError {
+  /** For Koa. */
   readonly status = 503
+  /** For NestJS. */
   readonly statusCode = 503
+  /** For Koa: the message is not shown. */
   readonly expose = false
+  /** For Koa: `Retry-After` in seconds (RFC 9110 §10.2.3), `Cache-Control: no-store`. */
   readonly headers: Record<string, string> = { 'Retry-After': '1', 'Cache-Control': 'no-store' }
 
-  /** A plain 503 with `Retry-After` (seconds, RFC 9110 §10.2.3) and `Cache-Control: no-store`. */
+  /** For Hono and `withSession`: a plain 503 with `headers`. */
   getResponse(): Response {
     // Said outright: Bun leaves the type of a string to whoever sends it.
     const headers = { ...this.headers, 'Content-Type': 'text/plain;charset=UTF-8' }
@@ -54,11 +55,12 @@ export function hasAnswer(error: unknown): error is { getResponse: () => Respons
 }
 
 /**
- * The store could not be asked: refused, timed out, lost, or answered nonsense. Never means "not found".
- * `operation` names the store operation, `cause` what happened.
+ * The store could not be asked: refused, timed out, lost, or answered nonsense. Never means "not found". `cause` is what
+ * happened. Frameworks answer it with a plain 503 by themselves.
  */
 export class StoreUnavailableError extends RetryLaterError {
   override name = 'StoreUnavailableError'
+  /** What the store was asked: `'get'`, `'replace'` and so on. */
   readonly operation: string
 
   constructor(operation: string, cause: unknown) {
@@ -67,7 +69,10 @@ export class StoreUnavailableError extends RetryLaterError {
   }
 }
 
-/** Other requests kept writing the same session, or took a value first, and nothing of this one was written. */
+/**
+ * Other requests kept writing the same session, or took a value first, and nothing of this one was written. Frameworks
+ * answer it with a plain 503 by themselves.
+ */
 export class SessionConflictError extends RetryLaterError {
   override name = 'SessionConflictError'
   constructor(message: string) {
@@ -91,12 +96,13 @@ export class SessionDataError extends SessionError {
   }
 }
 
-type StateErrorCode = 'ERR_SESSION_COMMITTED' | 'ERR_SESSION_MOUNTED_TWICE' | 'ERR_SESSION_HEADERS_SENT'
-
 /** The session was used in a way its life does not allow: written after the commit or the head, or mounted twice. */
 export class SessionStateError extends SessionError {
   override name = 'SessionStateError'
-  constructor(code: StateErrorCode, message: string) {
+  constructor(
+    code: 'ERR_SESSION_COMMITTED' | 'ERR_SESSION_MOUNTED_TWICE' | 'ERR_SESSION_HEADERS_SENT',
+    message: string,
+  ) {
     super(code, message)
   }
 }

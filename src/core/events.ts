@@ -43,6 +43,7 @@ export type EndReason = 'signed-out' | 'regenerated' | 'revoked' | 'mark-lost'
 
 /** One event, for logs and metrics. It never holds a token, a key or session data. */
 export interface SessionEvent {
+  /** What happened. */
   type: SessionEventType
   /** Milliseconds since the epoch, by the manager's `now`. */
   at: number

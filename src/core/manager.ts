@@ -59,10 +59,8 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
   }
 
   /**
-   * The session of a request with this Cookie header: no I/O and no parsing until it is touched. The header may be
-   * given as a function, which is called at the first touch. `canSetHeaders` says whether the response can still take
-   * a cookie (default: yes); it is asked at each commit and `save()`, and where it cannot, no token is made. `renew` says
-   * whether the request counts as use (default: yes), and is asked at the first read.
+   * The session of a request with this Cookie header, for where no middleware is. No I/O and no parsing until it is
+   * touched.
    */
   open(cookieHeader: CookieHeader, options?: OpenOptions): Session<Data> {
     const { canSetHeaders, renew } = options ?? {}
@@ -95,16 +93,17 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
   }
 
   /**
-   * Saves the session and adds what the response must say: call it after the handler returned and before any byte
-   * leaves. `describe` is called, at once, when there is something to do; a session that was not touched costs nothing,
-   * and nor does one that was committed. Where there is nothing to wait for, as after reads, all is done at once, and
-   * `undefined` returned.
+   * Saves the session and adds what the response must say. Call it after the handler returned and before any byte leaves.
    *
-   * When the handler threw or answered with 500 or above, its changes are dropped and only a `destroy()` is carried
-   * out; an error with a `status` below 500 counts as an answer. Rejects when the save fails, unless the handler did:
-   * then its own error wins, and events tell the rest. On a rejection nothing of the handler's answer is left in the
-   * headers, as far as they have `delete`. Throws `TypeError` for anything but a function, and what `describe` throws:
-   * then the session stays open.
+   * - `describe` is called at once, and only when there is something to do: not for a session that was not touched, nor for
+   *   one that was committed.
+   * - `undefined` is returned where there is nothing to wait for, as after reads: all is done by then.
+   * - When the handler threw or answered with 500 or above, its changes are dropped and only a `destroy()` is carried out.
+   *   An error with a `status` below 500 counts as an answer.
+   *
+   * Rejects when the save fails, unless the handler failed: then its own error wins, and events tell the rest. On a
+   * rejection nothing of the handler's answer is left in the headers, as far as they have `delete`. Throws `TypeError` for
+   * anything but a function, and what `describe` throws: then the session stays open.
    */
   commit(session: Session<Data>, describe: () => CommitResponse): Promise<void> | undefined
   /** @internal With what `describe` is called with: so that a request that leaves its session alone costs no closure. */

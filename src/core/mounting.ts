@@ -5,7 +5,7 @@ import type { CommitResponse } from './http/commit-response.ts'
 import type { SessionManager } from './manager.ts'
 import type { Session, SessionData } from './session/session.ts'
 
-/** Where an adapter keeps a request's sessions: one, or a list of several, so that the usual one allocates nothing. */
+/** @internal Where an adapter keeps a request's sessions: one, or a list of several, so that the usual one allocates nothing. */
 export const MOUNTED: unique symbol = Symbol.for('holdfast sessions')
 
 /** Options of a middleware; throws `TypeError` for wrong ones. `as` is the property that the session is to be. */
@@ -96,7 +96,7 @@ function assignedOver(property: string): TypeError {
   )
 }
 
-/** A session that a middleware has mounted on a response. */
+/** @internal A session that a middleware has mounted on a response. */
 export interface Mounted {
   readonly manager: SessionManager<any>
   readonly session: Session<any>

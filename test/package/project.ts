@@ -9,6 +9,7 @@ const run = promisify(execFile)
 /** Besides the guides, of which README and they themselves link to some. */
 export const DOCUMENTS: readonly string[] = [
   'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md', 'bench/results/compare.svg',
+  'compose.yaml',
 ] // prettier-ignore
 
 /** What `npm pack` reports of the tarball; sizes in bytes. */
@@ -34,6 +35,7 @@ export async function pack(folder: string): Promise<Packed> {
     'tsconfig.json',
     'tsconfig.build.json',
     'prepack.mjs',
+    'tools/llms.mjs',
     'docs',
     ...DOCUMENTS,
   ]

@@ -1,7 +1,15 @@
-// Installs what test/package.test.ts, test/hosts/ and test/bare-machine.test.ts need, where that is not there yet, and runs
-// them.
+// What npm would publish, and what takes long: installs what these tests need, where that is not there yet, and runs them.
 import { spawnSync } from 'node:child_process'
 import { installFromDebian } from '../debian.mjs'
+
+const folders = ['test/package', 'test/runtimes', 'test/hosts', 'tools/reference']
+const tests = [
+  'test/package.test.ts',
+  'test/reference.test.ts',
+  'test/hosts/',
+  // Its copy of the project has the dist/ that is here.
+  'test/bare-machine.test.ts',
+]
 
 const run = (...command) => {
   const { status } = spawnSync(command[0], command.slice(1), { stdio: 'inherit' })
@@ -9,11 +17,10 @@ const run = (...command) => {
 }
 
 installFromDebian()
-for (const folder of ['test/package', 'test/runtimes', 'test/hosts']) {
+for (const folder of folders) {
   if (spawnSync('npm', ['ls', '--prefix', folder]).status === 0) continue
   console.log(`installing the packages of ${folder}`)
   run('npm', 'ci', '--prefix', folder, '--no-audit', '--no-fund', '--loglevel=error')
 }
-run('npx', 'vitest', 'run', 'test/package.test.ts')
-run('npx', 'vitest', 'run', 'test/bare-machine.test.ts')
-run('npx', 'vitest', 'run', '--no-file-parallelism', 'test/hosts')
+run('npm', 'run', '--silent', 'build')
+run('npx', 'vitest', 'run', '--no-file-parallelism', ...tests)

@@ -38,6 +38,7 @@ export const onNodeAlone = {
   'test/package.test.ts': 'packs, installs, compiles, and starts Node and Bun itself',
   'test/proofs/': 'starts servers itself, and needs the machine for itself',
   'test/recipes/': 'installs the packages of others and starts Node itself',
+  'test/reference.test.ts': 'starts Node itself, on the sources',
   'test/support/': 'tests of what tests use',
   'test/two-copies.test.ts': 'builds copies of the package and installs them',
   'test/types/': 'reads what the compiler says',

@@ -7,6 +7,7 @@ export interface CommitResponse {
   status: number
   /** What was thrown, where the answer is yet to be made of it (Koa): then it decides, and not `status`. */
   error?: unknown
+  /** Where the cookie and what caches must know are put. */
   headers: ResponseHeaders
   /** The request's URL, to notice a Secure cookie that the browser will drop. */
   url?: string | undefined

@@ -2,8 +2,11 @@ import { serializeClearedCookie, serializeCookie, type CookieAttributes } from '
 
 /** The response's headers as an adapter hands them over; a `Headers` is one. */
 export interface ResponseHeaders {
+  /** Its value, as the framework has it. */
   get(name: string): unknown
+  /** In place of what it was. */
   set(name: string, value: string): void
+  /** Beside what it is: another line. */
   append(name: string, value: string): void
   /** Only used to take back an answer whose session could not be saved. */
   delete?(name: string): void

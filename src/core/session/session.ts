@@ -23,7 +23,7 @@ export type SessionData<Data> = { [Key in keyof Data]: Json<Data[Key]> }
 
 /** Overrides of the manager's timeouts for one session ("remember me"). */
 export interface SessionTimeouts {
-  /** Seconds without a request; `false` for none. */
+  /** Seconds without a request, not fewer than the manager's; `false` for none. */
   idle?: number | false | undefined
   /** Seconds from this call, at most 34 560 000 (400 days). */
   absolute?: number | undefined
@@ -124,9 +124,9 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
   }
 
   /**
-   * Atomic read-modify-write. `fn` gets the current value, runs now for the returned one, and runs again on the newest
-   * value if another request wrote the key first; so it must be pure and synchronous. The returned value is final
-   * only after `save()`. Counts from the call, awaited or not; if `fn` throws now, it does not count.
+   * Atomic read-modify-write. `fn` gets the current value and gives the new one, which is returned. It runs again, on the
+   * newest value, if another request wrote the key first; so it must be pure and synchronous, and what was returned is
+   * final only after `save()`. Counts from the call, awaited or not; if `fn` throws at once, it does not count.
    */
   update<Key extends keyof Data & string>(
     key: Key,
@@ -152,15 +152,17 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
   }
 
   /**
-   * All that a sign-in owes: a new token, the old one dead at once (ASVS 7.2.4); both timeouts counted anew, with none left
-   * over from an earlier sign-in; the session listed as one of the user's, so that it can be seen and ended (ASVS 7.5.2);
-   * and no data of another user's. An anonymous session and one of the same user keep their data, another user's only
-   * the keys in `keep`. Makes a session where there is none. The user id is stored sealed.
+   * Signs a user in, whose credentials were checked before. Makes a session where there is none. It does all that a
+   * sign-in owes:
    *
-   * Signing in is not checking who it is: call it once the credentials were. Throws `TypeError` for anything but a string
-   * that is not empty, `RangeError` for a label of more than 64 characters, and for timeouts as `setTimeouts` does. Rejects
-   * the commit with `SessionEndedError` when the session ended meanwhile; the same sign-in done twice at once gives one
-   * session to both.
+   * - a new token; the old one is dead at once (ASVS 7.2.4)
+   * - both timeouts counted anew, with none left over from an earlier sign-in
+   * - the session listed as one of the user's, so that it can be seen and ended (ASVS 7.5.2); the user id is stored sealed
+   * - no data of another user's: an anonymous session and one of the same user keep theirs, another user's only `keep`
+   *
+   * Throws `TypeError` for a user id that is no string or empty, `RangeError` for a label of more than 64 characters, and
+   * for timeouts as `setTimeouts` does. Rejects the commit with `SessionEndedError` when the session ended meanwhile; the
+   * same sign-in done twice at once gives one session to both.
    */
   signIn(userId: string, options: SignInOptions<keyof Data & string> = {}): void {
     checkUserId(userId)
@@ -185,8 +187,8 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
 
   /**
    * When the session ends unless it is used again: the earlier of both timeouts, in milliseconds since the epoch, to the
-   * second; `undefined` without a live session. Of a request that did not renew (`renew`) the absolute timeout alone, since
-   * nobody can say when the session was used last.
+   * second. `undefined` without a live session. For a request that `renew` says is no use it is the absolute timeout alone,
+   * since nobody can say when the session was used last.
    *
    * A `signIn`, `setTimeouts` or `regenerateId` of this request counts at once. Other changes do once they are saved: a
    * write restarts the idle timeout, so until then the session will end no earlier than this says.

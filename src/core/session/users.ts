@@ -11,8 +11,9 @@ export interface UserSession {
   id: string
   /** As it was given to `signIn`. */
   label: string | undefined
+  /** When its user signed in. */
   signedInAt: number
-  /** To ten minutes. */
+  /** When it was used last, to ten minutes. */
   lastSeenAt: number
   /** Whether it is the session that `current` named. */
   isCurrent: boolean

@@ -1,13 +1,15 @@
 /** The store's own mark of one state of one record; opaque to everybody else. */
 export type Version = unknown
 
-/** What {@link SessionStore.get} found. */
+/** What `get` of a {@link SessionStore} found. */
 export interface StoredRecord {
+  /** The caller's own copy. */
   bytes: Uint8Array
+  /** Of this state of the record, to hand to `replace`. */
   version: Version
 }
 
-/** What became of a {@link SessionStore.replace}. */
+/** What became of a `replace` of a {@link SessionStore}. */
 export type ReplaceOutcome =
   | { outcome: 'replaced'; version: Version }
   | { outcome: 'conflict' }
@@ -15,6 +17,7 @@ export type ReplaceOutcome =
 
 /** What happened to a server of the store: an event of the same type. */
 export interface StoreNotice {
+  /** As the event is called. */
   type: 'server-down' | 'server-up' | 'server-restarted' | 'server-flushed' | 'server-evicting'
   /** Host and port, without credentials. */
   server: string

@@ -15,6 +15,7 @@ export interface MemcachedStoreOptions {
   servers: string | readonly string[]
   /** For SASL PLAIN, with `password`; in the address they are percent-encoded. Default: none. */
   username?: string | undefined
+  /** For SASL PLAIN, with `username`. Default: none. */
   password?: string | undefined
   /** `true`, as `memcacheds://` does, or options; the server's certificate is always verified. Default: no TLS. */
   tls?: boolean | TlsOptions | undefined
@@ -36,6 +37,7 @@ export interface TlsOptions {
   ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined
   /** A certificate of this client's own, for a server that asks for one; with `key`. */
   cert?: string | Uint8Array | undefined
+  /** The private key of `cert`. */
   key?: string | Uint8Array | undefined
   /** The name that the server's certificate must hold. Default: the host of the address. */
   servername?: string | undefined
