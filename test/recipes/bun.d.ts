@@ -10,6 +10,7 @@ declare namespace Bun {
   }
   interface Server<Data> {
     upgrade(request: Request, options: { data: Data }): boolean
+    timeout(request: Request, seconds: number): void
     requestIP(request: Request): { address: string } | null
   }
   interface ServerWebSocket<Data> {
@@ -26,10 +27,16 @@ declare namespace Bun {
     routes: {
       [Path in Routes]: Response | Handler<Path, Data> | Partial<Record<'GET' | 'POST', Handler<Path, Data>>>
     }
-    websocket?: { data?: Data; message: (socket: ServerWebSocket<Data>) => unknown }
+    websocket?: {
+      data?: Data
+      open?: (socket: ServerWebSocket<Data>) => void | Promise<void>
+      close?: (socket: ServerWebSocket<Data>) => void | Promise<void>
+      message: (socket: ServerWebSocket<Data>) => unknown
+    }
   }): Server<Data>
   function serve(options: { port: number; fetch: (request: Request) => Response | Promise<Response> }): {
     url: URL
     stop(): Promise<void>
   }
+  function sleep(ms: number): Promise<void>
 }

@@ -145,3 +145,12 @@ describe.each(Object.entries(derived))('%s behind a proxy that ends TLS', (_, li
     expect(await statusOf(`${other()}/order`, { Origin: other() })).toBe(200)
   })
 })
+
+describe('a POST of a test, by app.request', () => {
+  const order = (headers: HeadersInit) => honoApp.request('/order', { method: 'POST', headers })
+
+  it('comes from no page, unless it says what a browser would', async () => {
+    expect((await order({})).status).toBe(403)
+    expect((await order({ 'Sec-Fetch-Site': 'same-origin' })).status).toBe(200)
+  })
+})

@@ -2,13 +2,13 @@ import { createHash, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { callbackify } from 'node:util'
+import { callbackify, promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import express, { type ErrorRequestHandler } from 'express'
 import { createSessionManager, MemoryStore, type SessionManager } from 'holdfast'
 import { session } from 'holdfast/node'
 import { issueSession } from 'holdfast/testing'
-import passport from 'passport'
+import passport, { Passport } from 'passport'
 import { Strategy as LocalStrategy } from 'passport-local'
 import { secret } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
@@ -101,6 +101,23 @@ describe('passport-local', () => {
       }
       return app.use(tell)
     }
+
+    it('leaves passport.user in the record of express-session', async () => {
+      const { default: expressSession } = await import('express-session' as string)
+      const old = new expressSession.MemoryStore()
+      const oldPassport = new Passport().use(
+        new LocalStrategy(callbackify(async (id: string, _password: string) => ({ id, name: id }))),
+      )
+      oldPassport.serializeUser((user, done) => done(null, user.id))
+      const app = express().use(
+        expressSession({ store: old, secret: 's', resave: false, saveUninitialized: false }),
+        express.urlencoded(),
+        oldPassport.authenticate('local', { successRedirect: '/' }),
+      )
+      await login(await listen(app), 'right')
+      const records = await promisify(old.all.bind(old))()
+      expect(Object.values(records)).toMatchObject([{ passport: { user: 'alice' } }])
+    })
 
     it('has nobody in a session that passport reads', async () => {
       const cookie = await issueSession(manager, {}, { user: 'u1' })

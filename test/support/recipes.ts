@@ -21,10 +21,13 @@ export async function serve(listener: RequestListener | Server): Promise<{ url: 
 }
 
 /** A program for Bun, which listens on `PORT` and says by that that it is up. */
-export async function serveInBun(program: string): Promise<{ url: string; stop: () => void }> {
+export async function serveInBun(
+  program: string,
+  environment: Record<string, string> = {},
+): Promise<{ url: string; stop: () => void }> {
   const port = await freePort()
   const child = spawn('test/runtimes/node_modules/.bin/bun', [program], {
-    env: { ...process.env, PORT: String(port) },
+    env: { ...process.env, ...environment, PORT: String(port) },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   const url = `http://localhost:${port}`

@@ -24,3 +24,11 @@ it('keeps the cart at a sign-in', async () => {
   expect(await readSession(manager, response)).toEqual({ cart: ['rope'] })
   expect(await readSession(manager, cookie)).toBeUndefined()
 })
+
+it('signs in, and greets on the next page', async () => {
+  const response = await shop.request('/login', { method: 'POST' })
+  const cookie = response.headers.getSetCookie().join('; ') // will do as a Cookie header
+  expect(await manager.open(cookie).userId()).toBe('u1')
+  const next = await shop.request('/', { headers: { cookie } })
+  expect(await next.text()).toBe('Hello, u1')
+})

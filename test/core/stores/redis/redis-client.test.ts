@@ -25,6 +25,7 @@ describe('A client', () => {
     ['null', null, 'null'],
     ['an address', 'redis://hunter:hunter2@10.0.0.1', 'a string'],
     ['options', { url: 'redis://10.0.0.1' }, 'an object'],
+    ['L1: the options of connect-redis', { client: createClient() }, 'an object; hand in its client'],
     ['a list of nodes', [{ host: '10.0.0.1' }], 'an array'],
     ['the class', Redis, 'a function'],
     ['L1: a promise of a client', Promise.resolve(createClient()), 'a promise; await it'],
