@@ -1,5 +1,6 @@
-// Installs what test/package.test.ts and test/hosts/ need, where that is not there yet, and runs them.
+// Installs what test/package.test.ts and test/hosts/ need, where that is not there yet, and runs them; promtool, too.
 import { spawnSync } from 'node:child_process'
+import { installFromDebian } from '../debian.mjs'
 
 const run = (...command) => {
   const { status } = spawnSync(command[0], command.slice(1), { stdio: 'inherit' })
@@ -11,5 +12,9 @@ for (const folder of ['test/package', 'test/runtimes', 'test/hosts']) {
   console.log(`installing the packages of ${folder}`)
   run('npm', 'ci', '--prefix', folder, '--no-audit', '--no-fund', '--loglevel=error')
 }
+// Without what it recommends, which is another server.
+installFromDebian(['prometheus'], '--no-install-recommends')
+run('promtool', 'check', 'rules', 'test/recipes/events/alerts.yaml')
+run('promtool', 'test', 'rules', 'test/package/alerts.yaml')
 run('npx', 'vitest', 'run', 'test/package.test.ts')
 run('npx', 'vitest', 'run', '--no-file-parallelism', 'test/hosts')
