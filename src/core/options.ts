@@ -225,9 +225,10 @@ function checkSyntax({ name, path, domain, sameSite }: CookieAttributes): void {
   if (typeof name !== 'string' || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/.test(name)) {
     throw wrong('cookie.name', 'a token of RFC 9110, at most 256 characters', name)
   }
-  // path-value = *av-octet, av-octet = any CHAR except CTLs or ";"; §5.6 bounds an attribute at 1024 bytes
-  if (typeof path !== 'string' || !/^\/[\x20-\x3a\x3c-\x7e]{0,1023}$/.test(path)) {
-    throw wrong('cookie.path', 'a path that begins with / and holds no ";" or control characters', path)
+  // Compared with the path of a URL, which holds nothing else unescaped, and no ";"; §5.6 bounds an attribute at 1024 bytes
+  if (typeof path !== 'string' || !/^\/[!$-:=@-[\]_a-z|~]{0,1023}$/.test(path)) {
+    const expected = 'a path as URLs have it, percent-encoded, that begins with / and holds no ";"'
+    throw wrong('cookie.path', expected, path)
   }
   if (
     domain !== undefined &&

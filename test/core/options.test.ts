@@ -408,6 +408,28 @@ describe('the cookie', () => {
     }
   })
 
+  it('S19: has a path that URLs can have: no browser asks for another as it stands, or sends the cookie', () => {
+    const printable = Array.from({ length: 95 }, (_, index) => String.fromCharCode(0x20 + index))
+    // By Node 20 all of these but ^.
+    const changed = ' "#;<>?\\^`{}'
+    for (const character of printable) {
+      const path = `/a${character}b`
+      const cookie = { name: 'sid', path }
+      if (changed.includes(character)) {
+        expectRefusal({ cookie }, TypeError, /^cookie\.path: expected .*, got "/)
+      } else {
+        expect(checkOptions({ cookie }).cookie.path).toBe(path)
+        expect(new URL(`https://site.example${path}`).pathname).toBe(path)
+      }
+    }
+    expectRefusal(
+      { cookie: { name: 'sid', path: '/shop ' } },
+      TypeError,
+      'cookie.path: expected a path as URLs have it, percent-encoded, that begins with / and holds no ";", got "/shop "',
+    )
+    expect(checkOptions({ cookie: { name: 'sid', path: '/a%20b/' } }).cookie.path).toBe('/a%20b/')
+  })
+
   it('S19: has a name that is a token of RFC 9110', () => {
     for (const separator of '()<>@,;:\\"/[]?={} \t') {
       expectRefusal(
