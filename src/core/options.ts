@@ -90,6 +90,7 @@ const OPTION_NAMES = [
   'onEvent', 'now',
 ] // prettier-ignore
 const COOKIE_NAMES = ['name', 'path', 'domain', 'secure', 'httpOnly', 'sameSite', 'partitioned']
+const PREFIXES = ['__Host-Http-', '__Host-', '__Http-', '__Secure-']
 const [SECONDS, INSIDE] = ['the options idleTimeout and absoluteTimeout, in seconds', 'it into cookie: { … }']
 /** What other libraries' options are called, and what to write here. */
 const CURES = {
@@ -244,18 +245,19 @@ function checkSyntax({ name, path, domain, sameSite }: CookieAttributes): void {
   }
 }
 
-/** What browsers would refuse in silence (RFC 6265bis §5.7). */
-function checkContradictions({ name, path, domain, secure, sameSite, partitioned }: CookieAttributes): void {
+/** What browsers would refuse in silence (RFC 6265bis §5.7; `Http-`: draft-ietf-httpbis-layered-cookies). */
+function checkContradictions(cookie: CookieAttributes): void {
+  const { name, path, domain, secure, httpOnly, sameSite, partitioned } = cookie
+  const refuse = (isWrong: boolean, what: string) => {
+    if (isWrong) throw new TypeError(`cookie: ${what}`)
+  }
   const lowered = name.toLowerCase()
-  const contradiction = (what: string) => new TypeError(`cookie: ${what}`)
-  if (lowered.startsWith('__host-')) {
-    if (domain !== undefined) throw contradiction('a name with the prefix __Host- allows no domain')
-    if (path !== '/') throw contradiction("a name with the prefix __Host- allows no path but '/'")
-    if (!secure) throw contradiction('a name with the prefix __Host- needs secure: true')
-  }
-  if (lowered.startsWith('__secure-') && !secure) {
-    throw contradiction('a name with the prefix __Secure- needs secure: true')
-  }
-  if (sameSite === 'none' && !secure) throw contradiction("sameSite: 'none' needs secure: true")
-  if (partitioned && !secure) throw contradiction('partitioned needs secure: true')
+  const prefix = PREFIXES.find((each) => lowered.startsWith(each.toLowerCase())) ?? ''
+  const named = `a name with the prefix ${prefix}`
+  refuse(prefix.startsWith('__Host-') && domain !== undefined, `${named} allows no domain`)
+  refuse(prefix.startsWith('__Host-') && path !== '/', `${named} allows no path but '/'`)
+  refuse(prefix !== '' && !secure, `${named} needs secure: true`)
+  refuse(prefix.endsWith('Http-') && !httpOnly, `${named} needs httpOnly: true`)
+  refuse(sameSite === 'none' && !secure, "sameSite: 'none' needs secure: true")
+  refuse(partitioned && !secure, 'partitioned needs secure: true')
 }
