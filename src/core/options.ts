@@ -90,6 +90,7 @@ const OPTION_NAMES = [
   'onEvent', 'now',
 ] // prettier-ignore
 const COOKIE_NAMES = ['name', 'path', 'domain', 'secure', 'httpOnly', 'sameSite', 'partitioned']
+const PREFIXES = ['__Host-Http-', '__Host-', '__Http-', '__Secure-']
 const [SECONDS, INSIDE] = ['the options idleTimeout and absoluteTimeout, in seconds', 'it into cookie: { … }']
 /** What other libraries' options are called, and what to write here. */
 const CURES = {
@@ -225,9 +226,10 @@ function checkSyntax({ name, path, domain, sameSite }: CookieAttributes): void {
   if (typeof name !== 'string' || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/.test(name)) {
     throw wrong('cookie.name', 'a token of RFC 9110, at most 256 characters', name)
   }
-  // path-value = *av-octet, av-octet = any CHAR except CTLs or ";"; §5.6 bounds an attribute at 1024 bytes
-  if (typeof path !== 'string' || !/^\/[\x20-\x3a\x3c-\x7e]{0,1023}$/.test(path)) {
-    throw wrong('cookie.path', 'a path that begins with / and holds no ";" or control characters', path)
+  // Compared with the path of a URL, which holds nothing else unescaped, and no ";"; §5.6 bounds an attribute at 1024 bytes
+  if (typeof path !== 'string' || !/^\/[!$-:=@-[\]_a-z|~]{0,1023}$/.test(path)) {
+    const expected = 'a path as URLs have it, percent-encoded, that begins with / and holds no ";"'
+    throw wrong('cookie.path', expected, path)
   }
   if (
     domain !== undefined &&
@@ -243,18 +245,19 @@ function checkSyntax({ name, path, domain, sameSite }: CookieAttributes): void {
   }
 }
 
-/** What browsers would refuse in silence (RFC 6265bis §5.7). */
-function checkContradictions({ name, path, domain, secure, sameSite, partitioned }: CookieAttributes): void {
+/** What browsers would refuse in silence (RFC 6265bis §5.7; `Http-`: draft-ietf-httpbis-layered-cookies). */
+function checkContradictions(cookie: CookieAttributes): void {
+  const { name, path, domain, secure, httpOnly, sameSite, partitioned } = cookie
+  const refuse = (isWrong: boolean, what: string) => {
+    if (isWrong) throw new TypeError(`cookie: ${what}`)
+  }
   const lowered = name.toLowerCase()
-  const contradiction = (what: string) => new TypeError(`cookie: ${what}`)
-  if (lowered.startsWith('__host-')) {
-    if (domain !== undefined) throw contradiction('a name with the prefix __Host- allows no domain')
-    if (path !== '/') throw contradiction("a name with the prefix __Host- allows no path but '/'")
-    if (!secure) throw contradiction('a name with the prefix __Host- needs secure: true')
-  }
-  if (lowered.startsWith('__secure-') && !secure) {
-    throw contradiction('a name with the prefix __Secure- needs secure: true')
-  }
-  if (sameSite === 'none' && !secure) throw contradiction("sameSite: 'none' needs secure: true")
-  if (partitioned && !secure) throw contradiction('partitioned needs secure: true')
+  const prefix = PREFIXES.find((each) => lowered.startsWith(each.toLowerCase())) ?? ''
+  const named = `a name with the prefix ${prefix}`
+  refuse(prefix.startsWith('__Host-') && domain !== undefined, `${named} allows no domain`)
+  refuse(prefix.startsWith('__Host-') && path !== '/', `${named} allows no path but '/'`)
+  refuse(prefix !== '' && !secure, `${named} needs secure: true`)
+  refuse(prefix.endsWith('Http-') && !httpOnly, `${named} needs httpOnly: true`)
+  refuse(sameSite === 'none' && !secure, "sameSite: 'none' needs secure: true")
+  refuse(partitioned && !secure, 'partitioned needs secure: true')
 }

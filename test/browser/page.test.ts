@@ -4,12 +4,14 @@ import { once } from 'node:events'
 import { serve } from '@hono/node-server'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { createShop } from '../../examples/shop/app.ts'
-import { readSettings } from '../../examples/shop/settings.ts'
+import { readSettings, type Data as ShopData } from '../../examples/shop/settings.ts'
 import { createSessionManager, type SessionManager } from 'holdfast'
 import { issueSession, readSession } from 'holdfast/testing'
 import { cookieHeaderOf, holdSession } from '../recipes/testing/browser.ts'
 import { createShop as createApp, type Data } from '../recipes/testing/shop.ts'
+import { startExample, type ServerProcess } from '../support/process.ts'
 import { useVisitor } from './chromium.ts'
+import { useStores } from './shop.ts'
 
 const visitor = useVisitor()
 const server = serve({ fetch: createShop(readSettings({})).fetch, hostname: '127.0.0.1', port: 0 })
@@ -36,22 +38,9 @@ describe("the shop's pages", () => {
   ])(
     '%s: axe finds nothing, light or dark, and nothing is cut off on a phone',
     async (_, before, path, heading) => {
-      const { page } = visitor
-      await page.goto(`${url}/about`)
+      await visitor.page.goto(`${url}/about`)
       await before()
-      await page.goto(url + path)
-      expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe(heading)
-      for (const width of [320, 360, 390, 1280]) {
-        await page.setViewportSize({ width, height: 900 })
-        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width)
-      }
-      // Text may lie on a line of the chart anywhere, which axe cannot see: as if the header were one line all over.
-      await page.addStyleTag({ content: '.depths { display: none } header { background: var(--line) }' })
-      await page.evaluate(axe.source)
-      for (const colorScheme of ['light', 'dark'] as const) {
-        await page.emulateMedia({ colorScheme })
-        expect(await page.evaluate(findFaults), colorScheme).toEqual([])
-      }
+      await expectGood(url + path, heading)
     },
   )
 
@@ -108,6 +97,31 @@ describe("the shop's pages", () => {
   })
 })
 
+describe("Koa's page next door", () => {
+  const stores = useStores()
+  let koa: ServerProcess
+  let manager: SessionManager<ShopData>
+  beforeAll(async () => {
+    const env = {
+      SESSION_STORE: stores.sessions.address,
+      SESSION_SECRET: 'a secret of the browser tests, and of nobody else',
+    }
+    koa = await startExample('Node', 'examples/node/koa.ts', env)
+    manager = readSettings(env).manager
+  })
+  afterAll(() => Promise.all([koa?.stop(), manager?.close()]))
+
+  it.each([
+    ['to a stranger', undefined, 'Good day, stranger.'],
+    ['with a cart and a notice', 'Ada', 'Good day, Ada.'],
+  ])('%s: axe finds nothing, light or dark, and nothing is cut off on a phone', async (_, user, heading) => {
+    const data = { cart: { cleat: 2, hawser: 1 }, notice: 'You are signed in.' }
+    if (user) await holdSession(visitor.context, await issueSession(manager, data, { user }))
+    await expectGood(`${koa.url}/`, heading)
+    expect(await visitor.page.getByRole('listitem').count()).toBe(user ? 2 : 0)
+  })
+})
+
 /** By the longest name, here and elsewhere. */
 describe('docs/testing.md in Chromium', () => {
   it('holds a session that the test began, and tells which one it holds', async () => {
@@ -146,6 +160,24 @@ describe('docs/testing.md in Chromium', () => {
     return { url: `http://localhost:${port}`, port }
   }
 })
+
+/** What axe finds, and what it cannot. */
+async function expectGood(address: string, heading: string): Promise<void> {
+  const { page } = visitor
+  await page.goto(address)
+  expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe(heading)
+  for (const width of [320, 360, 390, 1280]) {
+    await page.setViewportSize({ width, height: 900 })
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width)
+  }
+  // Text may lie on a line of the chart anywhere, which axe cannot see: as if the header were one line all over.
+  await page.addStyleTag({ content: '.depths { display: none } header { background: var(--line) }' })
+  await page.evaluate(axe.source)
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme })
+    expect(await page.evaluate(findFaults), colorScheme).toEqual([])
+  }
+}
 
 async function signInTwice(): Promise<void> {
   const fields = `name=${'W'.repeat(40)}`

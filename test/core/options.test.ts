@@ -364,6 +364,10 @@ describe('the cookie', () => {
     [{ name: 'sid' }, 'sid'],
     [{ name: '__Secure-sid', domain: 'example.com' }, '__Secure-sid'],
     [{ name: '__Host-sid' }, '__Host-sid'],
+    [{ name: '__Host-Http-sid' }, '__Host-Http-sid'],
+    [{ name: '__Http-sid', domain: 'example.com', path: '/shop' }, '__Http-sid'],
+    [{ name: '__Host-sid', httpOnly: false }, '__Host-sid'],
+    [{ name: '__Secure-Http-sid', httpOnly: false }, '__Secure-Http-sid'],
     [{ name: 'sid', path: '/shop' }, 'sid'],
     [{ name: 'a__Host-', domain: 'example.com' }, 'a__Host-'],
   ])('S18: of %j is called %s', (cookie, name) => {
@@ -371,6 +375,7 @@ describe('the cookie', () => {
   })
 
   const hostPrefix = 'cookie: a name with the prefix __Host- '
+  const hostHttpPrefix = 'cookie: a name with the prefix __Host-Http- '
   it.each<[CookieOptions, string]>([
     [{ name: '__Host-sid', domain: 'example.com' }, `${hostPrefix}allows no domain`],
     [{ name: '__Host-sid', path: '/shop' }, `${hostPrefix}allows no path but '/'`],
@@ -380,6 +385,12 @@ describe('the cookie', () => {
     [{ name: '__HOST-sid', domain: 'example.com' }, `${hostPrefix}allows no domain`],
     [{ name: '__Secure-sid', secure: false }, 'cookie: a name with the prefix __Secure- needs secure: true'],
     [{ name: '__secure-sid', secure: false }, 'cookie: a name with the prefix __Secure- needs secure: true'],
+    [{ name: '__Http-sid', secure: false }, 'cookie: a name with the prefix __Http- needs secure: true'],
+    [{ name: '__http-sid', httpOnly: false }, 'cookie: a name with the prefix __Http- needs httpOnly: true'],
+    [{ name: '__Host-Http-sid', httpOnly: false }, `${hostHttpPrefix}needs httpOnly: true`],
+    [{ name: '__host-hTTP-sid', secure: false }, `${hostHttpPrefix}needs secure: true`],
+    [{ name: '__Host-Http-sid', domain: 'example.com' }, `${hostHttpPrefix}allows no domain`],
+    [{ name: '__Host-Http-sid', path: '/shop' }, `${hostHttpPrefix}allows no path but '/'`],
     [{ sameSite: 'none', secure: false }, "cookie: sameSite: 'none' needs secure: true"],
     [{ partitioned: true, secure: false }, 'cookie: partitioned needs secure: true'],
   ])('S17: contradicts itself: %j', (cookie, message) => {
@@ -406,6 +417,28 @@ describe('the cookie', () => {
         }
       }
     }
+  })
+
+  it('S19: has a path that URLs can have: no browser asks for another as it stands, or sends the cookie', () => {
+    const printable = Array.from({ length: 95 }, (_, index) => String.fromCharCode(0x20 + index))
+    // By Node 20 all of these but ^.
+    const changed = ' "#;<>?\\^`{}'
+    for (const character of printable) {
+      const path = `/a${character}b`
+      const cookie = { name: 'sid', path }
+      if (changed.includes(character)) {
+        expectRefusal({ cookie }, TypeError, /^cookie\.path: expected .*, got "/)
+      } else {
+        expect(checkOptions({ cookie }).cookie.path).toBe(path)
+        expect(new URL(`https://site.example${path}`).pathname).toBe(path)
+      }
+    }
+    expectRefusal(
+      { cookie: { name: 'sid', path: '/shop ' } },
+      TypeError,
+      'cookie.path: expected a path as URLs have it, percent-encoded, that begins with / and holds no ";", got "/shop "',
+    )
+    expect(checkOptions({ cookie: { name: 'sid', path: '/a%20b/' } }).cookie.path).toBe('/a%20b/')
   })
 
   it('S19: has a name that is a token of RFC 9110', () => {

@@ -36,6 +36,7 @@ const TRIED_IN: Record<string, Record<string, string>> = {
     'memcached -l 127.0.0.1 -p 11200 -m 256 -U 0': 'test/docs/memcached.test.ts',
     '# /etc/systemd/system/memcached-sessions.service': 'test/docs/memcached.test.ts',
     'systemctl enable --now memcached-sessions': 'test/docs/memcached.test.ts',
+    '#!/bin/sh\n# Restarts the memcached': 'test/docs/memcached.test.ts',
     '/usr/share/memcached/scripts/memcached-tool 127.0.0.1:11200 stats | grep -w evictions':
       'test/docs/memcached.test.ts',
     'openssl req -x509 -config /dev/null': 'test/docs/memcached.test.ts',

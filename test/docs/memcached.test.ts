@@ -1,6 +1,6 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,7 @@ import { adapters } from '../support/apps.ts'
 import { makeAuthority } from '../support/certificates.ts'
 import { watchConsole } from '../support/console-watch.ts'
 import { startMemcached, type Memcached, type StartOptions } from '../support/memcached.ts'
+import { freePort } from '../support/free-port.ts'
 import { makeUsers } from '../support/sasl.ts'
 import { useServers } from '../support/servers.ts'
 import { secret } from '../support/stores.ts'
@@ -24,8 +25,9 @@ const guide = readFileSync('docs/memcached.md', 'utf8')
 const shown = (language: string) =>
   [...guide.matchAll(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 'gs'))].map(([, code]) => code!)
 const commands = shown('sh')
-const [start = '', service = '', evictions = '', certificates = '', users = '', secured = ''] = commands
-const [doctor = '', deployment = ''] = commands.slice(6)
+const [start = '', service = '', script = '', evictions = '', certificates = '', users = '', secured = ''] =
+  commands
+const [doctor = '', deployment = ''] = commands.slice(7)
 const [unit = ''] = shown('ini')
 const [fitReport = '', unfitReport = ''] = shown('text')
 const FOLDER = '/etc/memcached-sessions'
@@ -90,7 +92,7 @@ const userOf = async (manager: SessionManager, cookie: string) =>
 
 describe('docs/memcached.md', () => {
   it('has no commands and no programs but those tried here', () => {
-    expect(commands).toHaveLength(8)
+    expect(commands).toHaveLength(9)
     expect(shown('ts')).toEqual([readFileSync('test/docs/between-hosts.ts', 'utf8')])
   })
 })
@@ -121,6 +123,38 @@ describe('The instance of the guide', () => {
     await server.stop('SIGKILL')
     server = await startAs(command, places, server.port)
     expect(await vi.waitFor(() => userOf(manager, cookie), { timeout: 2000, interval: 20 })).toBeUndefined()
+  })
+
+  it('is started and restarted warm by the script, too, which signals no other program', async () => {
+    expect(script).toBe(readFileSync('examples/warm-restart.sh', 'utf8'))
+    const flags = startOptions(start, {}).args.join(' ')
+    expect(script).toContain(`-l 127.0.0.1 -p 11200 ${flags} -e ${MEMORY_FILE} "$@"`)
+    const [folder, port] = [await makeFolder(), await freePort()]
+    const [file, pidFile] = [join(folder, 'warm-restart.sh'), join(folder, 'sessions.pid')]
+    await writeFile(file, moved(script, { [MEMORY_FILE]: join(folder, 'sessions'), '11200': String(port) }))
+    const asRoot = process.getuid?.() === 0 ? ' -u root' : ''
+    const restart = () => run(`sh "$FILE"${asRoot}`, { env: { FILE: file } })
+    /** Of the memcached that listens already, and writes it a moment later. */
+    const pidAfter = (last: unknown) =>
+      vi.waitFor(async () => {
+        const pid = Number(await readFile(pidFile, 'utf8'))
+        expect([0, last]).not.toContain(pid) // 0: half written
+        return pid
+      }, 5000)
+
+    const another = spawn('sleep', ['60'])
+    onEnd(() => another.kill())
+    await writeFile(pidFile, String(another.pid))
+    expect((await restart()).status).toBe(0)
+    let pid = await pidAfter(another.pid)
+    onEnd(() => void process.kill(pid))
+    expect(another.signalCode).toBeNull()
+
+    const manager = managerOf(`memcached://127.0.0.1:${port}`)
+    const cookie = await vi.waitFor(() => signIn(manager), { timeout: 2000, interval: 20 })
+    expect((await restart()).status).toBe(0)
+    pid = await pidAfter(pid)
+    expect(await vi.waitFor(() => userOf(manager, cookie), { timeout: 2000, interval: 20 })).toBe('u1')
   })
 
   it('with -e cannot be given more memory, and takes 39 MiB for its slab classes', async () => {

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { installFromDebian } from '../debian.mjs'
 
-const folders = ['test/package', 'test/runtimes', 'test/hosts', 'tools/reference']
+const folders = ['test/package', 'test/runtimes', 'test/recipes', 'test/hosts', 'tools/reference']
 const tests = [
   'test/package.test.ts',
   'test/reference.test.ts',
@@ -17,10 +17,14 @@ const run = (...command) => {
 }
 
 installFromDebian()
+// Without what it recommends, which is another server.
+installFromDebian(['prometheus'], '--no-install-recommends')
 for (const folder of folders) {
   if (spawnSync('npm', ['ls', '--prefix', folder]).status === 0) continue
   console.log(`installing the packages of ${folder}`)
   run('npm', 'ci', '--prefix', folder, '--no-audit', '--no-fund', '--loglevel=error')
 }
+run('promtool', 'check', 'rules', 'test/recipes/events/alerts.yaml')
+run('promtool', 'test', 'rules', 'test/package/alerts.yaml')
 run('npm', 'run', '--silent', 'build')
 run('npx', 'vitest', 'run', '--no-file-parallelism', ...tests)

@@ -173,6 +173,27 @@ describe('onEvent', () => {
     lines.pop()
   })
 
+  it('has alerts for what it counts, each with what to do, and each tried', async () => {
+    const rules = readFileSync('test/recipes/events/alerts.yaml', 'utf8').split('- alert: ').slice(1)
+    const text = await registry.metrics()
+    const tried = readFileSync('test/package/alerts.yaml', 'utf8')
+    expect(rules.length).toBeGreaterThan(10)
+    for (const rule of rules) {
+      const name = rule.split('\n')[0]
+      expect(rule).toMatch(/summary: .+\n +description: .+\.\n/)
+      const series = [...rule.matchAll(/(holdfast_\w+)(?:\{(\w+)=~?"([^"]+)"\})?/g)]
+      expect(series.length, name).toBeGreaterThan(0)
+      for (const [, metric, label, values] of series) {
+        for (const value of values?.split('|') ?? [''])
+          expect(text, name).toMatch(
+            new RegExp(label ? `^${metric}\\{.*${label}="${value}"` : `^${metric}\\{`, 'm'),
+          )
+      }
+      // `npm run test:package` has promtool try them.
+      expect(tried).toContain(`labels: '{alertname="${name}"}'`)
+    }
+  })
+
   it('makes spans of the loads and saves of a request, as its children', () => {
     const finished = spans.getFinishedSpans()
     const request = finished.find(({ name }) => name === 'GET /')!
