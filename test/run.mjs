@@ -76,6 +76,7 @@ const alone = [
 const elsewhere = [
   'test/package.test.ts',
   'test/hosts/',
+  'test/moving/',
   'test/core/stores/redis/cluster.test.ts',
   'test/core/stores/redis/sentinel.test.ts',
 ]

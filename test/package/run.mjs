@@ -1,4 +1,4 @@
-// Installs what test/package.test.ts and test/hosts/ need, where that is not there yet, and runs them.
+// Installs what test/package.test.ts, test/hosts/ and test/moving/ need, where that is not there yet, and runs them.
 import { spawnSync } from 'node:child_process'
 
 const run = (...command) => {
@@ -6,10 +6,10 @@ const run = (...command) => {
   if (status !== 0) process.exit(1)
 }
 
-for (const folder of ['test/package', 'test/runtimes', 'test/hosts']) {
+for (const folder of ['test/package', 'test/runtimes', 'test/hosts', 'test/recipes', 'test/moving']) {
   if (spawnSync('npm', ['ls', '--prefix', folder]).status === 0) continue
   console.log(`installing the packages of ${folder}`)
   run('npm', 'ci', '--prefix', folder, '--no-audit', '--no-fund', '--loglevel=error')
 }
-run('npx', 'vitest', 'run', 'test/package.test.ts')
+run('npx', 'vitest', 'run', 'test/package.test.ts', 'test/moving')
 run('npx', 'vitest', 'run', '--no-file-parallelism', 'test/hosts')
