@@ -78,6 +78,7 @@ const elsewhere = [
   'test/package.test.ts',
   'test/reference.test.ts',
   'test/hosts/',
+  'test/moving/',
   'test/core/stores/redis/cluster.test.ts',
   'test/core/stores/redis/sentinel.test.ts',
 ]

@@ -2,11 +2,20 @@
 import { spawnSync } from 'node:child_process'
 import { installFromDebian } from '../debian.mjs'
 
-const folders = ['test/package', 'test/runtimes', 'test/recipes', 'test/hosts', 'tools/reference']
+const folders = [
+  'test/package',
+  'test/runtimes',
+  'test/recipes',
+  'test/hosts',
+  'test/moving',
+  'tools/reference',
+]
 const tests = [
   'test/package.test.ts',
   'test/reference.test.ts',
+  'test/package/',
   'test/hosts/',
+  'test/moving/',
   // Its copy of the project has the dist/ that is here.
   'test/bare-machine.test.ts',
 ]

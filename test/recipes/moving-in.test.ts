@@ -1,30 +1,29 @@
-import { once } from 'node:events'
-import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { Hono } from 'hono'
-import { CookieStore, sessionMiddleware } from 'hono-sessions'
+import { randomBytes } from 'node:crypto'
+import { connect } from 'node:net'
+import { useSession, useSessionStorage, type SessionEnv, type Storage } from '@hono/session'
+import cookieSession from 'cookie-session'
+import { Hono, type MiddlewareHandler } from 'hono'
+import { CookieStore, MemoryStore as HonoMemoryStore, sessionMiddleware } from 'hono-sessions'
+import { getIronSession } from 'iron-session'
 import Koa from 'koa'
 import koaSession from 'koa-session'
 import { Client } from 'memjs'
 import { createClient } from 'redis'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createSessionManager, MemoryStore, type Session, type SessionManager } from 'holdfast'
+import { afterAll, beforeAll } from 'vitest'
+import type { SessionManager } from 'holdfast'
 import { session as holdfastForHono } from 'holdfast/hono'
 import { session as holdfastForKoa } from 'holdfast/koa'
-import type { Data, OldData } from './moving-in/carry-over.ts'
-import { fromExpressSession } from './moving-in/from-express-session.ts'
-import { fromHonoSessions } from './moving-in/from-hono-sessions.ts'
-import { fromKoaSession } from './moving-in/from-koa-session.ts'
-import { issueSession } from 'holdfast/testing'
-import { session as holdfastForExpress } from 'holdfast/node'
 import { startMemcached, type Memcached } from '../support/memcached.ts'
 import { startRedis, type RedisServerProcess } from '../support/redis.ts'
-import { secret } from '../support/stores.ts'
-import { failing, TamperedStore } from '../support/tampered-store.ts'
-
-const OLD_SECRET = 'the secret of express-session'
-const OLD_KEY = 'the encryption key of hono-sessions'
-const DATA: OldData = { userId: 'u1', cart: ['rope'] }
+import { DATA, describeMove, expressAfter, expressBefore, expressMove, holdingOf, listen } from './moves.ts'
+import type { Data, OldData } from './moving-in/carry-over.ts'
+import { readCookieSession } from './moving-in/cookie-session.ts'
+import { fromCookie } from './moving-in/from-cookie.ts'
+import { fromHono } from './moving-in/from-hono.ts'
+import { fromKoaSession } from './moving-in/from-koa-session.ts'
+import { oldHonoSession } from './moving-in/hono-session.ts'
+import { oldHonoSessions } from './moving-in/hono-sessions.ts'
+import { readIronSession } from './moving-in/iron-session.ts'
 
 let memcached: Memcached
 let records: Client
@@ -42,49 +41,48 @@ afterAll(async () => {
   await Promise.all([memcached.stop(), redis.stop()])
 })
 
-const countInMemcached = async () => Number(/STAT curr_items (\d+)/.exec(await memcached.text('stats'))![1])
-const countInRedis = () => redisClient.dbSize()
+/** Not `curr_items`, which for a while has what was flushed. */
+async function countInMemcached(): Promise<number> {
+  let dump = ''
+  const socket = connect(memcached.port).setEncoding('latin1')
+  socket.write('lru_crawler metadump all\r\n')
+  for await (const chunk of socket) if ((dump += chunk).endsWith('END\r\n')) break
+  return dump.split('key=').length - 1
+}
+const clearMemcached = () => memcached.text('flush_all')
 
-const closes: (() => void)[] = []
-afterEach(() => closes.splice(0).forEach((close) => close()))
-
-/** A browser's cookies, and visits with them; plain http, so that Secure is not asked for. */
-function browser() {
-  const cookies = new Map<string, string>()
-  return {
-    cookies,
-    async visit(url: string) {
-      const cookie = [...cookies].map((pair) => pair.join('=')).join('; ')
-      const response = await fetch(url, { headers: { cookie } })
-      for (const line of response.headers.getSetCookie()) {
-        const [, name, value] = /^([^=]+)=([^;]*)/.exec(line)!
-        if (/; (Max-Age=0|Expires=Thu, 01 Jan 1970)/i.test(line)) cookies.delete(name!)
-        else cookies.set(name!, value!)
-      }
-      return { status: response.status, body: await response.text() }
+describeMove(
+  expressMove(
+    'connect-memjs',
+    async (expressSession) => {
+      const { default: connectMemjs } = await import('connect-memjs' as string)
+      return new (connectMemjs(expressSession))({ client: records })
     },
-  }
-}
-
-async function listen(app: RequestListener): Promise<string> {
-  const server = createServer(app).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  closes.push(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://localhost:${(server.address() as AddressInfo).port}`
-}
-
-interface Move {
-  name: string
-  /** The application as it was, which signs in whoever comes. */
-  before(): Promise<string>
-  /** The application as it is, which tells what the session holds; `/leave` signs out. */
-  after(manager: SessionManager<Data>): Promise<string>
-  /** Old sessions in their store; left out, they are in their cookies. */
-  count?: () => Promise<number>
-  oldCookies: string[]
+    countInMemcached,
+    clearMemcached,
+  ),
+)
+describeMove(
+  expressMove(
+    'connect-redis',
+    async () => {
+      const { RedisStore } = await import('connect-redis')
+      return new RedisStore({ client: redisClient, prefix: 'old:' })
+    },
+    () => redisClient.dbSize(),
+    () => redisClient.flushAll(),
+  ),
+)
+{
+  let inMemory: { sessions: object; clear(done: () => void): void } | undefined
+  describeMove(
+    expressMove(
+      'its MemoryStore',
+      ({ MemoryStore }) => (inMemory ??= new MemoryStore()),
+      async () => Object.keys(inMemory!.sessions).length,
+      () => (inMemory = undefined),
+    ),
+  )
 }
 
 const inMemcached = {
@@ -116,173 +114,151 @@ function koaAfter(manager: SessionManager<Data>, old?: Client) {
   return listen(app.callback())
 }
 
-function expressMove(
-  storeName: string,
-  count: () => Promise<number>,
-  openStore: (expressSession: unknown) => Promise<any>,
-): Move {
-  return {
-    name: `express-session with ${storeName}`,
-    count,
-    oldCookies: ['connect.sid'],
-    async before() {
-      const { default: express } = await import('express')
-      const { default: expressSession } = await import('express-session' as string)
-      const store = await openStore(expressSession)
-      const options = { secret: OLD_SECRET, resave: false, saveUninitialized: false, store }
-      const app = express().use(expressSession(options))
-      app.get('/', (request, response) => {
-        Object.assign(request.session, DATA)
-        response.send('welcome')
-      })
-      return listen(app)
-    },
-    async after(manager) {
-      const { default: express } = await import('express')
-      const { default: expressSession } = await import('express-session' as string)
-      const old = await openStore(expressSession)
-      const app = express().use(holdfastForExpress(manager), fromExpressSession(old, [OLD_SECRET]))
-      app.use(async (request, response) => {
-        if (request.path === '/leave') request.session.destroy()
-        response.send(await holdingOf(request.session as never))
-      })
-      return listen(app)
-    },
-  }
-}
-
-/** Who is signed in, and the data. */
-async function holdingOf(session: Session<Data>): Promise<Partial<OldData>> {
-  const userId = await session.userId()
-  return { ...(userId !== undefined && { userId }), ...(await session.entries()) }
-}
-
-const moves: Move[] = [
-  expressMove('connect-memjs', countInMemcached, async (expressSession) => {
-    const { default: connectMemjs } = await import('connect-memjs' as string)
-    return new (connectMemjs(expressSession))({ client: records })
-  }),
-  expressMove('connect-redis', countInRedis, async () => {
-    const { RedisStore } = await import('connect-redis')
-    return new RedisStore({ client: redisClient, prefix: 'old:' })
-  }),
-  {
-    name: 'koa-session in its cookie',
-    oldCookies: ['koa.sess', 'koa.sess.sig'],
-    before: () => koaBefore({}),
-    after: (manager) => koaAfter(manager),
-  },
-  {
+describeMove({
+  name: 'koa-session in its cookie',
+  oldCookies: ['koa.sess', 'koa.sess.sig'],
+  before: () => koaBefore({}),
+  after: (manager) => koaAfter(manager),
+})
+{
+  let isFailing = false
+  describeMove({
     name: 'koa-session with a store',
-    count: countInMemcached,
     oldCookies: ['koa.sess', 'koa.sess.sig'],
     before: () => koaBefore({ store: inMemcached }),
-    after: (manager) => koaAfter(manager, records),
-  },
-  {
-    name: 'hono-sessions in its cookie',
-    oldCookies: ['session'],
-    async before() {
-      const { getRequestListener } = await import('@hono/node-server')
-      const app = new Hono()
-        .use(
-          sessionMiddleware({
-            store: new CookieStore(),
-            encryptionKey: OLD_KEY,
-            expireAfterSeconds: 900,
-          }) as never,
-        )
-        .get('/', (c) => {
-          const session = c.get('session' as never) as { set(key: string, value: unknown): void }
-          for (const [key, value] of Object.entries(DATA)) session.set(key, value)
-          return c.text('welcome')
-        })
-      return listen(getRequestListener(app.fetch))
+    after: (manager) => {
+      const old = Object.create(records) as Client
+      old.get = (key: string) => (isFailing ? Promise.reject(new Error('gone')) : records.get(key)) as never
+      return koaAfter(manager, old)
     },
-    async after(manager) {
-      const { getRequestListener } = await import('@hono/node-server')
-      const app = new Hono()
-        .use(holdfastForHono(manager) as never)
-        .use(fromHonoSessions(OLD_KEY) as never)
-        .get('*', async (c) => {
-          const session = c.get('session' as never) as ReturnType<typeof manager.open>
-          if (c.req.path === '/leave') session.destroy()
-          return c.json(await holdingOf(session))
-        })
-        .onError((error, c) => c.text('failed', 'status' in error ? (error.status as 503) : 500))
-      return listen(getRequestListener(app.fetch))
+    store: {
+      count: countInMemcached,
+      clear: clearMemcached,
+      fail: (failing) => void (isFailing = failing),
     },
-  },
-]
-
-describe.each(moves)('from $name', ({ before, after, count, oldCookies }) => {
-  let store: TamperedStore
-  let manager: SessionManager<Data>
-  beforeEach(async () => {
-    await Promise.all([memcached.text('flush_all'), redisClient.flushAll()])
-    store = new TamperedStore(new MemoryStore())
-    manager = createSessionManager<Data>({ store, secret })
   })
+}
 
-  /** A visitor whom the old application has signed in. */
-  async function signedInBefore() {
-    const visitor = browser()
-    expect((await visitor.visit(await before())).body).toBe('welcome')
-    expect([...visitor.cookies.keys()].toSorted()).toEqual(oldCookies)
-    return visitor
-  }
-
-  it('carries a session over once, and leaves nothing of the old one', async () => {
-    const visitor = await signedInBefore()
-    expect(await count?.()).toBe(count && 1)
-    const url = await after(manager)
-    const { body } = await visitor.visit(url)
-    expect(JSON.parse(body)).toEqual(DATA)
-    expect([...visitor.cookies.keys()]).toEqual(['__Host-session'])
-    expect(await count?.()).toBe(count && 0)
-    store.forget()
-    expect(JSON.parse((await visitor.visit(url)).body)).toEqual(DATA)
-    expect(store.operations).toEqual(['get', 'get'])
-    expect(await manager.listSessions('u1')).toHaveLength(1)
-  })
-
-  it('takes no cookie that was tampered with', async () => {
-    const visitor = await signedInBefore()
-    const [name] = oldCookies as [string]
-    visitor.cookies.set(name, visitor.cookies.get(name)!.replace(/.{6}$/, 'AAAAAA'))
-    const url = await after(manager)
-    expect(JSON.parse((await visitor.visit(url)).body)).toEqual({})
-    expect(visitor.cookies.has('__Host-session')).toBe(false)
-  })
-
-  it('leaves a new session as it is, though the old cookie comes again', async () => {
-    const visitor = await signedInBefore()
-    const before = new Map(visitor.cookies)
-    const url = await after(manager)
-    visitor.cookies.clear()
-    visitor.cookies.set(...((await issueSession(manager, {}, { user: 'u2' })).split('=') as [string, string]))
-    for (const [name, value] of before) visitor.cookies.set(name, value)
-    expect(JSON.parse((await visitor.visit(url)).body)).toEqual({ userId: 'u2' })
-    expect([...visitor.cookies.keys()]).toEqual(['__Host-session'])
-  })
-
-  it('F1: leaves all as it was when the new store fails, and carries over later', async () => {
-    const visitor = await signedInBefore()
-    const url = await after(manager)
-    store.before = failing('add', 2)
-    expect((await visitor.visit(url)).status).toBe(503)
-    expect([...visitor.cookies.keys()].toSorted()).toEqual(oldCookies)
-    expect(JSON.parse((await visitor.visit(url)).body)).toEqual(DATA)
-  })
-
-  it('E6: does not bring back who has just signed out, though the old cookie comes again', async () => {
-    const visitor = await signedInBefore()
-    const before = new Map(visitor.cookies)
-    const url = await after(manager)
-    await visitor.visit(url)
-    const late = browser()
-    for (const [name, value] of [...before, ...visitor.cookies]) late.cookies.set(name, value)
-    await visitor.visit(`${url}/leave`)
-    expect(JSON.parse((await late.visit(url)).body)).toEqual({})
-  })
+const COOKIE_SESSION = { keys: ['the key of cookie-session'] }
+describeMove({
+  name: 'cookie-session',
+  oldCookies: ['session', 'session.sig'],
+  before: () => expressBefore(cookieSession(COOKIE_SESSION)),
+  after: (manager) =>
+    expressAfter(manager, fromCookie(readCookieSession(COOKIE_SESSION), 'session', 'session.sig')),
 })
+
+const IRON_SESSION = { cookieName: 'iron', password: 'the password of iron-session, of 32 bytes' }
+describeMove({
+  name: 'iron-session',
+  oldCookies: ['iron'],
+  before: () =>
+    listen(async (request, response) => {
+      const session = await getIronSession<OldData>(request, response, IRON_SESSION)
+      Object.assign(session, DATA)
+      await session.save()
+      response.end('welcome')
+    }),
+  after: (manager) => expressAfter(manager, fromCookie(readIronSession(IRON_SESSION), 'iron')),
+})
+
+async function listenToHono(app: Hono<any>): Promise<string> {
+  const { getRequestListener } = await import('@hono/node-server')
+  return listen(getRequestListener(app.fetch))
+}
+
+function honoAfter(manager: SessionManager<Data>, old: Hono<any>, name: string) {
+  const app = new Hono()
+    .use(holdfastForHono(manager) as never)
+    .use(fromHono(old, name) as never)
+    .get('*', async (c) => {
+      const session = c.get('session' as never) as ReturnType<typeof manager.open>
+      if (c.req.path === '/leave') session.destroy()
+      return c.json(await holdingOf(session))
+    })
+    .onError((error, c) => c.text('failed', 'status' in error ? (error.status as 503) : 500))
+  return listenToHono(app)
+}
+
+function honoSessionsBefore(options: Parameters<typeof sessionMiddleware>[0]) {
+  const app = new Hono().use(sessionMiddleware(options) as never).get('/', (c) => {
+    const session = c.get('session' as never) as { set(key: string, value: unknown): void }
+    for (const [key, value] of Object.entries(DATA)) session.set(key, value)
+    return c.text('welcome')
+  })
+  return listenToHono(app)
+}
+
+const inCookie = () => ({
+  store: new CookieStore(),
+  encryptionKey: 'the encryption key of hono-sessions',
+  expireAfterSeconds: 900,
+})
+describeMove({
+  name: 'hono-sessions in its cookie',
+  oldCookies: ['session'],
+  before: () => honoSessionsBefore(inCookie()),
+  after: (manager) => honoAfter(manager, oldHonoSessions(inCookie()), 'session'),
+})
+{
+  let store = new HonoMemoryStore()
+  let isFailing = false
+  const options = () => ({ ...inCookie(), store })
+  describeMove({
+    name: 'hono-sessions with a store',
+    oldCookies: ['session'],
+    before: () => honoSessionsBefore(options()),
+    after(manager) {
+      const old = oldHonoSessions(options())
+      const request: typeof old.request = (...args) =>
+        isFailing ? Promise.reject(new Error('gone')) : old.request(...args)
+      return honoAfter(manager, { request } as never, 'session')
+    },
+    store: {
+      count: async () => (store as unknown as { data: Map<string, unknown> }).data.size,
+      clear: () => void (store = new HonoMemoryStore()),
+      fail: (failing) => void (isFailing = failing),
+    },
+  })
+}
+
+const HONO_SESSION = { secret: randomBytes(32).toString('hex'), duration: { absolute: 900 } }
+const honoSessionBefore = (...storages: MiddlewareHandler<any>[]) => {
+  const app = new Hono<SessionEnv<OldData>>()
+  for (const storage of storages) app.use(storage)
+  return listenToHono(
+    app.use(useSession<OldData>(HONO_SESSION)).get('/', async (c) => {
+      await c.var.session.update(DATA)
+      return c.text('welcome')
+    }),
+  )
+}
+describeMove({
+  name: '@hono/session in its cookie',
+  oldCookies: ['sid'],
+  before: () => honoSessionBefore(),
+  after: (manager) => honoAfter(manager, oldHonoSession(HONO_SESSION), 'sid'),
+})
+{
+  const inMemory = new Map<string, OldData>()
+  let isFailing = false
+  const storage: Storage<OldData> = {
+    get: (id) => (isFailing ? Promise.reject(new Error('gone')) : (inMemory.get(id) ?? null)),
+    set: (id, data) => void inMemory.set(id, data),
+    delete: (id) => void inMemory.delete(id),
+  }
+  describeMove({
+    name: '@hono/session with a storage',
+    oldCookies: ['sid'],
+    before: () => honoSessionBefore(useSessionStorage(storage)),
+    after: (manager) => {
+      const old = new Hono().use(useSessionStorage(storage)).route('/', oldHonoSession(HONO_SESSION))
+      return honoAfter(manager, old, 'sid')
+    },
+    store: {
+      count: async () => inMemory.size,
+      clear: () => inMemory.clear(),
+      fail: (failing) => void (isFailing = failing),
+    },
+  })
+}

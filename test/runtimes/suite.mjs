@@ -35,6 +35,7 @@ export const onNodeAlone = {
   'test/hosts/': 'builds applications with the tools of others and starts Node itself',
   'test/layers.test.ts': 'reads the sources',
   'test/model/': 'minutes of random histories over code that `everywhere` has run',
+  'test/moving/': 'starts a PostgreSQL and the compiler itself',
   'test/package.test.ts': 'packs, installs, compiles, and starts Node and Bun itself',
   'test/proofs/': 'starts servers itself, and needs the machine for itself',
   'test/recipes/': 'installs the packages of others and starts Node itself',

@@ -2,11 +2,11 @@ import { promisify } from 'node:util'
 import cookieParser from 'cookie-parser'
 import { Router } from 'express'
 import type { SessionRequest } from 'holdfast/node'
-import { carryOver, type Data, type OldData } from './carry-over.ts'
+import { carryOver, type Data } from './carry-over.ts'
 
 /** What every store of express-session has. */
 interface OldStore {
-  get(id: string, done: (error: unknown, data?: Partial<OldData> | null) => void): void
+  get(id: string, done: (error: unknown, data?: any) => void): void
   destroy(id: string, done: (error?: unknown) => void): void
 }
 
@@ -16,13 +16,11 @@ export function fromExpressSession(old: OldStore, secrets: string[], name = 'con
   const destroy = promisify(old.destroy.bind(old))
   return Router().use(cookieParser(secrets), async (request, response, next) => {
     const id: unknown = request.signedCookies[name] // undefined without a cookie, false with a wrong signature
-    if (typeof id === 'string') {
-      const { session } = request as typeof request & SessionRequest<Data>
-      const data = await get(id)
-      if (data) await carryOver(session, data)
+    const { session } = request as typeof request & SessionRequest<Data>
+    if (typeof id === 'string' && (await carryOver(session, await get(id)))) {
       await destroy(id)
+      response.clearCookie(name)
     }
-    if (id !== undefined) response.clearCookie(name)
     next()
   })
 }
