@@ -75,6 +75,7 @@ const alone = [
 // waits longest for servers of Redis to be missed.
 const elsewhere = [
   'test/package.test.ts',
+  'test/package/',
   'test/hosts/',
   'test/core/stores/redis/cluster.test.ts',
   'test/core/stores/redis/sentinel.test.ts',

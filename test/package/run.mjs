@@ -1,4 +1,4 @@
-// Installs what test/package.test.ts and test/hosts/ need, where that is not there yet, and runs them.
+// Installs what test/package.test.ts, test/package/ and test/hosts/ need, where that is not there yet, and runs them.
 import { spawnSync } from 'node:child_process'
 
 const run = (...command) => {
@@ -12,4 +12,5 @@ for (const folder of ['test/package', 'test/runtimes', 'test/hosts']) {
   run('npm', 'ci', '--prefix', folder, '--no-audit', '--no-fund', '--loglevel=error')
 }
 run('npx', 'vitest', 'run', 'test/package.test.ts')
+run('npx', 'vitest', 'run', 'test/package/')
 run('npx', 'vitest', 'run', '--no-file-parallelism', 'test/hosts')
