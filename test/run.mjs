@@ -77,6 +77,7 @@ const elsewhere = [
   'test/bare-machine.test.ts',
   'test/package.test.ts',
   'test/reference.test.ts',
+  'test/package/',
   'test/hosts/',
   'test/moving/',
   'test/core/stores/redis/cluster.test.ts',

@@ -49,7 +49,29 @@ describe('compose.yaml', () => {
       expect(await server.text('CONFIG', 'GET', name!)).toMatch(new RegExp(`\\r\\n${set}\\r\\n$`))
     }
   })
+
+  it.each([
+    ['hono', 'memcached'],
+    ['koa', 'memcached'],
+    ['express', 'valkey'],
+    ['bun', 'memcached'],
+  ])('is in examples/standalone/%s with %s alone, as it is here', (name, service) => {
+    const [first, ...block] = linesOf(`examples/standalone/${name}/compose.yaml`)
+    expect([first, block[0]]).toEqual(['services:', `  ${service}:`])
+    const whole = linesOf('compose.yaml')
+    const start = whole.indexOf(`  ${service}:`)
+    const rest = whole.slice(start + 1)
+    const end = rest.findIndex((line) => /^ {0,2}\w/.test(line))
+    const volumes = service === 'valkey' ? whole.slice(-2) : []
+    expect(block).toEqual([whole[start], ...rest.slice(0, end), ...volumes])
+  })
 })
+
+function linesOf(file: string): string[] {
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+}
 
 /** The little of YAML that the file is written in: lists in brackets, or an entry a line. */
 function servicesOf(text: string): Record<string, { command: string[]; ports: string[] }> {

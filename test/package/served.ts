@@ -6,6 +6,8 @@ import { freePort } from '../support/free-port.ts'
 /** A program that serves, until it is stopped. */
 export interface Served {
   url: string
+  /** Asks it to end, by SIGTERM; the status it ended with, or the signal. */
+  end(): Promise<number | NodeJS.Signals>
   stop(): Promise<void>
 }
 
@@ -36,6 +38,11 @@ export async function serve(
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text))
   const exited = once(child, 'exit')
+  const end = async () => {
+    child.kill('SIGTERM')
+    const [status, signal] = await exited
+    return status ?? signal
+  }
   const stop = async () => {
     endsWithUs()
     await exited
@@ -45,7 +52,7 @@ export async function serve(
     for (const deadline = AbortSignal.timeout(20_000); !(await answers(url)); await sleep(20)) {
       if (child.exitCode !== null || deadline.aborted) throw new Error(`it does not serve: ${output}`)
     }
-    return { url, stop }
+    return { url, end, stop }
   } catch (error) {
     await stop()
     throw error
