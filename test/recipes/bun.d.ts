@@ -26,7 +26,11 @@ declare namespace Bun {
     routes: {
       [Path in Routes]: Response | Handler<Path, Data> | Partial<Record<'GET' | 'POST', Handler<Path, Data>>>
     }
-    websocket?: { data?: Data; message: (socket: ServerWebSocket<Data>) => unknown }
+    websocket?: {
+      data?: Data
+      maxPayloadLength?: number
+      message: (socket: ServerWebSocket<Data>) => unknown
+    }
   }): Server<Data>
   function serve(options: { port: number; fetch: (request: Request) => Response | Promise<Response> }): {
     url: URL
