@@ -55,9 +55,9 @@ const TRIED_IN: Record<string, Record<string, string>> = {
     'warning  127.0.0.1:6379  uses': 'test/docs/redis.test.ts',
   },
   'docs/running.md': {
-    'openssl rand -base64 32 > session-secret': 'test/docs/running.test.ts',
+    '(umask 077; openssl rand -base64 32 > session-secret)': 'test/docs/running.test.ts',
     'kubectl create secret generic session-secret': 'test/docs/running.test.ts',
-    'server {\n  listen 443 ssl;': 'test/recipes/running.test.ts',
+    'map $http_upgrade $connection_upgrade {': 'test/recipes/running.test.ts',
   },
   'docs/scaling.md': {
     'npx tsx bench/scaling/scaling.ts': 'test/docs/code.test.ts',

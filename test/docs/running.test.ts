@@ -1,6 +1,7 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -13,7 +14,7 @@ const guide = readFileSync('docs/running.md', 'utf8')
 const file = (name: string) => readFileSync(join(FOLDER, name), 'utf8')
 
 /** Of the program: how long it may take to end. */
-const graceMs = Number(/closeAllConnections\(\), (\S+)\)/.exec(file('server.ts'))![1]!.replace('_', ''))
+const graceMs = Number(/process\.exit\(\)\), (\S+)\)/.exec(file('server.ts'))![1]!.replace('_', ''))
 const variables = ['SESSION_STORE', 'SESSION_SECRET_FILE']
 
 describe('the configuration of pm2', () => {
@@ -43,9 +44,13 @@ const memcachedCommand = /^memcached -l .*$/m
 const megabytes = Number(memcachedCommand[memcachedCommand.indexOf('-m') + 1])
 
 describe('the secret', () => {
-  it('that the page makes is one that a manager takes, as it is read', async () => {
-    const [, command] = /^(openssl .*) > session-secret$/m.exec(guide)!
-    const secret = execFileSync('sh', ['-c', command!], { encoding: 'utf8' }).trim()
+  it('that the page makes is one that a manager takes, as it is read, and that others cannot read', async () => {
+    const [command] = /^.*openssl .* > session-secret.*$/m.exec(guide)!
+    const folder = mkdtempSync(join(tmpdir(), 'holdfast-secret-'))
+    execFileSync('sh', ['-c', command], { cwd: folder })
+    const secret = readFileSync(join(folder, 'session-secret'), 'utf8').trim()
+    expect(statSync(join(folder, 'session-secret')).mode & 0o777).toBe(0o600)
+    rmSync(folder, { recursive: true })
     const store = new MemcachedStore('memcached://127.0.0.1:11200')
     await createSessionManager({ store, secret }).close()
   })
@@ -99,9 +104,9 @@ describe('a container', () => {
 })
 
 describe('what Kubernetes is given', () => {
-  let service: any, memcacheds: any, budget: any, shop: any
+  let service: any, memcacheds: any, budget: any, policy: any, shop: any
   beforeAll(async () => {
-    ;[service, memcacheds, budget, shop] = await readYaml('kubernetes.yaml')
+    ;[service, memcacheds, budget, policy, shop] = await readYaml('kubernetes.yaml')
   })
 
   it('starts memcached as its guide does, with room for more than its -m', () => {
@@ -110,6 +115,21 @@ describe('what Kubernetes is given', () => {
     expect(ports[0].containerPort).toBe(11200)
     expect(Number.parseInt(resources.limits.memory)).toBeGreaterThan(megabytes * 1.2)
     expect(resources.requests.memory).toBe(resources.limits.memory)
+  })
+
+  it('lets nobody but the shop reach them', () => {
+    expect(policy.kind).toBe('NetworkPolicy')
+    expect(policy.spec).toEqual({
+      podSelector: memcacheds.spec.selector,
+      policyTypes: ['Ingress'],
+      ingress: [
+        {
+          from: [{ podSelector: shop.spec.selector }],
+          ports: [{ port: service.spec.ports[0].port }],
+        },
+      ],
+    })
+    expect(shop.spec.template.metadata.labels).toEqual(shop.spec.selector.matchLabels)
   })
 
   it('names each memcached, in the address that the shop has', () => {

@@ -31,6 +31,7 @@ declare namespace Bun {
       data?: Data
       open?: (socket: ServerWebSocket<Data>) => void | Promise<void>
       close?: (socket: ServerWebSocket<Data>) => void | Promise<void>
+      maxPayloadLength?: number
       message: (socket: ServerWebSocket<Data>) => unknown
     }
   }): Server<Data>

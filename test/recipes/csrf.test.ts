@@ -5,13 +5,16 @@ import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import express from 'express'
 import Fastify, { type FastifyInstance } from 'fastify'
+import { Hono } from 'hono'
 import Koa from 'koa'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { session } from 'holdfast/hono'
 import bunApp from './csrf/bun.ts'
 import { app as expressApp } from './csrf/express.ts'
 import { app as fastifyApp } from './csrf/fastify.ts'
 import { app as honoApp } from './csrf/hono.ts'
 import { app as koaApp } from './csrf/koa.ts'
+import { app as otherOrigin } from './csrf/other-origin.ts'
 import { mayBeForged } from './csrf/may-be-forged.ts'
 
 const listenerOf = async (app: FastifyInstance): Promise<RequestListener> => {
@@ -81,6 +84,74 @@ describe.each<[string, RequestListener | Promise<RequestListener>, own: string |
     for (const method of ['GET', 'HEAD', 'OPTIONS']) {
       expect(await order({ 'Sec-Fetch-Site': 'cross-site' }, method), method).not.toBe(403)
     }
+  })
+})
+
+describe('hono.ts, and what no form sends', () => {
+  it('passes JSON, and asks of a PUT or a DELETE that says no Content-Type, and of a form', async () => {
+    const statusFor = async (method: string, type?: string) => {
+      const headers = {
+        Origin: 'https://evil.example',
+        'Sec-Fetch-Site': 'cross-site',
+        ...(type && { 'Content-Type': type }),
+      }
+      return (await honoApp.request('/order', { method, headers })).status
+    }
+    expect(await statusFor('POST', 'application/json')).toBe(200)
+    for (const method of ['PUT', 'DELETE']) {
+      expect(await statusFor(method, 'application/json'), method).toBe(404)
+      expect(await statusFor(method), method).toBe(403)
+      expect(await statusFor(method, 'text/plain'), method).toBe(403)
+    }
+  })
+})
+
+describe('other-origin.ts', () => {
+  const page = 'https://app.shop.example'
+  const order = (Origin: string, site: string, type = 'text/plain') =>
+    otherOrigin.request('/order', {
+      method: 'POST',
+      headers: { Origin, 'Sec-Fetch-Site': site, 'Content-Type': type },
+    })
+
+  it('answers the pages that it names, which may read it, and no others', async () => {
+    for (const site of ['same-site', 'cross-site']) {
+      const { status, headers } = await order(page, site)
+      expect(status).toBe(200)
+      expect(headers.get('Access-Control-Allow-Origin')).toBe(page)
+      expect(headers.get('Access-Control-Allow-Credentials')).toBe('true')
+      expect(headers.get('Vary')).toMatch(/Origin/)
+      expect(headers.getSetCookie()[0]).toMatch(/SameSite=Lax/)
+    }
+    const blog = await order('https://blog.shop.example', 'same-site')
+    expect([blog.status, blog.headers.get('Access-Control-Allow-Origin')]).toEqual([403, null])
+  })
+
+  it('tells the browser no, which asks before others send JSON', async () => {
+    const mayAsk = async (Origin: string) => {
+      const headers = { Origin, 'Access-Control-Request-Method': 'POST' }
+      const { headers: answer } = await otherOrigin.request('/order', { method: 'OPTIONS', headers })
+      return answer.get('Access-Control-Allow-Origin')
+    }
+    expect(await mayAsk(page)).toBe(page)
+    expect(await mayAsk('https://blog.shop.example')).toBeNull()
+  })
+
+  it('is for Express, Koa, Fastify and Bun the function and a list', () => {
+    const isRefused = (origin: string) => {
+      const request = { method: 'POST', headers: { origin, 'sec-fetch-site': 'same-site' } }
+      return mayBeForged(request, LIVE) && ![page].includes(request.headers.origin)
+    }
+    expect([isRefused(page), isRefused('https://blog.shop.example')]).toEqual([false, true])
+  })
+
+  it('of another site has its cookie with SameSite=None and Partitioned', async () => {
+    const sessions = session({ cookie: { sameSite: 'none', partitioned: true } })
+    const app = new Hono().use(sessions).post('/', (c) => c.text(String(c.var.session.signIn('u1'))))
+    const answer = await app.request('/', { method: 'POST' })
+    expect(answer.headers.getSetCookie()[0]).toMatch(
+      /^__Host-.*; Secure; HttpOnly; SameSite=None; Partitioned$/,
+    )
   })
 })
 

@@ -69,8 +69,11 @@ describe('Routes in files of their own', () => {
     const cookie = await issueSession(manager, { cart: ['rope'] }, { user: 'u1' })
     expect(await (await order(cookie)).text()).toBe('ordered: rope')
     expect(await readSession(manager, cookie)).toEqual({})
+    const again = await order(cookie)
+    expect([again.status, await again.text()]).toEqual([409, 'nothing to order'])
     const both = new Hono().use(session(manager)).route('/', members)
-    expect((await both.request('/order', { method: 'POST', headers: { cookie } })).status).toBe(200)
+    const other = { cookie: await issueSession(manager, { cart: ['hook'] }, { user: 'u1' }) }
+    expect((await both.request('/order', { method: 'POST', headers: other })).status).toBe(200)
   })
 })
 
@@ -314,7 +317,21 @@ describe('A WebSocket', () => {
     store.before = failing('get')
     unlucky.send('hello')
     expect((await once(unlucky, 'close'))[0]).toBe(1011)
-    await manager.revokeAll('u1')
+    const flooding = await open()
+    for (let count = 0; count < 2000; count++) flooding.send('')
+    expect((await once(flooding, 'close'))[0]).toBe(1008)
+    const answers: unknown[] = []
+    const early = (await open()).on('message', (answer) => answers.push(answer))
+    store.before = async (operation) => {
+      if (operation !== 'replace') return
+      store.forget()
+      const meanwhile = manager.open(cookie)
+      meanwhile.destroy()
+      await meanwhile.save()
+    }
+    early.send('hello')
+    expect((await once(early, 'close'))[0]).toBe(1011)
+    expect(answers).toEqual([])
     socket.send('hello')
     expect((await once(socket, 'close'))[0]).toBe(4401)
   })

@@ -149,6 +149,29 @@ describe.each([
   })
 })
 
+/** Time runs fifty times as fast, and every WebSocket is taken. */
+const HURRIED = `data:text/javascript,${encodeURIComponent(`
+  import { Server } from 'node:http'
+  const { setTimeout } = globalThis
+  globalThis.setTimeout = (run, ms, ...rest) => setTimeout(run, ms / 50, ...rest)
+  const { listen } = Server.prototype
+  Server.prototype.listen = function (...where) {
+    this.on('upgrade', (_, socket) => socket.write('HTTP/1.1 101 Switching Protocols\\r\\n\\r\\n'))
+    return listen.apply(this, where)
+  }`)}`
+
+describe('SIGTERM while a WebSocket is open', () => {
+  it('ends the process all the same', async () => {
+    const args = [...command.slice(0, -1), '--import', HURRIED, join(FOLDER, 'server.ts')]
+    const shop = start(process.execPath, args, await surroundings())
+    const socket = connect(Number(new URL(await shop.listening()).port), 'localhost')
+    socket.write('GET / HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+    expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1.1 101 /)
+    shop.child.kill('SIGTERM')
+    expect(await shop.exited).toEqual([0, null])
+  })
+})
+
 describe('a request after close()', () => {
   it('is answered 503, and the cause says why', async () => {
     const causes: unknown[] = []
@@ -208,6 +231,13 @@ describe('behind nginx', () => {
     expect((await ask('GET', '/news')).first).toBe('data: 1\n\n')
   })
 
+  it('lets WebSockets through', async () => {
+    const ask = await serve(createShop().app, site!)
+    expect((await ask('GET', '/socket', '', { Connection: 'Upgrade', Upgrade: 'websocket' })).status).toBe(
+      101,
+    )
+  })
+
   it('is plain http without that header, which is told, and the cookie is the same', async () => {
     const { app, events } = createShop()
     const ask = await serve(app, site!.replace(/.*X-Forwarded-Proto.*\n/, ''))
@@ -229,6 +259,7 @@ describe('behind nginx', () => {
   /** The site of the page before this application; gives back what asks it. */
   async function serve(app: Shop, text: string) {
     const server = createServer(getRequestListener(app.fetch)).listen(0, '127.0.0.1')
+    server.on('upgrade', (_, socket) => socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n'))
     await once(server, 'listening')
     ends.push(() => {
       server.closeAllConnections()
@@ -242,11 +273,12 @@ describe('behind nginx', () => {
       .replace('/etc/ssl/shop.key', certificate.keyFile)
     const nginx = await runNginx(moved)
     ends.push(() => nginx.stop())
-    return async (method: string, path: string, cookie = '') => {
-      const headers = { Host: 'shop.example', Cookie: cookie }
+    return async (method: string, path: string, cookie = '', more = {}) => {
+      const headers = { Host: 'shop.example', Cookie: cookie, ...more }
       const where = { host: '127.0.0.1', port, servername: 'shop.example', ca, agent: false as const }
       const request = requestSecurely({ ...where, method, path, headers }).end()
-      const [response] = (await once(request, 'response')) as [IncomingMessage]
+      const answered = Promise.race([once(request, 'response'), once(request, 'upgrade')])
+      const [response] = (await answered) as [IncomingMessage]
       const [first = ''] = await Promise.race([once(response, 'data'), once(response, 'end')])
       response.destroy()
       return { status: response.statusCode, headers: response.headers, first: String(first) }

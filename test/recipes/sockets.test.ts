@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import express from 'express'
 import expressWs from 'express-ws'
@@ -42,6 +43,30 @@ async function begin() {
   return { manager, store, events, cookie, read: () => manager.open(cookie).entries() }
 }
 
+describe('A session without a response', () => {
+  const open = async () => {
+    const { manager, cookie } = await begin()
+    return { manager, cookie, session: manager.open(cookie, { canSetHeaders: () => false }) }
+  }
+
+  it('D10: refuses a sign-in, and the old token stays good', async () => {
+    const { manager, cookie, session } = await open()
+    session.signIn('u2')
+    await expect(session.save()).rejects.toMatchObject({ code: 'ERR_SESSION_HEADERS_SENT' })
+    expect(await manager.open(cookie).userId()).toBe('u1')
+  })
+
+  it('D10: is ended by destroy(), and a save after that rejects', async () => {
+    const { manager, cookie, session } = await open()
+    const other = manager.open(cookie)
+    await other.update('messages', (n = 0) => n + 1)
+    session.destroy()
+    await session.save()
+    await expect(other.save()).rejects.toMatchObject({ code: 'ERR_SESSION_ENDED' })
+    expect(await manager.open(cookie).exists()).toBe(false)
+  })
+})
+
 const sessionOf = (request: object) => (request as SessionRequest<Data>).session
 
 describe('WebSocket', () => {
@@ -50,7 +75,7 @@ describe('WebSocket', () => {
     const manager = createSessionManager<{ messages: number }>({ store, secret })
     const server = createServer()
     const origin = 'https://shop.example'
-    acceptSockets(server, manager, origin)
+    const sockets = acceptSockets(server, manager, origin)
     const url = (await listen(server)).replace('http', 'ws')
     const statusOf = async (headers: Record<string, string>) => {
       const [, response] = await once(
@@ -74,31 +99,104 @@ describe('WebSocket', () => {
     }
     const session = manager.open(cookie)
     expect(await session.get('messages')).toBe(2)
+    const another = new WebSocket(url, { headers: { origin, cookie } })
+    await once(another, 'open')
     session.destroy()
-    await manager.commit(session, () => ({ status: 200, headers: new Headers() }))
+    await session.save()
     socket.send('hello')
     expect((await once(socket, 'close'))[0]).toBe(4401)
+    for (const each of sockets.clients) each.close(1001)
+    expect((await once(another, 'close'))[0]).toBe(1001)
+  })
+
+  it('is sent no answer to a message that was not saved, since he signed out in between', async () => {
+    const { manager, store, cookie } = await begin()
+    const server = createServer()
+    acceptSockets(server, manager, 'https://shop.example')
+    const url = (await listen(server)).replace('http', 'ws')
+    const socket = new WebSocket(url, { headers: { origin: 'https://shop.example', cookie } })
+    await once(socket, 'open')
+    store.before = async (operation) => {
+      if (operation !== 'replace') return
+      store.forget()
+      const meanwhile = manager.open(cookie)
+      meanwhile.destroy()
+      await meanwhile.save()
+    }
+    const answers: unknown[] = []
+    socket.on('message', (answer) => answers.push(answer))
+    socket.send('hello')
+    expect((await once(socket, 'close'))[0]).toBe(1011)
+    expect(answers).toEqual([])
+  })
+
+  it('has its messages take turns, and a flood of them cut off', async () => {
+    const { manager, store, cookie } = await begin()
+    const server = createServer()
+    acceptSockets(server, manager, 'https://shop.example')
+    const url = (await listen(server)).replace('http', 'ws')
+    const socket = new WebSocket(url, { headers: { origin: 'https://shop.example', cookie } })
+    await once(socket, 'open')
+    expect(await floodOf(store, () => socket.send(''), once(socket, 'close'))).toEqual([1008])
   })
 })
+
+/** What comes of 2000 messages at once: `ended`'s code. Loads are one at a time, and no more than those that may wait. */
+async function floodOf(store: TamperedStore, send: () => unknown, ended: Promise<unknown[]>) {
+  let [running, most] = [0, 0]
+  store.forget()
+  store.before = (operation) => void (operation === 'replace' && (most = Math.max(most, ++running)))
+  store.after = (operation) => void (operation === 'replace' && running--)
+  for (let count = 0; count < 2000; count++) send()
+  const [code] = await ended
+  await expect.poll(() => store.count('replace')).toBeGreaterThanOrEqual(100)
+  expect(store.count('replace')).toBeLessThan(250)
+  expect(most).toBe(1)
+  return [code]
+}
 
 describe('An event stream', () => {
   it('counts through a second session, and ends with the sign-out', async () => {
     const manager = createSessionManager<{ seen: number }>()
     const cookie = await issueSession(manager, {}, { user: 'u1' })
+    let isOver = false
     async function* news() {
-      yield 'one'
-      yield 'two'
-      const session = manager.open(cookie)
-      expect(await session.get('seen')).toBe(2)
-      session.destroy()
-      await manager.commit(session, () => ({ status: 200, headers: new Headers() }))
-      yield 'three'
+      try {
+        yield 'one'
+        yield 'two\n\nevent: admin'
+        const session = manager.open(cookie)
+        expect(await session.get('seen')).toBe(2)
+        session.destroy()
+        await session.save()
+        yield 'three'
+      } finally {
+        isOver = true
+      }
     }
     const stream = streamNews(manager, news)
     expect((await stream(new Request('http://localhost/'))).status).toBe(401)
     const response = await stream(new Request('http://localhost/', { headers: { cookie } }))
     expect(response.headers.get('cache-control')).toBe('private')
-    expect(await response.text()).toBe('data: one\n\ndata: two\n\n')
+    expect(await response.text()).toBe('data: "one"\n\ndata: "two\\n\\nevent: admin"\n\n')
+    expect(isOver).toBe(true)
+  })
+
+  it('ends what it listens to when the store fails', async () => {
+    const { store, manager, cookie } = await begin()
+    let isOver = false
+    async function* news() {
+      try {
+        yield 'one'
+        store.before = failing('get', 9)
+        yield 'two'
+      } finally {
+        isOver = true
+      }
+    }
+    const stream = streamNews(manager as never, news)
+    const response = await stream(new Request('http://localhost/', { headers: { cookie } }))
+    await expect(response.text()).rejects.toThrow()
+    expect(isOver).toBe(true)
   })
 })
 
@@ -176,6 +274,18 @@ describe.each(['polling', 'websocket'])('Socket.IO 4 by %s', (transport) => {
     const left = new Promise((resolve) => socket.on('disconnect', resolve))
     socket.emit('message')
     expect(await left).toBe('io server disconnect')
+  })
+
+  it('D11: has messages take turns, and a flood of them cut off', async () => {
+    const { manager, store, cookie } = await begin()
+    const server = createServer()
+    const io = startChat(server, manager, shop)
+    ends.push(() => io.close())
+    const socket = open(await listen(server), cookie)
+    expect(await outcome(socket)).toBe('connected')
+    const left = new Promise<unknown[]>((resolve) => socket.on('disconnect', (...why) => resolve(why)))
+    const [why] = await floodOf(store, () => socket.emit('message', () => {}), left)
+    expect(why).toMatch(/io server disconnect|transport close/)
   })
 
   it('D11: through io.use and {} the session is read, and saved by save()', async () => {
@@ -272,6 +382,10 @@ describe("Bun's server.upgrade", () => {
       socket.send('hello')
       expect(String((await answered)[0])).toBe(`message ${count}`)
     }
+    const flooding = connect({ origin, cookie })
+    await once(flooding, 'open')
+    flooding.send('x'.repeat(65_537))
+    expect((await once(flooding, 'close'))[0]).toBe(1009)
     await post('/logout', { cookie })
     socket.send('hello')
     expect((await once(socket, 'close'))[0]).toBe(4401)
@@ -328,10 +442,10 @@ describe("An event stream by Node's response", () => {
     const response = await fetch(url, { headers: { cookie } })
     expect(response.headers.get('content-type')).toBe('text/event-stream')
     const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
-    for (const item of ['one', 'two']) {
+    for (const item of ['one', 'two\n\nevent: admin']) {
       pass(25)
       tell(item)
-      expect((await reader.read()).value).toBe(`data: ${item}\n\n`)
+      expect((await reader.read()).value).toBe(`data: ${JSON.stringify(item)}\n\n`)
     }
     expect(await manager.open(cookie, { renew: () => false }).exists()).toBe(true)
     await signOut()
@@ -359,6 +473,25 @@ describe("An event stream by Node's response", () => {
     store.before = failing('get', 9)
     tell('one')
     await expect(response.text()).rejects.toThrow('terminated')
+  })
+
+  it('cuts off who does not read, before what he leaves fills the memory', async () => {
+    const { cookie, url, tell, isOver } = await start()
+    const { port } = new URL(url)
+    const socket = connect(Number(port), 'localhost')
+    ends.push(() => socket.destroy())
+    socket.on('error', () => {}).pause()
+    socket.write(`GET /news HTTP/1.1\r\nHost: shop\r\nCookie: ${cookie}\r\n\r\n`)
+    const item = 'x'.repeat(1_000_000)
+    await expect
+      .poll(
+        () => {
+          tell(item)
+          return isOver()
+        },
+        { interval: 10 },
+      )
+      .toBe(true)
   })
 
   it('ends what it listens to when the visitor leaves', async () => {

@@ -36,7 +36,7 @@ export const app = new Hono()
 /** Runs when the session of the request is committed: a second one, opened from the same cookie. */
 async function Offer({ cookie }: { cookie: string | undefined }) {
   const offer = await findOffer()
-  const session = manager.open(cookie)
+  const session = manager.open(cookie, { canSetHeaders: () => false }) // the head has left
   if (await session.exists()) {
     await session.update('offers', (n = 0) => n + 1)
     await manager.commit(session, () => ({ status: 200, headers: new Headers() }))

@@ -5,7 +5,7 @@ module.exports = {
       script: 'dist/server.js', // compiled: pm2 runs TypeScript on Bun, and on Node 22.18 or later
       exec_mode: 'cluster',
       instances: 'max',
-      kill_timeout: 12_000, // milliseconds, by default 1600: server.ts takes up to 10 000
+      kill_timeout: 12_000, // milliseconds, by default 1600: server.ts takes up to 11 000
       env: {
         NODE_ENV: 'production',
         PORT: 3000,

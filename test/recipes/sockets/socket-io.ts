@@ -5,6 +5,9 @@ import { Server } from 'socket.io'
 
 type Data = { messages: number }
 
+/** There is no response to carry a cookie: what would need one is refused. */
+const WITHOUT_RESPONSE = { canSetHeaders: () => false }
+
 export function startChat(server: HttpServer, manager: SessionManager<Data>, origin: string) {
   const io = new Server(server, {
     // What a page of one's own asks by GET comes without an Origin; whatever another site's page asks has one.
@@ -21,8 +24,16 @@ export function startChat(server: HttpServer, manager: SessionManager<Data>, ori
   })
   io.on('connection', (socket) => {
     const { cookie } = socket.request.headers
+    // Messages take turns, so that nobody has many loads at once.
+    let turn = Promise.resolve()
+    let waiting = 0
     socket.on('message', (answer: (count: number) => void) => {
-      count(manager, cookie).then(answer, () => socket.disconnect(true))
+      if (waiting === 100) return void socket.disconnect(true) // a flood
+      waiting++
+      turn = turn
+        .then(() => count(manager, cookie))
+        .then(answer, () => void socket.disconnect(true))
+        .finally(() => waiting--)
     })
   })
   return io
@@ -30,8 +41,8 @@ export function startChat(server: HttpServer, manager: SessionManager<Data>, ori
 
 /** A session of its own for every message, as for a WebSocket. */
 async function count(manager: SessionManager<Data>, cookie: string | undefined): Promise<number> {
-  const session = manager.open(cookie)
-  if (!(await session.exists())) throw new Error('signed out')
+  const session = manager.open(cookie, WITHOUT_RESPONSE)
+  if ((await session.userId()) === undefined) throw new Error('signed out')
   const messages = await session.update('messages', (n = 0) => n + 1)
   await session.save()
   return messages
