@@ -4,6 +4,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, vi } from 'vitest'
 import { freePort } from './free-port.ts'
+import { endWithTests } from './running.ts'
 
 /** A server of Node's for a recipe, and how to end it. */
 export async function serve(listener: RequestListener | Server): Promise<{ url: string; stop: () => void }> {
@@ -27,8 +28,13 @@ export async function serveInBun(program: string): Promise<{ url: string; stop: 
     env: { ...process.env, PORT: String(port) },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
+  endWithTests(child)
   const url = `http://localhost:${port}`
-  await vi.waitFor(() => fetch(`${url}/nowhere`), { timeout: 10_000 })
+  const isOver = once(child, 'exit').then(([code, signal]) => {
+    throw new Error(`${program} ended before it was up: ${code ?? signal}`)
+  })
+  await Promise.race([vi.waitFor(() => fetch(`${url}/nowhere`), { timeout: 10_000 }), isOver])
+  isOver.catch(() => {})
   return { url, stop: () => void child.kill() }
 }
 
