@@ -3,10 +3,10 @@ import * as exported from '../../src/core/index.ts'
 
 type ErrorClass = new (...args: never[]) => Error
 
-const errors = Object.entries(exported).filter(
-  (entry): entry is [string, ErrorClass] =>
-    typeof entry[1] === 'function' && entry[1].prototype instanceof Error,
-)
+const errors = Object.entries<unknown>(exported).filter((entry): entry is [string, ErrorClass] => {
+  const [, value] = entry
+  return typeof value === 'function' && value.prototype instanceof Error
+})
 
 describe('the errors that are exported', () => {
   it('are found', () => {
