@@ -15,5 +15,7 @@ for (const folder of ['test/package', 'test/runtimes', 'test/hosts']) {
   run('npm', 'ci', '--prefix', folder, '--no-audit', '--no-fund', '--loglevel=error')
 }
 run('npx', 'vitest', 'run', 'test/package.test.ts')
+// It copies the project with what is built, which the examples run.
+run('npm', 'run', '--silent', 'build')
 run('npx', 'vitest', 'run', 'test/bare-machine.test.ts')
 run('npx', 'vitest', 'run', '--no-file-parallelism', 'test/hosts')
