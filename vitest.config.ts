@@ -7,7 +7,6 @@ const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.m
 /** Begun last, each would keep one core busy for half a minute while the others have nothing left. */
 const longest = [
   'test/outage.test.ts',
-  'test/bare-machine.test.ts',
   'test/model/model.test.ts',
   'test/browser/shop.test.ts',
   'test/core/stores/memcached/faults.test.ts',

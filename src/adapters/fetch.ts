@@ -17,6 +17,8 @@ const SESSIONS = Symbol.for('holdfast sessions of requests')
  * - `renew(request)`: whether the request counts as use, asked at the first read: one that polls must not keep an idle
  *   session alive (ASVS 7.3.1). Default: every request does.
  *
+ * `withSession<Data>(…)` infers nothing else: to type more than the data, pass a manager.
+ *
  * Throws `TypeError` or `RangeError` for wrong options.
  *
  * @example

@@ -10,15 +10,18 @@ export function refuseUserId(): never {
   throw new TypeError('a session has no property userId to write: write session.signIn(userId)')
 }
 
-/** `save(callback)`, whose callback would never be called. */
-export function refuseCallback(): never {
-  throw new TypeError(
-    'session.save takes no callback: write await session.save(), and to sign out session.destroy()',
-  )
+/** Of `save(callback)` and `destroy(callback)`, which would never be called: often it is what answers the request. */
+export function refuseCallback(method: 'save' | 'destroy', given: unknown): void {
+  if (typeof given !== 'function') return
+  const instead = {
+    save: 'await session.save(), and to sign out session.destroy()',
+    destroy: 'session.destroy(), and the answer after it',
+  }
+  throw new TypeError(`session.${method} takes no callback: write ${instead[method]}`)
 }
 
 /** What passport calls to sign in, outside of any `try`: an error that is thrown there ends the process. */
-export function regenerate(done?: unknown): void {
+export function refuseRegenerate(done?: unknown): void {
   const error = new TypeError(
     'a session has no regenerate: write session.signIn(userId); for passport, authenticate(name, { session: false }) before it',
   )

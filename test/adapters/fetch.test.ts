@@ -201,6 +201,52 @@ describe('fetch', () => {
     expect(response.headers.getSetCookie()).toHaveLength(1)
   })
 
+  const encoded = (text: string) => new TextEncoder().encode(text)
+  const streamOf = (text: string) =>
+    new ReadableStream({
+      start(controller) {
+        controller.enqueue(encoded(text))
+        controller.close()
+      },
+    })
+  /** As the browser has it: Bun gives a string its type no earlier than on the wire. */
+  const served = async (app: (request: Request) => Promise<Response>): Promise<Response> => {
+    const { Bun } = globalThis as { Bun?: { serve(options: object): { url: URL; stop(): void } } }
+    const server = Bun?.serve({ port: 0, fetch: app })
+    if (!server) return app(request())
+    const response = await fetch(server.url, { redirect: 'manual' })
+    const body = await response.arrayBuffer()
+    server.stop()
+    return new Response(body.byteLength > 0 ? body : null, response)
+  }
+  it.each<[string, () => Response, string]>([
+    ['a string', () => new Response('text'), 'text'],
+    ['a stream', () => new Response(streamOf('größer')), 'größer'],
+    ['bytes', () => new Response(encoded('größer')), 'größer'],
+    ['a redirect', () => Response.redirect('http://localhost/elsewhere'), ''],
+  ])('D4: %s that gets a cookie keeps its status, its type and its bytes', async (_, answer, text) => {
+    const without = await served(async () => answer())
+    const app = withSession({}, (_request, session) => {
+      session.set('n', 1)
+      return answer()
+    })
+    const response = await served(app)
+    expect(response.headers.getSetCookie()).toHaveLength(1)
+    expect(response.status).toBe(without.status)
+    expect(response.headers.get('content-type')).toBe(without.headers.get('content-type'))
+    expect(new Uint8Array(await response.arrayBuffer())).toEqual(encoded(text))
+  })
+
+  it('a stream whose answer got a cookie is let go when the visitor leaves', async () => {
+    let cancelled = 0
+    const app = withSession({}, (_request, session) => {
+      session.set('n', 1)
+      return new Response(new ReadableStream({ cancel: () => void cancelled++ }))
+    })
+    await (await app(request())).body!.cancel()
+    await expect.poll(() => cancelled).toBe(1)
+  })
+
   it('A1: an untouched answer is handed on as it is', async () => {
     const answer = Response.redirect('http://localhost/elsewhere')
     expect(await withSession({}, () => answer)(request())).toBe(answer)

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { H3, HTTPError, type H3Config } from 'h3'
+import { H3, HTTPError, redirect, type H3Config, type H3Event } from 'h3'
 import { fromNodeHandler, toNodeHandler } from 'h3/node'
 import { createApp, createRouter, eventHandler, toNodeListener, toWebHandler } from 'h3-1'
 import { issueSession } from 'holdfast/testing'
 import type { SessionManager } from 'holdfast'
 import { session, type SessionRequest } from 'holdfast/node'
-import { browser, countsViewsAndSignsIn, serve } from '../support/recipes.ts'
+import { countsViewsAndSignsIn, serve } from '../support/recipes.ts'
 import { signedIn } from '../support/signed-in.ts'
 import { failing } from '../support/tampered-store.ts'
 import { app } from './h3/app.ts'
@@ -102,13 +102,19 @@ describe('h3 2', () => {
 
   it('D11: on Node fromNodeHandler(session()) does the same', async () => {
     const app = new H3().use(fromNodeHandler(session()))
-    app.get('/', async ({ runtime }) => {
-      const { session } = runtime!.node!.req as unknown as SessionRequest<{ views: number }>
-      return `view ${await session.update('views', (n = 0) => n + 1)}`
+    const sessionOf = ({ runtime }: H3Event) =>
+      (runtime!.node!.req as unknown as SessionRequest<{ views: number }>).session
+    app.get('/', async (event) => `view ${await sessionOf(event).update('views', (n = 0) => n + 1)}`)
+    app.post('/login', (event) => {
+      sessionOf(event).signIn('u1')
+      return redirect('/')
+    })
+    app.post('/logout', (event) => {
+      sessionOf(event).destroy()
+      return redirect('/')
     })
     const url = await listen(toNodeHandler(app))
-    const visit = browser((path, init) => fetch(url + path, init))
-    for (const view of [1, 2]) expect((await visit('/')).body).toBe(`view ${view}`)
+    await countsViewsAndSignsIn((path, init) => fetch(url + path, init))
   })
 })
 

@@ -1,28 +1,10 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import express from 'express'
-import Fastify from 'fastify'
-import { createSessionManager, type SessionManager } from 'holdfast'
-import { session, type SessionRequest } from 'holdfast/node'
-import { issueSession, readSession } from 'holdfast/testing'
+import { session } from 'holdfast/node'
+import { readSession } from 'holdfast/testing'
 import { createMocks } from 'node-mocks-http'
 import supertest from 'supertest'
-import { addSessions } from './fastify/fastify.ts'
-
-type Data = { userId: string; messages: number }
-
-const ends: (() => unknown)[] = []
-afterEach(async () => {
-  for (const end of ends.splice(0).toReversed()) await end()
-})
-
-/** A manager, and the cookie of a visitor who is signed in. */
-async function begin() {
-  const manager = createSessionManager<Data>()
-  const cookie = await issueSession(manager, { userId: 'u1' }, { user: 'u1' })
-  return { manager, cookie, read: () => manager.open(cookie).entries() }
-}
-
-const sessionOf = (request: object) => (request as SessionRequest<Data>).session
+import { begin, sessionOf, type Data } from '../support/user-with-messages.ts'
 
 describe('node-mocks-http', () => {
   it('D11: a session is read and saved, none is begun, and the answer is as without sessions', async () => {
@@ -54,7 +36,7 @@ describe('supertest', () => {
     await supertest(app).get('/').set('Cookie', cookie).expect(200, 'message 2')
   })
 
-  it("readSession takes supertest's response, and Fastify's", async () => {
+  it("readSession takes supertest's response", async () => {
     const { manager, cookie } = await begin()
     const app = express().use(session(manager))
     app.post('/sign-in', (request, response) => {
@@ -64,11 +46,5 @@ describe('supertest', () => {
     const signedIn = await supertest(app).post('/sign-in').set('Cookie', cookie)
     expect(await readSession(manager, signedIn)).toEqual({ userId: 'u1' })
     await expect(readSession(manager, await supertest(app).get('/'))).rejects.toThrow('hand in the Cookie')
-
-    const fastify = Fastify()
-    addSessions(fastify, manager as SessionManager<never>)
-    fastify.post('/cart', async (request) => request.session.set('views', 1))
-    const answered = await fastify.inject({ method: 'POST', url: '/cart' })
-    expect(await readSession(manager, answered)).toEqual({ views: 1 })
   })
 })

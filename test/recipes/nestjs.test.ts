@@ -1,6 +1,6 @@
 import { BadRequestException, Controller, Get, Logger, Module, type INestApplication } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { StoreUnavailableError, type Session, type SessionManager } from 'holdfast'
 import { issueSession } from 'holdfast/testing'
 import { CurrentSession, SessionModule, SESSIONS, type Data } from './nestjs/sessions.ts'
@@ -13,9 +13,10 @@ beforeAll(() => Logger.overrideLogger(false))
 describe('NestJS', () => {
   let url: string
   beforeAll(async () => {
-    process.env['PORT'] = '0'
+    vi.stubEnv('PORT', '0')
     const { started } = await import('./nestjs/main.ts')
     const app = await started
+    vi.unstubAllEnvs()
     apps.push(app)
     url = await app.getUrl()
   })

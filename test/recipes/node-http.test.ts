@@ -2,34 +2,18 @@ import { once } from 'node:events'
 import * as http2 from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { createSessionManager, MemoryStore, type Session, type SessionManager } from 'holdfast'
-import { session, type SessionRequest } from 'holdfast/node'
-import { issueSession } from 'holdfast/testing'
+import type { Session, SessionManager } from 'holdfast'
+import { session } from 'holdfast/node'
 import { makeAuthority, type Authority } from '../support/certificates.ts'
 import { countsViewsAndSignsIn, serve } from '../support/recipes.ts'
-import { secret } from '../support/stores.ts'
-import { failing, TamperedStore } from '../support/tampered-store.ts'
+import { failing } from '../support/tampered-store.ts'
+import { begin, sessionOf, type Data } from '../support/user-with-messages.ts'
 import { server } from './node-http/node-http.ts'
-
-type Data = { userId: string; messages: number }
 
 const ends: (() => unknown)[] = []
 afterEach(async () => {
   for (const end of ends.splice(0).toReversed()) await end()
 })
-
-/** A manager, its events, and the cookie of a visitor who is signed in. */
-async function begin() {
-  const events: string[] = []
-  const store = new TamperedStore(new MemoryStore())
-  const manager = createSessionManager<Data>({ store, secret, onEvent: ({ type }) => events.push(type) })
-  const cookie = await issueSession(manager, { userId: 'u1' }, { user: 'u1' })
-  events.length = 0
-  store.forget()
-  return { manager, store, events, cookie, read: () => manager.open(cookie).entries() }
-}
-
-const sessionOf = (request: object) => (request as SessionRequest<Data>).session
 
 describe('node:http', () => {
   it('counts views, signs in under a new token, and out', async () => {

@@ -137,7 +137,8 @@ describe.each(Object.entries(flows))('%s', (_, load) => {
     const both = await Promise.all([1, 2].map(() => visit(...flow.callback(fields))))
     const statuses = both.map(({ status }) => status).toSorted()
     expect(statuses[0]).toBeLessThan(400)
-    expect(statuses[1]).toBe(503)
+    // 403 where it came to read when the state was spent already.
+    expect([403, 503]).toContain(statuses[1])
     expect(provider.tokensAsked).toBe(1)
   })
 
@@ -234,12 +235,21 @@ describe('redirect.ts', () => {
 })
 
 describe('form-post.ts', () => {
+  it('D5: the cookie of the sign-in alone comes along from the other site', async () => {
+    const { jar, begin } = await visitorOf(await flows['form-post.ts']!())
+    await begin()
+    expect(jar.names).toEqual(['__Host-oauth', '__Host-session'])
+    expect(jar.header(true).cookie).toMatch(/^__Host-oauth=[^;]+$/)
+  })
+
   it('E1: of two requests that come for the user at the same time, one signs in', async () => {
     const flow = await flows['form-post.ts']!()
     const { visit, begin } = await visitorOf(flow)
     expect((await visit(...flow.callback(await begin()))).status).toBe(303)
     const both = await Promise.all([visit('/welcome'), visit('/welcome')])
-    expect(both.map(({ status }) => status).toSorted()).toEqual([303, 503])
+    const statuses = both.map(({ status }) => status).toSorted()
+    expect(statuses[0]).toBe(303)
+    expect([403, 503]).toContain(statuses[1])
     expect((await visit('/welcome')).status).toBe(403)
   })
 })

@@ -8,6 +8,7 @@ import { connect, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import { createServer as createVite } from 'vite'
@@ -21,6 +22,7 @@ import { makeAuthority, type Certificate } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { startMemcached } from '../support/memcached.ts'
 import { runNginx } from '../support/nginx.ts'
+import { endWithTests } from '../support/running.ts'
 import { secret } from '../support/stores.ts'
 
 const guide = readFileSync('docs/running.md', 'utf8')
@@ -47,9 +49,22 @@ async function surroundings() {
 /** A program in a process of its own; `listening` waits until it says, once more, where it listens. */
 function start(command: string, args: readonly string[], env: Record<string, string>) {
   const stdio = ['ignore', 'pipe', 'inherit'] as const
-  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: [...stdio] })
+  // In a group of its own, by which what it starts itself ends, too.
+  const child = spawn(command, args, {
+    env: { ...process.env, ...env },
+    stdio: [...stdio],
+    detached: true,
+  })
+  const endGroup = () => {
+    try {
+      process.kill(-child.pid!, 'SIGKILL')
+    } catch {
+      // Nobody of it is left.
+    }
+  }
+  endWithTests(child, undefined, endGroup)
+  ends.push(endGroup)
   const exited = once(child, 'exit')
-  ends.push(() => child.kill('SIGKILL'))
   const lines = createInterface(child.stdout!)
   return {
     child,
@@ -110,12 +125,20 @@ describe('a reload in development', () => {
     const url = await shop.listening()
     const cookie = await signIn(url)
     const isBack = shop.listening()
-    await writeFile(watched, `${secret}\n\n`)
-    await isBack
+    // Once more where it came before the watching.
+    await expect
+      .poll(
+        async () => {
+          await writeFile(watched, `${secret}\n\n`)
+          return Promise.race([isBack, sleep(4000)])
+        },
+        { timeout: 20_000 },
+      )
+      .toBe(url)
     expect(await ask(url, cookie)).toBe('u1: ')
     shop.child.kill('SIGTERM')
     await shop.exited
-  })
+  }, 40_000)
 })
 
 const dockerfile = readFileSync(join(FOLDER, 'Dockerfile'), 'utf8')
@@ -131,12 +154,15 @@ describe.each([
     const url = await shop.listening()
     const cookie = await signIn(url) // by a connection that fetch keeps open
     const socket = connect(Number(new URL(url).port), 'localhost')
+    await once(socket, 'connect')
     const head = ['POST /notes HTTP/1.1', 'Host: shop', `Cookie: ${cookie}`, 'Content-Length: 10']
     socket.write(`${head.join('\r\n')}\r\n\r\nhello`)
     await ask(url, cookie)
     const began = performance.now()
     shop.child.kill('SIGTERM')
-    await expect.poll(() => fetch(url).catch(() => 'refused'), { interval: 10 }).toBe('refused')
+    await expect
+      .poll(() => fetch(url).catch(() => 'refused'), { interval: 10, timeout: 10_000 })
+      .toBe('refused')
     expect(shop.child.exitCode).toBeNull()
     socket.write('world')
     const [answer] = (await once(socket, 'data')) as [Buffer]

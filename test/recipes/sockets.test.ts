@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import express from 'express'
 import expressWs from 'express-ws'
 import { createSessionManager, MemoryStore } from 'holdfast'
-import { session, type SessionRequest } from 'holdfast/node'
+import { session } from 'holdfast/node'
 import { issueSession } from 'holdfast/testing'
 import { Server as SocketServer } from 'socket.io'
 import { io as connectSocket } from 'socket.io-client'
@@ -13,13 +13,12 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { serve, serveInBun } from '../support/recipes.ts'
 import { secret } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
+import { begin, sessionOf, type Data } from '../support/user-with-messages.ts'
 import { streamNews } from './sockets/event-stream.ts'
 import { createApp as createPolled } from './sockets/long-polling.ts'
 import { streamNews as streamNewsOnNode } from './sockets/node-event-stream.ts'
 import { startChat } from './sockets/socket-io.ts'
 import { acceptSockets } from './sockets/web-socket.ts'
-
-type Data = { userId: string; messages: number }
 
 const ends: (() => unknown)[] = []
 afterEach(async () => {
@@ -30,17 +29,6 @@ async function listen(server: Parameters<typeof serve>[0]): Promise<string> {
   const { url, stop } = await serve(server)
   ends.push(stop)
   return url
-}
-
-/** A manager, its events, and the cookie of a visitor who is signed in. */
-async function begin() {
-  const events: string[] = []
-  const store = new TamperedStore(new MemoryStore())
-  const manager = createSessionManager<Data>({ store, secret, onEvent: ({ type }) => events.push(type) })
-  const cookie = await issueSession(manager, { userId: 'u1' }, { user: 'u1' })
-  events.length = 0
-  store.forget()
-  return { manager, store, events, cookie, read: () => manager.open(cookie).entries() }
 }
 
 describe('A session without a response', () => {
@@ -66,8 +54,6 @@ describe('A session without a response', () => {
     expect(await manager.open(cookie).exists()).toBe(false)
   })
 })
-
-const sessionOf = (request: object) => (request as SessionRequest<Data>).session
 
 describe('WebSocket', () => {
   it('lets in who is signed in, counts messages, and notices a sign-out', async () => {

@@ -107,7 +107,7 @@ describe('Secure cookies over plain http', () => {
 
 describe('the program for node --test', () => {
   it('passes', async () => {
-    const args = ['--import', 'tsx', '--test', 'test/recipes/testing/in-node.ts']
+    const args = ['--import', 'tsx', '--test', '--test-reporter=tap', 'test/recipes/testing/in-node.ts']
     // Left in, it would make the runner report to another one of its kind.
     const env = { ...process.env, NODE_TEST_CONTEXT: undefined }
     const { stdout } = await promisify(execFile)(process.execPath, args, { env })

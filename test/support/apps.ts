@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import Koa from 'koa'
-// @ts-expect-error Its types are those of Koa 3, which the middleware is written for.
+// @ts-expect-error It brings no types; those of Koa 3 serve.
 import Koa2 from 'koa-2'
 import { session as honoSession } from '../../src/adapters/hono.ts'
 import { session as koaSession } from '../../src/adapters/koa.ts'

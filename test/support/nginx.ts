@@ -1,10 +1,11 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from './free-port.ts'
+import { endWithTests } from './running.ts'
 
 /**
  * A real nginx with these lines in its `http` block, once it answers; gives back what ends it. Paths in the lines are
@@ -18,13 +19,14 @@ export async function runNginx(http: string): Promise<{ stop(): Promise<void> }>
     env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin` },
     stdio: 'ignore',
   })
-  running.add(child)
-  child.once('exit', () => running.delete(child))
+  // By SIGTERM, with which its worker ends, too.
+  endWithTests(child, folder, () => child.kill('SIGTERM'))
   let failure: unknown
   child.once('error', (error) => (failure = error))
   while (!(await answers(`http://127.0.0.1:${port}`))) {
-    if (!failure && child.exitCode === null) continue
+    if (!failure && child.exitCode === null && child.signalCode === null) continue
     const log = await readFile(join(folder, 'error.log'), 'utf8').catch(() => '')
+    await rm(folder, { recursive: true })
     throw new Error(`nginx did not start: ${String(failure ?? log)}`)
   }
   return {
@@ -36,12 +38,6 @@ export async function runNginx(http: string): Promise<{ stop(): Promise<void> }>
     },
   }
 }
-
-/** No test may leave one behind, not even one that crashed; its worker ends with it. */
-const running = new Set<ChildProcess>()
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGTERM')
-})
 
 /** All its paths are in the folder that nginx is started for. */
 function configuration(port: number, http: string): string {

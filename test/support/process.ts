@@ -44,10 +44,15 @@ export async function startApp(
   faults: readonly Fault[] = [],
 ): Promise<ServerProcess> {
   const file = `test/support/${name}-app.ts`
-  if (ownRuntime !== 'Node') return startServer(ownRuntime, file, env)
+  if (ownRuntime !== 'Node') {
+    if (faults.length > 0) throw new Error('faults are planted on Node alone')
+    return startServer(ownRuntime, file, env)
+  }
   const id = JSON.stringify([file, faults])
   if (!programs.has(id)) programs.set(id, bundle([file], faults))
-  const [program] = await programs.get(id)!
+  const [program, ...others] = await programs.get(id)!
+  if (others.length > 0)
+    throw new Error(`${file} is not one file: ${others.map((each) => each.file).join(', ')}`)
   return start(process.execPath, ['--input-type=module', '-'], env, program!.text)
 }
 

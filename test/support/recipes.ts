@@ -4,6 +4,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, vi } from 'vitest'
 import { freePort } from './free-port.ts'
+import { endWithTests } from './running.ts'
 
 /** A server of Node's for a recipe, and how to end it. */
 export async function serve(listener: RequestListener | Server): Promise<{ url: string; stop: () => void }> {
@@ -30,8 +31,12 @@ export async function serveInBun(
     env: { ...process.env, ...environment, PORT: String(port) },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
+  endWithTests(child)
   const url = `http://localhost:${port}`
-  await vi.waitFor(() => fetch(`${url}/nowhere`), { timeout: 10_000 })
+  const isOver = once(child, 'exit').then(([code, signal]) => {
+    throw new Error(`${program} ended before it was up: ${code ?? signal}`)
+  })
+  await Promise.race([vi.waitFor(() => fetch(`${url}/nowhere`), { timeout: 10_000 }), isOver])
   return { url, stop: () => void child.kill() }
 }
 

@@ -1,10 +1,10 @@
 import type { ChildProcess } from 'node:child_process'
 import { rmSync } from 'node:fs'
 
-const running = new Map<ChildProcess, string | undefined>()
+const running = new Map<ChildProcess, { folder: string | undefined; end: () => unknown }>()
 process.once('exit', () => {
-  for (const child of running.keys()) child.kill('SIGKILL')
-  for (const folder of running.values()) {
+  for (const { end } of running.values()) end()
+  for (const { folder } of running.values()) {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
   }
 })
@@ -12,7 +12,11 @@ process.once('exit', () => {
 process.once('SIGTERM', () => process.exit(143))
 
 /** Ends it with the tests at the latest, with its folder: none may leave one behind, not even one that crashed. */
-export function endWithTests(child: ChildProcess, folder?: string): void {
-  running.set(child, folder)
+export function endWithTests(
+  child: ChildProcess,
+  folder?: string,
+  end: () => unknown = () => child.kill('SIGKILL'),
+): void {
+  running.set(child, { folder, end })
   child.once('exit', () => running.delete(child))
 }

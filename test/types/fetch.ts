@@ -18,6 +18,8 @@ const withServer = withSession(manager, (_request, session, server: { port: numb
   return new Response(String(server.port))
 })
 expectTypeOf(withServer).toEqualTypeOf<(request: Request, server: { port: number }) => Promise<Response>>()
+// @ts-expect-error where the data is named, nothing else is inferred
+withSession<Data>({}, (_request, _session, server: { port: number }) => new Response(String(server.port)))
 // A request of the server's own kind keeps its type where the handler is written in place, as in Bun's routes.
 type RouteRequest = Request & { params: { name: string } }
 export const route: (request: RouteRequest, server: { port: number }) => Promise<Response> = withSession(

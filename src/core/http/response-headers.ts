@@ -57,7 +57,8 @@ function copyOf(response: Response): Response {
   if (!('Bun' in globalThis) || response.headers.has('Content-Type')) {
     return new Response(response.body, response)
   }
-  // There a string is text/plain only until its body is asked for; then browsers download it. A clone keeps it.
+  // There a string is text/plain only until its body is asked for; then browsers download it. A clone keeps it,
+  // where it is ASCII.
   const copy = response.clone()
   response.body?.cancel().catch(() => {}) // or of a stream both branches would be kept
   return copy

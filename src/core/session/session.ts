@@ -10,7 +10,7 @@ import {
 } from '../check.ts'
 import { SESSION } from '../brand.ts'
 import { SessionStateError } from '../errors.ts'
-import { refuseCallback, refuseProperty, refuseUserId, regenerate } from '../old-habits.ts'
+import { refuseCallback, refuseProperty, refuseRegenerate, refuseUserId } from '../old-habits.ts'
 import type { Json } from '../draft/json.ts'
 import { commitSession } from './commit.ts'
 import type { Timeouts } from '../draft/journal.ts'
@@ -64,7 +64,10 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
       session.#isCommitted = true
     }
     // Above the methods, which are found before it: a proxy around each session would cost every call ten times as much.
-    Object.setPrototypeOf(this.prototype, new Proxy({ regenerate }, { set: refuseProperty }))
+    Object.setPrototypeOf(
+      this.prototype,
+      new Proxy({ regenerate: refuseRegenerate }, { set: refuseProperty }),
+    )
     // A method may be written over, as spies do; this one by whoever comes from express-session, to sign in.
     const { userId } = this.prototype
     Object.defineProperty(this.prototype, 'userId', { get: () => userId, set: refuseUserId })
@@ -212,6 +215,7 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
    * signing out can be repeated.
    */
   destroy(): void {
+    refuseCallback('destroy', arguments[0])
     this.#writable().destroy()
   }
 
@@ -234,7 +238,7 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
    * was taken by another request.
    */
   save(): Promise<void> {
-    if (arguments.length > 0) refuseCallback()
+    refuseCallback('save', arguments[0])
     const state = this.#writable()
     return state.save(() => commitSession(state, true))
   }

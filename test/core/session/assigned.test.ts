@@ -86,4 +86,20 @@ describe('a method that express-session has', () => {
     expect(() => session.save(() => {})).toThrow(/no callback: write await session\.save\(\)/)
     await session.save()
   })
+
+  it('L2: save may end a chain of promises, whose value is no callback', async () => {
+    const session = open()
+    await expect(Promise.resolve(1).then(session.save.bind(session))).resolves.toBeUndefined()
+  })
+
+  it('L2: destroy takes no callback, and says so before anything is ended', async () => {
+    const session = open()
+    session.set('n', 1)
+    expect(() => session.destroy(() => {})).toThrow(
+      new TypeError('session.destroy takes no callback: write session.destroy(), and the answer after it'),
+    )
+    expect(await session.get('n')).toBe(1)
+    session.destroy(undefined)
+    expect(await session.get('n')).toBeUndefined()
+  })
 })

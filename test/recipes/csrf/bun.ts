@@ -7,7 +7,7 @@ const shop = withSession<{ orders: number }>({}, async (request, session) => {
 })
 
 export default {
-  port: Number(process.env['PORT'] ?? 3000),
+  port: Number(process.env.PORT ?? 3000),
   fetch(request: Request) {
     // Before the session: what is refused costs nothing.
     if (mayBeForged(request, 'https://shop.example')) return new Response('Forbidden', { status: 403 })
