@@ -23,9 +23,14 @@ interface Host {
   rules?: ConstructorParameters<typeof Browser>[0]
   /** What a page answers whose session cannot be read. */
   outage: number
+  /** What else it does without a store. */
+  inOutage?: (url: string) => Promise<void>
   /** What it alone has. */
   more?: (open: () => Browser, url: () => string) => void
 }
+
+/** Well formed, and of no session. */
+const nobodys = `__Host-session=${'A'.repeat(43)}`
 
 const hosts: Record<string, Host> = {
   'Next 16': {
@@ -39,7 +44,19 @@ const hosts: Record<string, Host> = {
     // Next has a way of its own with cookies and with caches, which are told to store nothing.
     rules: { fetch: async (url, init) => received(await fetch(url, { redirect: 'manual', ...init })) },
     outage: 500,
+    async inOutage(url) {
+      const init = { method: 'POST', headers: { cookie: nobodys } }
+      expect(await (await fetch(`${url}/fails`, init)).text()).toBe("the handler's own")
+    },
     more(open, url) {
+      it('takes no session out of the value of another cookie, which Next decodes', async () => {
+        const { headers } = await press(open(), url(), 'Sign in')
+        const [pair = ''] = headers.getSetCookie()[0]!.split(';')
+        const opened = (cookie: string) => open().fetch(url(), { headers: { cookie } })
+        expect(seen(await opened(pair))).toBe('view 0 of u1')
+        expect(seen(await opened(`x=${encodeURIComponent(`; ${pair}`)}`))).toBe('view 0 of nobody')
+      })
+
       it('keeps what a route handler did that returns its redirect, and drops it of one that throws it', async () => {
         const browser = open()
         for (const view of [1, 2]) expect((await browser.fetch(`${url()}/views`)).html).toBe(`view ${view}`)
@@ -140,8 +157,9 @@ describe.each(Object.entries(hosts))('%s', { timeout: 30_000 }, (name, host) => 
 
   it('F1: a store that is gone signs nobody out', async () => {
     await memcached.stop()
-    const { status, headers } = await fetch(url, { headers: { cookie: `__Host-session=${'A'.repeat(43)}` } })
+    const { status, headers } = await fetch(url, { headers: { cookie: nobodys } })
     expect([status, headers.getSetCookie()]).toEqual([host.outage, []])
+    await host.inOutage?.(url)
     const { port } = memcached
     memcached = await startMemcached({ port })
   })

@@ -75,6 +75,13 @@ describe('passport-local', () => {
     expect(await greeting(url, cookie)).toBe('Hello, stranger')
   })
 
+  it('shows a name as text, whatever it is', async () => {
+    const script = { id: 'u2', name: '<script>alert(1)</script>' }
+    const url = await listen(createApp(manager, { ...users, find: async () => script }))
+    const cookie = await issueSession(manager, {}, { user: 'u2' })
+    expect((await fetch(url, { headers: { cookie } })).headers.get('content-type')).toMatch(/^text\/plain;/)
+  })
+
   it('signs nobody in with a wrong password, and begins no session', async () => {
     const response = await login(await start(), 'wrong')
     expect([response.status, cookieOf(response)]).toEqual([401, ''])
@@ -204,7 +211,7 @@ describe('passport-oauth2', () => {
     expect(exchanges).toHaveLength(1)
   })
 
-  it('refuses another state, and none, and spends the right one', async () => {
+  it("refuses another state, and none, and spends nothing by it: nobody's link ends a sign-in", async () => {
     const { callback, visit, exchanges } = await begin()
     const wrong = new URL(callback)
     wrong.searchParams.set('state', randomUUID())
@@ -212,8 +219,9 @@ describe('passport-oauth2', () => {
     none.searchParams.delete('state')
     expect((await fetch(none, { redirect: 'manual' })).status).toBe(403)
     expect((await fetch(callback, { redirect: 'manual' })).status).toBe(403)
-    for (const address of [wrong, none, callback]) expect((await visit(address)).status).toBe(403)
+    for (const address of [wrong, none]) expect((await visit(address)).status).toBe(403)
     expect(exchanges).toEqual([])
+    expect((await visit(callback)).status).toBe(302)
   })
 
   it('signs in once when a state comes to one server twice at once', async () => {

@@ -92,6 +92,20 @@ describe('an upload', () => {
     expect(await viewsOf(cookie)).toBe(1)
   })
 
+  it.each([
+    ['more fields', (body: FormData) => Array.from({ length: 11 }, (_, n) => body.set(`field ${n}`, ''))],
+    ['a larger field', (body: FormData) => body.set('title', 'a'.repeat(10_001))],
+    ['a second file', (body: FormData) => body.append('file', new Blob(['b']), 'second.png')],
+  ])('with %s than is allowed is refused', async (_, add) => {
+    const url = await listen(signedInApp().use(uploads))
+    const cookie = await issueSession(manager, {}, { user: 'u1' })
+    const body = new FormData()
+    add(body)
+    body.append('file', new Blob(['a']), 'photo.png')
+    const { status } = await fetch(`${url}/photos`, { method: 'POST', body, headers: { cookie } })
+    expect(status).toBe(400)
+  })
+
   it('of a stranger is refused before it is read', async () => {
     const response = await post(await listen(signedInApp().use(uploads)), '', 1)
     expect(response.status).toBe(401)
@@ -171,7 +185,7 @@ describe('limits', () => {
     }
     for (let n = 0; n < 11; n++) expect(await login('alice', 'right')).toBe(302)
     for (let n = 0; n < 10; n++) expect(await login(n % 2 ? 'alice' : 'Alice', 'wrong')).toBe(401)
-    expect(await login('alice', 'right')).toBe(429)
+    for (const name of ['alice', ' ALICE ', 'ａｌｉｃｅ']) expect(await login(name, 'right')).toBe(429)
     expect(await login('bob', 'right')).toBe(302)
   })
 })

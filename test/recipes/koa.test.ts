@@ -58,6 +58,7 @@ describe('A router in a file of its own', () => {
 describe('A mounted app', () => {
   it('D5: has the session of the app around it, and one of its own beside it', async () => {
     const visit = await browse(mounted.callback())
+    await visit('/favicon.ico')
     await visit('/', 'POST')
     expect(await (await visit('/admin/')).json()).toEqual({ role: 'none', cart: ['rope'] })
     const login = await visit('/admin/login', 'POST')
@@ -76,13 +77,14 @@ describe('An error middleware', () => {
       throw new Error('a mistake')
     })
     const visit = await browse(app.callback())
-    const first = await visit('/login')
+    expect((await visit('/login')).status).toBe(500) // past it, to the mistake
+    const first = await visit('/login', 'POST')
     expect([first.status, await first.text()]).toEqual([401, 'wrong password'])
-    expect((await visit('/login')).status).toBe(401)
+    expect((await visit('/login', 'POST')).status).toBe(401)
     expect(await readSession(manager, first)).toEqual({ attempts: 2 })
     for (const operation of ['get', 'replace'] as const) {
       store.before = failing(operation, 9)
-      const failed = await visit('/login')
+      const failed = await visit('/login', 'POST')
       expect([failed.status, failed.headers.get('Retry-After')]).toEqual([503, '1'])
       store.forget()
     }

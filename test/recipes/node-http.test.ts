@@ -21,6 +21,15 @@ describe('node:http', () => {
     ends.push(stop)
     await countsViewsAndSignsIn((path, init) => fetch(url + path, init))
   })
+
+  it('signs nobody in or out by GET, which a link of another site may ask', async () => {
+    const { url, stop } = await serve(server)
+    ends.push(stop)
+    for (const path of ['/login', '/logout']) {
+      const { status, headers } = await fetch(url + path, { redirect: 'manual' })
+      expect([status, headers.getSetCookie()]).toEqual([404, []])
+    }
+  })
 })
 
 describe.each(['http:', 'https:'])('http2 by %s', (scheme) => {

@@ -31,7 +31,8 @@ const server = createServer(async (request, response) => {
   const verifier = form.get('code_verifier')
   const isRight =
     request.headers.authorization === `Basic ${btoa('shop:the secret')}` &&
-    asked?.get('redirect_uri') === form.get('redirect_uri') &&
+    asked?.get('redirect_uri') === `${ORIGIN}/callback` &&
+    asked.get('redirect_uri') === form.get('redirect_uri') &&
     challenge === (verifier && createHash('sha256').update(verifier).digest('base64url'))
   const claims = { sub: user, nonce: asked?.get('nonce') ?? undefined }
   const id_token = ['{"alg":"none"}', JSON.stringify(claims), '']
@@ -75,7 +76,13 @@ const flows: Record<string, () => Promise<Flow>> = {
 beforeAll(async () => {
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const PROVIDER = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  Object.assign(process.env, { ORIGIN, PROVIDER, CLIENT_ID: 'shop', CLIENT_SECRET: 'the secret' })
+  // An address that somebody has pasted: with a slash at its end.
+  Object.assign(process.env, {
+    ORIGIN: `${ORIGIN}/`,
+    PROVIDER,
+    CLIENT_ID: 'shop',
+    CLIENT_SECRET: 'the secret',
+  })
 })
 afterAll(() => void server.close())
 beforeEach(() => void Object.assign(provider, { user: 'ada', tokensAsked: 0 }))

@@ -3,7 +3,7 @@ import { withSession } from 'holdfast/fetch'
 
 type Visitor = { cookie: string | null; heartbeat?: ReturnType<typeof setInterval> }
 
-const IS_NO_USE = { renew: () => false }
+const WITHOUT_RENEWAL = { renew: () => false }
 const HEARTBEAT_MS = Number(process.env.HEARTBEAT_MS ?? 15_000)
 
 const manager = createSessionManager()
@@ -25,7 +25,7 @@ Bun.serve({
         return new Response()
       }),
     },
-    '/events': withSession(manager, openStream, IS_NO_USE),
+    '/events': withSession(manager, openStream, WITHOUT_RENEWAL),
     '/socket': withSession(manager, async (request, session, server: Bun.Server<Visitor>) => {
       if (request.headers.get('Origin') !== origin) return new Response(null, { status: 403 })
       if ((await session.userId()) === undefined) return new Response(null, { status: 401 })
@@ -72,5 +72,5 @@ async function endIfSignedOut(socket: Bun.ServerWebSocket<Visitor>) {
 
 /** A session of its own each time: it notices a sign-out, and renews nothing. */
 async function isSignedIn(cookie: string | null) {
-  return (await manager.open(cookie, IS_NO_USE).userId()) !== undefined
+  return (await manager.open(cookie, WITHOUT_RENEWAL).userId()) !== undefined
 }

@@ -1,6 +1,5 @@
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
-import { StoreUnavailableError } from 'holdfast'
 import { session } from 'holdfast/hono'
 import { MemcachedStore } from 'holdfast/memcached'
 
@@ -9,7 +8,7 @@ const app = new Hono().use(session({ store, secret: process.env.SESSION_SECRET }
 
 app.get('/', async (c) => c.text(`view ${await c.var.session.update('views', (n = 0) => n + 1)}`))
 app.onError((error, c) => {
-  if (error instanceof StoreUnavailableError) return c.text('back in a minute', 503)
+  if ('getResponse' in error) return error.getResponse() // the 503 of a store that fails, and each HTTPException
   console.error(error)
   return c.text('failed', 500)
 })

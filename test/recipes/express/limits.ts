@@ -15,5 +15,6 @@ export const limitFailedSignIns = rateLimit({
   windowMs: 15 * 60_000,
   limit: 10,
   skipSuccessfulRequests: true,
-  keyGenerator: (request) => String(request.body?.username).toLowerCase(),
+  keyGenerator: ({ body }) =>
+    typeof body?.username === 'string' ? body.username.trim().normalize('NFKC').toLowerCase() : '',
 })

@@ -19,7 +19,9 @@ export const stateStore = {
 }
 
 async function spend(session: Session<Data>, state: unknown): Promise<string | false> {
-  const pending = await session.take('oauth')
+  const pending = await session.get('oauth')
+  if (pending === undefined || pending.state !== state) return false
+  await session.take('oauth')
   await session.save() // spent: it rejects where another request has spent it first
-  return pending !== undefined && pending.state === state && pending.verifier
+  return pending.verifier
 }

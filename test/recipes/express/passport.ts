@@ -31,7 +31,7 @@ export function createApp(manager: SessionManager, users: Users) {
     next()
   })
   app.get('/', (request, response) => {
-    response.send(`Hello, ${request.user?.name ?? 'stranger'}`)
+    response.type('text').send(`Hello, ${request.user?.name ?? 'stranger'}`)
   })
   const authenticate = passport.authenticate('local', { session: false })
   app.post('/login', express.urlencoded(), authenticate, (request, response) => {

@@ -1,7 +1,8 @@
 import { Router, type ErrorRequestHandler, type RequestHandler } from 'express'
 import multer, { MulterError } from 'multer'
 
-const receive = multer({ storage: multer.memoryStorage(), limits: { fileSize: 1_000_000 } }).single('file')
+const limits = { fileSize: 1_000_000, files: 1, fields: 10, fieldSize: 10_000 }
+const receive = multer({ storage: multer.memoryStorage(), limits }).single('file')
 
 const forUsers: RequestHandler = async (request, response, next) => {
   const userId: unknown = await request.session.userId()

@@ -17,7 +17,7 @@ export function createShop(manager: SessionManager<Data>) {
     }
   })
   app.use(async (ctx, next) => {
-    if (ctx.path !== '/login') return next()
+    if (ctx.path !== '/login' || ctx.method !== 'POST') return next()
     await ctx.session.update('attempts', (n = 0) => n + 1)
     throw new WrongPassword()
   })

@@ -26,5 +26,6 @@ export const app = new Koa<object, Context>()
 app.use(session(shop))
 app.use(mount('/admin', admin))
 app.use(async (ctx) => {
-  ctx.body = await ctx.session.update('cart', (cart = []) => [...cart, 'rope'])
+  if (ctx.method === 'POST') await ctx.session.update('cart', (cart = []) => [...cart, 'rope'])
+  ctx.body = (await ctx.session.get('cart')) ?? []
 })

@@ -50,9 +50,12 @@ async function setCookies(headers: Headers): Promise<void> {
   }
 }
 
-/** Not of `headers()`: after an action the page is rendered with the cookie that it has set. */
+/**
+ * Not of `headers()`: after an action the page is rendered with the cookie that it has set. Encoded again: Next has
+ * decoded the values, and one may hold `; __Host-session=…`.
+ */
 async function cookieHeader(): Promise<string> {
-  const pairs = (await cookies()).getAll().map(({ name, value }) => `${name}=${value}`)
+  const pairs = (await cookies()).getAll().map(({ name, value }) => `${name}=${encodeURIComponent(value)}`)
   return pairs.join('; ')
 }
 

@@ -15,15 +15,23 @@ export const server = createServer((request, response) => {
   })
 })
 
-async function handle({ url, session }: IncomingMessage & SessionRequest<Data>, response: ServerResponse) {
-  if (url === '/login') {
-    session.signIn('u1')
-  } else if (url === '/logout') {
-    session.destroy()
-  } else {
-    const views = await session.update('views', (n = 0) => n + 1)
-    response.setHeader('Content-Type', 'text/plain').end(`view ${views}`)
-    return
+async function handle(request: IncomingMessage & SessionRequest<Data>, response: ServerResponse) {
+  const { method, url, session } = request
+  switch (`${method} ${url}`) {
+    case 'GET /': {
+      const views = await session.update('views', (n = 0) => n + 1)
+      response.setHeader('Content-Type', 'text/plain').end(`view ${views}`)
+      return
+    }
+    case 'POST /login':
+      session.signIn('u1')
+      break
+    case 'POST /logout':
+      session.destroy()
+      break
+    default:
+      response.writeHead(404).end()
+      return
   }
   response.writeHead(302, { Location: '/' }).end()
 }

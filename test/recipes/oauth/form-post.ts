@@ -5,7 +5,8 @@ import { withSession } from 'holdfast/fetch'
 type Data = { cart: string[] }
 type Pending = { begun: { state: string; nonce: string }; userId: string }
 
-const { ORIGIN = 'http://localhost:3000', CLIENT_ID = 'shop', CLIENT_SECRET = '' } = process.env
+const { origin: ORIGIN } = new URL(process.env.ORIGIN ?? 'http://localhost:3000')
+const { CLIENT_ID = 'shop', CLIENT_SECRET = '' } = process.env
 const { PROVIDER = 'https://provider.example' } = process.env
 const client = new OAuth2Client(CLIENT_ID, CLIENT_SECRET, `${ORIGIN}/callback`)
 

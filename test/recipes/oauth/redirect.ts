@@ -8,7 +8,8 @@ type Data = {
   signingIn: { state: string; codeVerifier: string; returnTo: string }
 }
 
-const { ORIGIN = 'http://localhost:3000', CLIENT_ID = 'shop', CLIENT_SECRET = '' } = process.env
+const { origin: ORIGIN } = new URL(process.env.ORIGIN ?? 'http://localhost:3000')
+const { CLIENT_ID = 'shop', CLIENT_SECRET = '' } = process.env
 const { PROVIDER = 'https://provider.example' } = process.env
 const client = new OAuth2Client(CLIENT_ID, CLIENT_SECRET, `${ORIGIN}/callback`)
 
