@@ -47,11 +47,11 @@ export function commandsOf(client: any): RedisCommands {
       heeding(client, (command) => mapped.sendCommand(...first, command)),
     )
   }
-  // The only one that has it.
-  const came = can('send') ? "Bun's own, which answers bytes as text" : kindOf(client)
   const inside = client?.client ? '; hand in its client' : '' // as connect-redis is given it
+  // The only one that has it.
+  const came = can('send') ? "Bun's own, which answers bytes as text" : kindOf(client) + inside
   throw new TypeError(
-    `client: expected one of ioredis, iovalkey or redis (node-redis) 5 or later, got ${came}${inside}; with ioredis write new RedisStore(new Redis(url))`,
+    `client: expected one of ioredis, iovalkey or redis (node-redis) 5 or later, got ${came}; with ioredis write new RedisStore(new Redis(url))`,
   )
 }
 
