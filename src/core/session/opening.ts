@@ -19,7 +19,7 @@ export interface Opening<Request = any> {
 
 /** What the session of a request is opened with, besides its cookie. */
 export interface OpenOptions {
-  /** Whether the response can still take a cookie: asked at each commit and `save()`; without, no token is made. Default: it can. */
+  /** Whether the response can still take a cookie, asked at each commit and `save()`; where not, no token is made. Default: it can. */
   canSetHeaders?: (() => boolean) | undefined
   /**
    * Whether this request counts as use, so that reading keeps the session from running idle (ASVS 7.3.1). Default: it does.
