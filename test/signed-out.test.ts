@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it, type TestContext } from 'vitest'
+import { describe, expect, it, vi, type TestContext } from 'vitest'
 import {
   createSessionManager,
   type SessionEvent,
@@ -298,6 +298,8 @@ async function open(
   const serve = async (more: SessionOptions) => {
     const own = await kind.open(proxy.port)
     stores.push(own)
+    // Connected before a visitor comes: how long that takes on a busy machine is not the question here.
+    await vi.waitFor(() => own.get(generateToken(), undefined), { timeout: 5000 })
     return createSessionManager({ store: own, secret, now: () => clock.ms, ...options, ...more })
   }
   const deployed = (more: SessionOptions) => serve({ onEvent: (event) => events.push(event), ...more })
