@@ -1,7 +1,8 @@
 #!/bin/sh
 # Restarts the memcached of the sessions warm, or starts it where none runs. As root: warm-restart.sh -u memcache
 set -eu
-pid=$(cat /dev/shm/memcached-sessions.pid 2>/dev/null || true)
+memory='/dev/shm/memcached-sessions'
+pid=$(cat "$memory.pid" 2>/dev/null || true)
 
 is_there() { # and is not another program that has its number by now
   case $(readlink "/proc/$pid/exe") in */memcached*) ;; *) return 1 ;; esac
@@ -12,5 +13,4 @@ if is_there; then
   while is_there; do sleep 0.1; done
   sleep 1.1 # within the second in which it stopped, it would begin empty
 fi
-exec memcached -d -P /dev/shm/memcached-sessions.pid \
-  -l 127.0.0.1 -p 11200 -m 256 -U 0 -e /dev/shm/memcached-sessions "$@"
+exec memcached -d -P "$memory.pid" -l 127.0.0.1 -p 11200 -m 256 -U 0 -e "$memory" "$@"

@@ -128,7 +128,8 @@ describe('The instance of the guide', () => {
   it('is started and restarted warm by the script, too, which signals no other program', async () => {
     expect(script).toBe(readFileSync('examples/warm-restart.sh', 'utf8'))
     const flags = startOptions(start, {}).args.join(' ')
-    expect(script).toContain(`-l 127.0.0.1 -p 11200 ${flags} -e ${MEMORY_FILE} "$@"`)
+    expect(script).toContain(`-l 127.0.0.1 -p 11200 ${flags} -e "$memory" "$@"`)
+    expect(script).toContain(`memory='${MEMORY_FILE}'`)
     const [folder, port] = [await makeFolder(), await freePort()]
     const [file, pidFile] = [join(folder, 'warm-restart.sh'), join(folder, 'sessions.pid')]
     await writeFile(file, moved(script, { [MEMORY_FILE]: join(folder, 'sessions'), '11200': String(port) }))

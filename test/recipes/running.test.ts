@@ -295,8 +295,8 @@ describe('behind nginx', () => {
     const moved = text
       .replace('443', `127.0.0.1:${port}`)
       .replace('3000', String((server.address() as AddressInfo).port))
-      .replace('/etc/ssl/shop.pem', certificate.certFile)
-      .replace('/etc/ssl/shop.key', certificate.keyFile)
+      .replace('/etc/ssl/shop.pem', `"${certificate.certFile}"`)
+      .replace('/etc/ssl/shop.key', `"${certificate.keyFile}"`)
     const nginx = await runNginx(moved)
     ends.push(() => nginx.stop())
     return async (method: string, path: string, cookie = '', more = {}) => {
