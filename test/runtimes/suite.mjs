@@ -37,7 +37,7 @@ export const onNodeAlone = {
   'test/model/': 'minutes of random histories over code that `everywhere` has run',
   'test/moving/': 'starts a PostgreSQL and the compiler itself',
   'test/package.test.ts': 'packs, installs, compiles, and starts Node and Bun itself',
-  'test/package/': 'installs and starts the applications of examples/standalone itself',
+  'test/package/': 'installs and starts the applications of examples/standalone itself, and compiles',
   'test/proofs/': 'starts servers itself, and needs the machine for itself',
   'test/recipes/': 'installs the packages of others and starts Node itself',
   'test/reference.test.ts': 'starts Node itself, on the sources',
