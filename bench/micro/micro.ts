@@ -42,10 +42,10 @@ const token = cookie.slice(cookie.indexOf('=') + 1)
 const { storeKey } = await keyring.keysOf(token)
 // Anew each time: a request keeps the key that it derived.
 const keys = () => ({ token, storeKey })
-const plaintext = Buffer.from(JSON.stringify(sampleData()))
-const sealed = await keyring.seal(keys(), plaintext)
+const text = JSON.stringify(sampleData())
+const sealed = await keyring.seal(keys(), text)
 add('derive the store key from a token', () => keyring.keysOf(token))
-add(`seal ${plaintext.length} bytes, deriving their key`, () => keyring.seal(keys(), plaintext))
+add(`seal ${text.length} characters, deriving their key`, () => keyring.seal(keys(), text))
 add('open them, deriving their key', () => keyring.open(keys(), sealed))
 
 const header = `theme=dark; _ga=GA1.1.1234567890.1234567890; ${cookie}; consent=yes`

@@ -10,12 +10,7 @@ export function keyOf(token: string): string {
 }
 
 /** A record as the library would seal it (G1), had it the attacker's secret; its own key id, unless another is given. */
-export function forgeRecord(
-  token: string,
-  plaintext: Uint8Array,
-  secret: Uint8Array,
-  keyId?: Uint8Array,
-): Buffer {
+export function forgeRecord(token: string, text: string, secret: Uint8Array, keyId?: Uint8Array): Buffer {
   const key = createHmac('sha256', secret).update(`holdfast record\0${COOKIE_NAME}\0${token}`).digest()
   const header = Buffer.concat([
     Buffer.of(1),
@@ -24,11 +19,11 @@ export function forgeRecord(
   const nonce = randomBytes(12)
   const cipher = createCipheriv('aes-256-gcm', key, nonce)
   cipher.setAAD(Buffer.concat([header, Buffer.from(storeKeyOf(token))]))
-  return Buffer.concat([header, nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
+  return Buffer.concat([header, nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()])
 }
 
 /** What a record says before it is sealed. */
-export function plainRecord(user: string): Uint8Array {
+export function plainRecord(user: string): string {
   const newSince = Date.now()
   const texts = new Map([['user', JSON.stringify(user)]])
   return encodeRecord({

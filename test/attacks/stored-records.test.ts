@@ -32,8 +32,8 @@ describeAttacks(
               piece: 'nativePrimitives() ?? webPrimitives',
               replacement: `{
               ...(nativePrimitives() ?? webPrimitives),
-              encrypt: (_key, prefix, nonce, plaintext) => Buffer.concat([prefix, nonce, plaintext, Buffer.alloc(16)]),
-              decrypt: (_key, _nonce, sealed) => sealed.subarray(0, -16),
+              encrypt: (_key, prefix, nonce, text) => Buffer.concat([prefix, nonce, Buffer.from(text), Buffer.alloc(16)]),
+              decrypt: (_key, _nonce, sealed) => Buffer.from(sealed.subarray(0, -16)).toString(),
             }`,
             },
           ],
@@ -90,7 +90,7 @@ describeAttacks(
             {
               file: KEYRING,
               piece: 'if (!isSealed(bytes)) return undefined\n',
-              replacement: 'if (!isSealed(bytes)) return bytes\n',
+              replacement: 'if (!isSealed(bytes)) return Buffer.from(bytes).toString()\n',
             },
           ],
           gain: /^a plain record is read: .*root/,
@@ -239,7 +239,7 @@ async function writePlainRecords({ visitor, memcached }: Site): Promise<string[]
   const mallory = visitor()
   await mallory.signIn('mallory')
   const genuine = await valueOf(memcached, keyOf(mallory.token))
-  const record = plainRecord('root')
+  const record = Buffer.from(plainRecord('root'))
   const header = genuine.subarray(0, 5)
   const gains: string[] = []
   for (const [name, value] of [

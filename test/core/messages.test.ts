@@ -34,11 +34,7 @@ describe('the messages of errors', () => {
     const [key] = bench.store.keys
     const keyring = new Keyring('__Host-session', () => [new TextEncoder().encode(secret)])
     const text = `{"deadline":${Date.now() + 1e9},"generation":1,"writeIds":"","newIds":0,"newSince":1,"keys":["user"]}\ntelling`
-    await bench.store.set(
-      key!,
-      await keyring.seal({ token: tokenOf(cookie), storeKey: key! }, new TextEncoder().encode(text)),
-      60,
-    )
+    await bench.store.set(key!, await keyring.seal({ token: tokenOf(cookie), storeKey: key! }, text), 60)
     const outcome: unknown = await bench.manager
       .open(cookie)
       .get('user')

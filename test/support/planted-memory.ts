@@ -1,6 +1,7 @@
 import type { Fault } from './bundle.ts'
 
 const RECORD_IO = 'src/core/record/record-io.ts'
+const OPENED = 'src/core/record/opened-records.ts'
 const LOAD = 'src/core/session/load.ts'
 const MANAGER = 'src/core/manager.ts'
 const DRAFT = 'src/core/draft/draft.ts'
@@ -19,7 +20,7 @@ const tellsLoad: Fault[] = [
 /** Each remembers what was opened in a way that looks right while nobody else writes (S67). */
 export const wrongMemories = {
   theVersion: [
-    before(RECORD_IO, '/** How long a load, and a commit, may keep', 'const versions = new WeakMap()'),
+    before(RECORD_IO, '/** How long a load, and a commit, may keep', 'const versions = new Map()'),
     {
       file: RECORD_IO,
       piece: KNOWN,
@@ -28,9 +29,9 @@ export const wrongMemories = {
     },
     {
       file: RECORD_IO,
-      piece: 'else if (!known) opened.remember(storeKey, bytes, plaintext)',
+      piece: 'else if (!known) opened.remember(storeKey, bytes, text!)',
       replacement:
-        'else if (!known) versions.set(plaintext, stored.version), opened.remember(storeKey, bytes, plaintext)',
+        'else if (!known) versions.set(text, stored.version), opened.remember(storeKey, bytes, text!)',
     },
   ],
   markNotAsked: [
@@ -58,12 +59,12 @@ export const wrongMemories = {
     { file: MANAGER, piece: 'opened: new OpenedRecords(),', replacement: 'opened: shared,' },
   ],
   parsedValues: [
-    before(RECORD_IO, '/** How long a load, and a commit, may keep', 'const decoded = new WeakMap()'),
+    before(RECORD_IO, '/** How long a load, and a commit, may keep', 'const decoded = new Map()'),
     {
       file: RECORD_IO,
-      piece: 'const value = plaintext && decode(plaintext)',
-      replacement: `const value = plaintext && (decoded.get(plaintext) ?? decode(plaintext))
-    if (value) decoded.set(plaintext, value)`,
+      piece: 'const value = text ? decode(text) : undefined',
+      replacement: `const value = text ? (decoded.get(text) ?? decode(text)) : undefined
+    if (value) decoded.set(text, value)`,
     },
     before(
       DRAFT,
@@ -89,11 +90,21 @@ function parseOnce(texts, key, text) {
       piece: 'const bytes = known ? stored.bytes : new Uint8Array(stored.bytes)',
       replacement: 'const bytes = stored.bytes',
     },
+    {
+      file: OPENED,
+      piece: '{ bytes, sealedLength, textLength: written',
+      replacement: '{ bytes, view: sealed, sealedLength, textLength: written',
+    },
+    {
+      file: OPENED,
+      piece: 'areEqual(bytes.subarray(0, sealedLength), sealed)',
+      replacement: 'areEqual(opened.view, sealed)',
+    },
   ],
   bytesNotCompared: [
     {
-      file: 'src/core/record/opened-records.ts',
-      piece: ' || !areEqual(opened.sealed, sealed)',
+      file: OPENED,
+      piece: 'if (!areEqual(bytes.subarray(0, sealedLength), sealed)) return undefined',
       replacement: '',
     },
   ],

@@ -78,17 +78,17 @@ export class Keyring {
   }
 
   /** Seals with the first secret and a fresh random nonce. */
-  seal(keys: Keys, plaintext: Uint8Array): Eventually<Uint8Array> {
+  seal(keys: Keys, text: string): Eventually<Uint8Array> {
     return after(this.#ready(), ([secret]) => {
       if (!secret) throw new TypeError('secret: expected at least one')
       return after(this.#recordKey(secret, keys), (key) =>
-        this.#encrypt(key, secret.prefix, keys.storeKey, plaintext),
+        this.#encrypt(key, secret.prefix, keys.storeKey, text),
       )
     })
   }
 
-  /** The plaintext, or `undefined` for anything that was not sealed for this very token with a listed secret. */
-  open(keys: Keys, bytes: Uint8Array): Eventually<Uint8Array | undefined> {
+  /** The text, or `undefined` for anything that was not sealed for this very token with a listed secret. */
+  open(keys: Keys, bytes: Uint8Array): Eventually<string | undefined> {
     if (!isSealed(bytes)) return undefined
     return after(this.#ready(), (secrets) => {
       const secret = secrets.find(({ keyId }) => keyId.every((byte, index) => byte === bytes[1 + index]))
@@ -116,26 +116,21 @@ export class Keyring {
     return (await this.#ready()).some((secret) => secret.keyIdText === keyId)
   }
 
-  async sealMark({ keyId, storeKey, sealKey }: MarkKeys, plaintext: Uint8Array): Promise<Uint8Array> {
-    return this.#encrypt(fromBase64url(sealKey), prefixOf(fromBase64url(keyId)), storeKey, plaintext)
+  async sealMark({ keyId, storeKey, sealKey }: MarkKeys, text: string): Promise<Uint8Array> {
+    return this.#encrypt(fromBase64url(sealKey), prefixOf(fromBase64url(keyId)), storeKey, text)
   }
 
-  /** The plaintext, or `undefined` for anything that was not sealed with these keys. */
-  async openMark({ storeKey, sealKey }: MarkKeys, bytes: Uint8Array): Promise<Uint8Array | undefined> {
+  /** The text, or `undefined` for anything that was not sealed with these keys. */
+  async openMark({ storeKey, sealKey }: MarkKeys, bytes: Uint8Array): Promise<string | undefined> {
     return isSealed(bytes) ? this.#decrypt(fromBase64url(sealKey), storeKey, bytes) : undefined
   }
 
-  #encrypt(
-    key: Uint8Array,
-    prefix: Uint8Array,
-    storeKey: string,
-    plaintext: Uint8Array,
-  ): Eventually<Uint8Array> {
+  #encrypt(key: Uint8Array, prefix: Uint8Array, storeKey: string, text: string): Eventually<Uint8Array> {
     const nonce = randomBytes(NONCE_BYTES)
-    return this.#primitives.encrypt(key, prefix, nonce, plaintext, associatedData(prefix, storeKey))
+    return this.#primitives.encrypt(key, prefix, nonce, text, associatedData(prefix, storeKey))
   }
 
-  #decrypt(key: Uint8Array, storeKey: string, bytes: Uint8Array): Eventually<Uint8Array | undefined> {
+  #decrypt(key: Uint8Array, storeKey: string, bytes: Uint8Array): Eventually<string | undefined> {
     const nonce = bytes.subarray(PREFIX_BYTES, HEADER_BYTES)
     return this.#primitives.decrypt(key, nonce, bytes.subarray(HEADER_BYTES), associatedData(bytes, storeKey))
   }

@@ -1,4 +1,4 @@
-import { concat, TAG_BYTES, type Primitives } from './primitives.ts'
+import { concat, strictUtf8, TAG_BYTES, type Primitives } from './primitives.ts'
 
 const SHA256_BYTES = 32
 const SHA256_BLOCK_BYTES = 64
@@ -17,10 +17,10 @@ export function nativePrimitives(): Primitives | undefined {
     hmac: (key) => oneShotHmac(hash, key),
     hmac512: (key, text) => crypto.createHmac('sha512', key).update(text).digest(),
 
-    encrypt(key, prefix, nonce, plaintext, associated) {
+    encrypt(key, prefix, nonce, text, associated) {
       const cipher = crypto.createCipheriv('aes-256-gcm', key, nonce)
       cipher.setAAD(Buffer.from(associated, 'latin1'))
-      const ciphertext = cipher.update(plaintext)
+      const ciphertext = cipher.update(text, 'utf8')
       cipher.final()
       return concat(prefix, nonce, ciphertext, cipher.getAuthTag())
     },
@@ -33,7 +33,7 @@ export function nativePrimitives(): Primitives | undefined {
       const plaintext = decipher.update(sealed.subarray(0, tagStart))
       try {
         decipher.final()
-        return plaintext
+        return strictUtf8.decode(plaintext)
       } catch {
         return undefined
       }

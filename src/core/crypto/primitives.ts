@@ -11,24 +11,27 @@ export interface Primitives {
   hmac(key: Uint8Array): (text: string) => Eventually<Uint8Array>
   /** HMAC-SHA-512. */
   hmac512(key: Uint8Array, text: string): Eventually<Uint8Array>
-  /** AES-256-GCM (NIST SP 800-38D): the prefix, the nonce, the ciphertext and the 16-byte tag. */
+  /** AES-256-GCM (NIST SP 800-38D) of the text in UTF-8: the prefix, the nonce, the ciphertext and the 16-byte tag. */
   encrypt(
     key: Uint8Array,
     prefix: Uint8Array,
     nonce: Uint8Array,
-    plaintext: Uint8Array,
+    text: string,
     associated: string,
   ): Eventually<Uint8Array>
-  /** Of ciphertext and tag; `undefined` when the tag does not match. */
+  /** Of ciphertext and tag; `undefined` when the tag does not match, or what it opens to is no UTF-8. */
   decrypt(
     key: Uint8Array,
     nonce: Uint8Array,
     sealed: Uint8Array,
     associated: string,
-  ): Eventually<Uint8Array | undefined>
+  ): Eventually<string | undefined>
 }
 
 export const TAG_BYTES = 16
+
+/** Gives the very text that was encoded, and throws for anything else. */
+export const strictUtf8: TextDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * In memory of its own: no part of Buffer's pool reaches a store, which may take the buffer behind the bytes for all of

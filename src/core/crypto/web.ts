@@ -1,5 +1,5 @@
 import { base64url } from './base64url.ts'
-import { concat, type Primitives } from './primitives.ts'
+import { concat, strictUtf8, type Primitives } from './primitives.ts'
 
 const utf8 = new TextEncoder()
 
@@ -23,16 +23,18 @@ export const webPrimitives: Primitives = {
 
   hmac512: async (key, text) => sign(await importHmacKey('SHA-512', key), text),
 
-  async encrypt(key, prefix, nonce, plaintext, associated) {
+  async encrypt(key, prefix, nonce, text, associated) {
     const imported = await importAesKey(key, 'encrypt')
-    const sealed = await crypto.subtle.encrypt(aesGcm(nonce, associated), imported, plaintext as Bytes)
+    const sealed = await crypto.subtle.encrypt(aesGcm(nonce, associated), imported, utf8.encode(text))
     return concat(prefix, nonce, new Uint8Array(sealed))
   },
 
   async decrypt(key, nonce, sealed, associated) {
     const imported = await importAesKey(key, 'decrypt')
     try {
-      return new Uint8Array(await crypto.subtle.decrypt(aesGcm(nonce, associated), imported, sealed as Bytes))
+      return strictUtf8.decode(
+        await crypto.subtle.decrypt(aesGcm(nonce, associated), imported, sealed as Bytes),
+      )
     } catch {
       return undefined
     }

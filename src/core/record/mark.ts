@@ -35,17 +35,14 @@ const ENTRY_ID_BYTES = 10
 /** In base 36, until 2059. */
 const TIME_LENGTH = 8
 
-const utf8 = new TextEncoder()
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
-
-export function encodeMark(mark: Mark): Uint8Array {
-  return utf8.encode(JSON.stringify(mark))
+export function encodeMark(mark: Mark): string {
+  return JSON.stringify(mark)
 }
 
-/** `undefined` for bytes that are no mark; every field is what it should be, as in a session's record. */
-export function decodeMark(bytes: Uint8Array): Mark | undefined {
+/** `undefined` for a text that is no mark; every field is what it should be, as in a session's record. */
+export function decodeMark(text: string): Mark | undefined {
   try {
-    const mark = JSON.parse(strictUtf8.decode(bytes)) as Mark
+    const mark = JSON.parse(text) as Mark
     return [mark.until, mark.began ?? 0].every(isTime) && mark.entries.every(isEntry) ? mark : undefined
   } catch {
     return undefined

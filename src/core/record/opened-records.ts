@@ -1,18 +1,25 @@
 import type { RecordKey } from '../crypto/keyring.ts'
+import { strictUtf8 } from '../crypto/primitives.ts'
 
 /** Over both generations. */
 const MOST_RECORDS = 10_000
 const MOST_BYTES = 16_777_216
 const KEPT_MS = 60_000
+/** A record that changes keeps its length, or nearly. */
+const STEP_BYTES = 256
 
 interface Opened {
-  sealed: Uint8Array
-  plaintext: Uint8Array
+  /** Nobody else's: the sealed bytes, and behind them the text in UTF-8. */
+  bytes: Uint8Array
+  sealedLength: number
+  textLength: number
   /** What sealed it, where it was sealed here: deriving it anew would be a tenth of the next write. */
   recordKey: RecordKey | undefined
   /** By a clock that only goes forward. */
   openedAt: number
 }
+
+const utf8 = new TextEncoder()
 
 /**
  * What was sealed or opened lately, so that the same bytes are not opened again: opening is half of a read. Nothing is
@@ -34,20 +41,34 @@ export class OpenedRecords {
     this.#now = now
   }
 
-  /** What these very bytes held when they were opened for the store key, less than a minute ago. Not to be changed. */
-  recall(storeKey: string, sealed: Uint8Array): Uint8Array | undefined {
+  /** The text that these very bytes held when they were opened for the store key, less than a minute ago. */
+  recall(storeKey: string, sealed: Uint8Array): string | undefined {
     const now = this.#now()
     if (now - this.#recentSince >= KEPT_MS) this.#turn(now)
     const recent = this.#recent.get(storeKey)
     const opened = recent ?? this.#before.get(storeKey)
-    if (!opened || now - opened.openedAt >= KEPT_MS || !areEqual(opened.sealed, sealed)) return undefined
+    if (!opened || now - opened.openedAt >= KEPT_MS) return undefined
+    const { bytes, sealedLength, textLength } = opened
+    if (!areEqual(bytes.subarray(0, sealedLength), sealed)) return undefined
     if (!recent) this.#put(storeKey, opened)
-    return opened.plaintext
+    return strictUtf8.decode(bytes.subarray(sealedLength, sealedLength + textLength))
   }
 
-  /** Both are nobody else's from here on: copies, never views on what a socket reads into or a store was given. */
-  remember(storeKey: string, sealed: Uint8Array, plaintext: Uint8Array, recordKey?: RecordKey): void {
-    this.#put(storeKey, { sealed, plaintext, recordKey, openedAt: this.#now() })
+  /**
+   * Copies both, since a socket may read into the bytes, and a store may change what it was given. Into the memory of the
+   * last ones where they fit: collecting what outlived its request was more work than sealing.
+   *
+   * @param text - in UTF-8 no longer than what is sealed of it
+   */
+  remember(storeKey: string, sealed: Uint8Array, text: string, recordKey?: RecordKey): void {
+    const sealedLength = sealed.length
+    const size = Math.ceil((2 * sealedLength) / STEP_BYTES) * STEP_BYTES
+    if (size > MOST_BYTES / 2) return this.forget(storeKey)
+    const known = this.#recent.get(storeKey) ?? this.#before.get(storeKey)
+    const bytes = known?.bytes.length === size ? known.bytes : new Uint8Array(size)
+    bytes.set(sealed)
+    const { written } = utf8.encodeInto(text, bytes.subarray(sealedLength))
+    this.#put(storeKey, { bytes, sealedLength, textLength: written, recordKey, openedAt: this.#now() })
   }
 
   /** What seals the session's records, where one was sealed less than a minute ago. */
@@ -58,17 +79,16 @@ export class OpenedRecords {
 
   forget(storeKey: string): void {
     const recent = this.#recent.get(storeKey)
-    if (recent) this.#recentBytes -= sizeOf(recent)
+    if (recent) this.#recentBytes -= recent.bytes.length
     this.#recent.delete(storeKey)
     this.#before.delete(storeKey)
   }
 
   #put(storeKey: string, opened: Opened): void {
-    const size = sizeOf(opened)
-    if (size > MOST_BYTES / 2) return this.forget(storeKey)
+    const size = opened.bytes.length
     // Not deleted: a Map makes itself anew after a few keys that were deleted and set again.
     const replaced = this.#recent.get(storeKey)
-    if (replaced) this.#recentBytes -= sizeOf(replaced)
+    if (replaced) this.#recentBytes -= replaced.bytes.length
     this.#before.delete(storeKey)
     if (this.#recent.size >= MOST_RECORDS / 2 || this.#recentBytes + size > MOST_BYTES / 2) {
       this.#turn(this.#now())
@@ -83,10 +103,6 @@ export class OpenedRecords {
     this.#recentBytes = 0
     this.#recentSince = now
   }
-}
-
-function sizeOf({ sealed, plaintext }: Opened): number {
-  return sealed.length + plaintext.length
 }
 
 /** By Buffer where the runtime has one: a tenth of a warm read went into the loop. */

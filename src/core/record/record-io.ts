@@ -83,7 +83,7 @@ export class RecordIO {
     storeKey: string,
     ttl: number | undefined,
     open: (sealed: Uint8Array) => ReturnType<Keyring['open']>,
-    decode: (plaintext: Uint8Array) => Value | undefined,
+    decode: (text: string) => Value | undefined,
   ): Promise<{ value: Value | undefined; version: Version } | undefined> {
     const stored = await this.#get(storeKey, ttl)
     const value = await this.#understood(storeKey, stored, open, decode)
@@ -100,7 +100,7 @@ export class RecordIO {
     storeKey: string,
     stored: StoredRecord | undefined,
     open: (sealed: Uint8Array) => ReturnType<Keyring['open']>,
-    decode: (plaintext: Uint8Array) => Value | undefined,
+    decode: (text: string) => Value | undefined,
   ): Eventually<Value | undefined> {
     const { opened, emit } = this.services
     if (!stored) {
@@ -110,12 +110,12 @@ export class RecordIO {
     const known = opened.recall(storeKey, stored.bytes)
     // A copy, made before anything is waited for: a store may hand out a view on what its socket reads into.
     const bytes = known ? stored.bytes : new Uint8Array(stored.bytes)
-    return after(known ?? open(bytes), (plaintext) => {
-      const value = plaintext && decode(plaintext)
+    return after(known ?? open(bytes), (text) => {
+      const value = text ? decode(text) : undefined
       if (!value) {
         this.hasTold = true
         emit('invalid')
-      } else if (!known) opened.remember(storeKey, bytes, plaintext)
+      } else if (!known) opened.remember(storeKey, bytes, text!)
       return value
     })
   }
@@ -185,18 +185,16 @@ export class RecordIO {
   #seal(keys: Keys, record: LiveRecord | Tombstone): Eventually<Uint8Array> {
     const { keyring, opened, store } = this.services
     const { maxBytes = Infinity } = store
-    const plaintext = encodeRecord(record)
+    const text = encodeRecord(record)
     keys.recordKey ??= opened.keyOf(keys.storeKey)
-    return after(keyring.seal(keys, plaintext), (bytes) => {
+    return after(keyring.seal(keys, text), (bytes) => {
       if (bytes.length > maxBytes) {
         throw new SessionDataError(
           'ERR_SESSION_TOO_LARGE',
           `expected at most ${maxBytes} bytes, got ${bytes.length}; ${largestKeys(record)}`,
         )
       }
-      if (!('ended' in record)) {
-        opened.remember(keys.storeKey, new Uint8Array(bytes), plaintext, keys.recordKey)
-      }
+      if (!('ended' in record)) opened.remember(keys.storeKey, bytes, text, keys.recordKey)
       return bytes
     })
   }

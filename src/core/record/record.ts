@@ -104,16 +104,13 @@ export function secondsUntil(deadline: number, now: number): number {
   return Math.max(1, Math.ceil((deadline - now) / 1000))
 }
 
-const utf8 = new TextEncoder()
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
-
 /**
  * The envelope and the names of the keys as JSON in the first line, then each key's value in a line of its own.
  * JSON.stringify writes no line breaks, so reading a session is one split, and a value that no request asks for is never
  * parsed. No key can meddle with the envelope, `__proto__` included.
  */
-export function encodeRecord(record: LiveRecord | Tombstone): Uint8Array {
-  if ('ended' in record) return utf8.encode(JSON.stringify(record))
+export function encodeRecord(record: LiveRecord | Tombstone): string {
+  if ('ended' in record) return JSON.stringify(record)
   const { deadline, idleTimeout, persistent, signedIn, generation, writeIds, newIds, newSince, texts } =
     record
   const keys = [...texts.keys()]
@@ -129,16 +126,16 @@ export function encodeRecord(record: LiveRecord | Tombstone): Uint8Array {
     newSince,
     keys,
   }
-  return utf8.encode([JSON.stringify(envelope satisfies Envelope), ...texts.values()].join('\n'))
+  return [JSON.stringify(envelope satisfies Envelope), ...texts.values()].join('\n')
 }
 
 /**
- * `undefined` for bytes that are no record. The seal shows that somebody with the secret wrote them, not that this
+ * `undefined` for a text that is no record. The seal shows that somebody with the secret wrote them, not that this
  * version would have: every field is what it should be, since a store refuses a time to live that is no number.
  */
-export function decodeRecord(bytes: Uint8Array): LiveRecord | Tombstone | undefined {
+export function decodeRecord(text: string): LiveRecord | Tombstone | undefined {
   try {
-    const lines = strictUtf8.decode(bytes).split('\n')
+    const lines = text.split('\n')
     const envelope = JSON.parse(lines[0]!) as Tombstone | Envelope
     if ('ended' in envelope) return isTombstone(envelope) ? envelope : undefined
     if (!isEnvelope(envelope) || envelope.keys.length !== lines.length - 1) return undefined

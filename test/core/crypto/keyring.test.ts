@@ -11,7 +11,7 @@ const SECRET = Buffer.from('correct horse battery staple, 32+ bytes')
 const OTHER_SECRET = Buffer.from('tr0ub4dor & 3, as long as it has to be')
 /** The bytes 0 to 31. */
 const TOKEN = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'
-const PLAINTEXT = Buffer.from('{"hello":"world"}')
+const TEXT = '{"hello":"world"}'
 const HEADER_BYTES = 1 + 4 + 12
 
 const native = nativePrimitives()
@@ -25,14 +25,13 @@ function keyring(secrets: readonly Uint8Array[] = [SECRET], using: Primitives = 
   return new Keyring(name, () => secrets, using)
 }
 
-/** A record of PLAINTEXT under TOKEN, and how to open it. */
+/** A record of TEXT under TOKEN, and how to open it. */
 async function sealedRecord(using: Primitives = native!) {
   const ring = keyring([SECRET], using)
   const storeKey = (await ring.keysOf(TOKEN)).storeKey
-  return { ring, storeKey, bytes: await ring.seal({ token: TOKEN, storeKey }, PLAINTEXT) }
+  return { ring, storeKey, bytes: await ring.seal({ token: TOKEN, storeKey }, TEXT) }
 }
 
-const text = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString()
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
 // The definitions of G1, written once more and on their own.
@@ -65,9 +64,7 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
   ])('G1: the format of $name is what it always was', async ({ name, storeKey, sealed }) => {
     const ring = keyring([SECRET], using, name)
     expect((await ring.keysOf(TOKEN)).storeKey).toBe(storeKey)
-    expect(text(await ring.open({ token: TOKEN, storeKey }, Buffer.from(sealed, 'hex')))).toBe(
-      '{"hello":"world"}',
-    )
+    expect(await ring.open({ token: TOKEN, storeKey }, Buffer.from(sealed, 'hex'))).toBe('{"hello":"world"}')
   })
 
   it('G1: the store key is SHA-256 over label, cookie name and token, whatever the secret', async () => {
@@ -79,7 +76,7 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
 
   it('G1: a record is format, key id, nonce, ciphertext and tag, under the keys as defined', async () => {
     const { storeKey, bytes } = await sealedRecord(using)
-    expect(bytes).toHaveLength(HEADER_BYTES + PLAINTEXT.length + 16)
+    expect(bytes).toHaveLength(HEADER_BYTES + TEXT.length + 16)
     expect(bytes[0]).toBe(1)
     expect([...bytes.subarray(1, 5)]).toEqual([...keyIdOf(SECRET)])
     const recordKey = recordKeyOf(SECRET, NAME, TOKEN)
@@ -87,7 +84,7 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
     decipher.setAAD(associatedOf(SECRET, storeKey))
     decipher.setAuthTag(bytes.subarray(-16))
     const opened = Buffer.concat([decipher.update(bytes.subarray(HEADER_BYTES, -16)), decipher.final()])
-    expect(opened.toString()).toBe(PLAINTEXT.toString())
+    expect(opened.toString()).toBe(TEXT.toString())
   })
 
   it('G1: opens what was sealed by the definition alone', async () => {
@@ -96,19 +93,27 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
     const nonce = Buffer.alloc(12, 7)
     const cipher = createCipheriv('aes-256-gcm', recordKeyOf(SECRET, NAME, token), nonce)
     cipher.setAAD(associatedOf(SECRET, storeKey))
-    const sealed = [cipher.update(PLAINTEXT), cipher.final(), cipher.getAuthTag()]
+    const sealed = [cipher.update(TEXT, 'utf8'), cipher.final(), cipher.getAuthTag()]
     const bytes = Buffer.concat([Buffer.of(1), keyIdOf(SECRET), nonce, ...sealed])
-    expect(text(await ring.open({ token, storeKey }, bytes))).toBe('{"hello":"world"}')
+    expect(await ring.open({ token, storeKey }, bytes)).toBe('{"hello":"world"}')
   })
 
-  it.each([0, 1, 15, 16, 17, 1000, 1_000_000])('G1: round-trips %i bytes', async (length) => {
-    const plaintext = new Uint8Array(length).map((_, index) => index % 251)
-    const storeKey = (await ring.keysOf(TOKEN)).storeKey
-    const opened = await ring.open(
-      { token: TOKEN, storeKey },
-      await ring.seal({ token: TOKEN, storeKey }, plaintext),
-    )
-    expect(Buffer.compare(opened!, plaintext)).toBe(0)
+  it.each([0, 1, 15, 16, 17, 1000, 1_000_000])('G1: round-trips %i characters', async (length) => {
+    const text = '\ufeffé€\0"\n'.repeat(length).slice(0, length)
+    const keys = await ring.keysOf(TOKEN)
+    expect(await ring.open(keys, await ring.seal(keys, text))).toBe(text)
+  })
+
+  it('G2, S45: refuses what is no UTF-8, whoever sealed it', async () => {
+    const { token, storeKey } = await ring.keysOf(TOKEN)
+    const nonce = Buffer.alloc(12, 7)
+    for (const bytes of [[0xff], [0xc3], [0x22, 0xed, 0xa0, 0x80, 0x22]]) {
+      const cipher = createCipheriv('aes-256-gcm', recordKeyOf(SECRET, NAME, token), nonce)
+      cipher.setAAD(associatedOf(SECRET, storeKey))
+      const sealed = [cipher.update(Buffer.from(bytes)), cipher.final(), cipher.getAuthTag()]
+      const record = Buffer.concat([Buffer.of(1), keyIdOf(SECRET), nonce, ...sealed])
+      expect(await ring.open({ token, storeKey }, record)).toBeUndefined()
+    }
   })
 
   it('G2: refuses a record whose every single byte, or bit of the header, was changed', async () => {
@@ -153,7 +158,7 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
 
   it('G2: refuses a splice of two genuine records of one session, at every offset', async () => {
     const { storeKey, bytes } = await sealedRecord(using)
-    const second = await ring.seal({ token: TOKEN, storeKey }, PLAINTEXT)
+    const second = await ring.seal({ token: TOKEN, storeKey }, TEXT)
     // Cut within the shared first five bytes, a splice is the second record itself.
     for (let at = 6; at < bytes.length; at++) {
       const spliced = Buffer.concat([bytes.subarray(0, at), second.subarray(at)])
@@ -164,7 +169,7 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
 
   it('G2: refuses what was sealed without the secret, even under a forged key id', async () => {
     const { storeKey } = await sealedRecord(using)
-    const forged = await keyring([OTHER_SECRET], using).seal({ token: TOKEN, storeKey }, PLAINTEXT)
+    const forged = await keyring([OTHER_SECRET], using).seal({ token: TOKEN, storeKey }, TEXT)
     expect(await ring.open({ token: TOKEN, storeKey }, forged)).toBeUndefined()
     forged.set(keyIdOf(SECRET), 1)
     expect(await ring.open({ token: TOKEN, storeKey }, forged)).toBeUndefined()
@@ -172,8 +177,14 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
 
   it('G2: refuses plain text, with and without a header', async () => {
     const storeKey = (await ring.keysOf(TOKEN)).storeKey
-    const texts = [PLAINTEXT, Buffer.from('{}'), Buffer.alloc(0), Buffer.alloc(100), Buffer.alloc(100, 1)]
-    const headed = [Buffer.of(1), keyIdOf(SECRET), Buffer.alloc(12), PLAINTEXT, Buffer.alloc(16)]
+    const texts = [
+      Buffer.from(TEXT),
+      Buffer.from('{}'),
+      Buffer.alloc(0),
+      Buffer.alloc(100),
+      Buffer.alloc(100, 1),
+    ]
+    const headed = [Buffer.of(1), keyIdOf(SECRET), Buffer.alloc(12), Buffer.from(TEXT), Buffer.alloc(16)]
     for (const bytes of [...texts, Buffer.concat(headed)]) {
       expect(await ring.open({ token: TOKEN, storeKey }, bytes)).toBeUndefined()
     }
@@ -189,10 +200,10 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
 
   it('G3: every listed secret opens and the first one seals', async () => {
     const storeKey = (await ring.keysOf(TOKEN)).storeKey
-    const old = await ring.seal({ token: TOKEN, storeKey }, PLAINTEXT)
+    const old = await ring.seal({ token: TOKEN, storeKey }, TEXT)
     const last = keyring([OTHER_SECRET, SECRET], using)
-    expect(text(await last.open({ token: TOKEN, storeKey }, old))).toBe('{"hello":"world"}')
-    const resealed = await last.seal({ token: TOKEN, storeKey }, PLAINTEXT)
+    expect(await last.open({ token: TOKEN, storeKey }, old)).toBe('{"hello":"world"}')
+    const resealed = await last.seal({ token: TOKEN, storeKey }, TEXT)
     expect([...resealed.subarray(1, 5)]).toEqual([...keyIdOf(OTHER_SECRET)])
     // The first of two deployments lists the new secret last, to open what the second one seals.
     expect(
@@ -247,8 +258,8 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
 
   it('G2: a mark opens under its own keys alone, and not once it was altered', async () => {
     const [[mine], [others]] = await Promise.all([ring.markKeys('u1'), ring.markKeys('u2')])
-    const bytes = await ring.sealMark(mine!, PLAINTEXT)
-    expect(text(await ring.openMark(mine!, bytes))).toBe('{"hello":"world"}')
+    const bytes = await ring.sealMark(mine!, TEXT)
+    expect(await ring.openMark(mine!, bytes)).toBe('{"hello":"world"}')
     expect(await ring.openMark(others!, bytes)).toBeUndefined()
     expect(await ring.openMark({ ...mine!, storeKey: others!.storeKey }, bytes)).toBeUndefined()
     expect(await ring.openMark({ ...mine!, sealKey: others!.sealKey }, bytes)).toBeUndefined()
@@ -265,8 +276,8 @@ describe.each(implementations)('Keyring on %s primitives', (_, using) => {
     expect(asked).toBe(0)
     const storeKey = (await lazy.keysOf(TOKEN)).storeKey
     await Promise.all([
-      lazy.seal({ token: TOKEN, storeKey }, PLAINTEXT),
-      lazy.seal({ token: TOKEN, storeKey }, PLAINTEXT),
+      lazy.seal({ token: TOKEN, storeKey }, TEXT),
+      lazy.seal({ token: TOKEN, storeKey }, TEXT),
     ])
     await lazy.open({ token: TOKEN, storeKey }, new Uint8Array(100).fill(1))
     expect(asked).toBe(1)
@@ -278,13 +289,13 @@ describe('native and web primitives', () => {
     const [key, prefix, nonce] = [Buffer.alloc(32, 1), Buffer.alloc(5, 4), Buffer.alloc(12, 2)]
     const associated = '\0\x7f\x80\xff associated'
     for (const length of [0, 1, 31, 64, 65, 1000]) {
-      const [data, said] = [Buffer.alloc(length, 3), 'é€\0'.repeat(length)]
+      const said = 'é€\0'.repeat(length)
       const bytes = implementations.map(async ([, using]) => [
         await using.sha256(said),
         hex(await using.hmac(key)(said)),
         hex(await using.hmac(Buffer.alloc(32 + length, 4))(said)),
         hex(await using.hmac512(key, said)),
-        hex(await using.encrypt(key, prefix, nonce, data, associated)),
+        hex(await using.encrypt(key, prefix, nonce, said, associated)),
       ])
       expect(await bytes[0]).toEqual(await bytes[1])
     }
@@ -304,7 +315,7 @@ describe('native and web primitives', () => {
       [webPrimitives, native],
     ] as const) {
       const { storeKey, bytes } = await sealedRecord(sealing)
-      expect(text(await keyring([SECRET], opening).open({ token: TOKEN, storeKey }, bytes))).toBe(
+      expect(await keyring([SECRET], opening).open({ token: TOKEN, storeKey }, bytes)).toBe(
         '{"hello":"world"}',
       )
     }
@@ -318,7 +329,7 @@ describe('nonces', () => {
     for (let round = 0; round < 200; round++) {
       const sealed = await Promise.all(
         Array.from({ length: 100 }, () =>
-          ring.seal({ token: TOKEN, storeKey: storeKeyOf(NAME, TOKEN) }, PLAINTEXT),
+          ring.seal({ token: TOKEN, storeKey: storeKeyOf(NAME, TOKEN) }, TEXT),
         ),
       )
       for (const bytes of sealed) nonces.add(hex(bytes.subarray(5, HEADER_BYTES)))

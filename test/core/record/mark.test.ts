@@ -48,7 +48,7 @@ describe('encoding a mark', () => {
 })
 
 describe('decoding a mark', () => {
-  const json = (value: unknown) => Buffer.from(JSON.stringify(value))
+  const json = (value: unknown) => JSON.stringify(value)
   const withEntry = (more: object) => json({ until: NOW, entries: [entry('a'), { ...entry('b'), ...more }] })
 
   it('S45: what the cases below change is understood without their changes', () => {
@@ -56,10 +56,9 @@ describe('decoding a mark', () => {
     expect(decodeMark(json({ ...mark, more: 1 }))?.entries).toHaveLength(2)
   })
 
-  it.each<[string, Uint8Array]>([
-    ['nothing', Buffer.of()],
-    ['no JSON', Buffer.from('{"until":1,"entries":[]')],
-    ['no UTF-8', Buffer.from('{"until":1,"entries":[],"more":"\xff"}', 'latin1')],
+  it.each<[string, string]>([
+    ['nothing', ''],
+    ['no JSON', '{"until":1,"entries":[]'],
     ['null', json(null)],
     ['a number', json(1)],
     ['a list', json([])],
@@ -98,19 +97,20 @@ describe('decoding a mark', () => {
     ['an entry without end', withEntry({ until: undefined })],
     ['an entry with an end of another type', withEntry({ until: 'never' })],
     ['an entry with an end beyond all dates', withEntry({ until: -1e300 })],
-  ])('S45: %s: no mark', (_, bytes) => {
-    expect(decodeMark(bytes)).toBeUndefined()
+  ])('S45: %s: no mark', (_, text) => {
+    expect(decodeMark(text)).toBeUndefined()
   })
 
-  it('S45: never throws, at whatever length the bytes are cut or whichever bit is flipped', () => {
-    const bytes = encodeMark(mark)
-    for (let length = 0; length < bytes.length; length++) {
-      expect(decodeMark(bytes.subarray(0, length))).toBeUndefined()
+  it('S45: never throws, at whatever length the text is cut or whichever bit is flipped', () => {
+    const text = encodeMark(mark)
+    for (let length = 0; length < text.length; length++) {
+      expect(decodeMark(text.slice(0, length))).toBeUndefined()
     }
+    const bytes = Buffer.from(text)
     for (let bit = 0; bit < bytes.length * 8; bit++) {
-      const flipped = bytes.slice()
+      const flipped = Buffer.from(bytes)
       flipped[bit >> 3]! ^= 1 << (bit & 7)
-      expect(() => decodeMark(flipped)).not.toThrow()
+      expect(() => decodeMark(flipped.toString())).not.toThrow()
     }
   })
 })

@@ -22,12 +22,12 @@ describe('OpenedRecords', () => {
     now = 5_000
     opened = new OpenedRecords(() => now)
   })
-  const remember = (key: string) => opened.remember(key, bytesOf(`sealed ${key}`), bytesOf(key))
+  const remember = (key: string) => opened.remember(key, bytesOf(`sealed ${key}`), key)
   const knows = (key: string) => opened.recall(key, bytesOf(`sealed ${key}`)) !== undefined
 
   it('S67: knows bytes that are equal to the last one, under their own key, and no others', () => {
     const sealed = crypto.getRandomValues(new Uint8Array(300))
-    opened.remember('a', sealed.slice(), bytesOf('plain'))
+    opened.remember('a', sealed.slice(), 'plain €')
     for (let index = 0; index < sealed.length; index++) {
       const altered = sealed.slice()
       altered[index]! ^= 1
@@ -37,31 +37,44 @@ describe('OpenedRecords', () => {
     expect(opened.recall('a', new Uint8Array([...sealed, 0]))).toBeUndefined()
     expect(opened.recall('a', new Uint8Array())).toBeUndefined()
     expect(opened.recall('b', sealed)).toBeUndefined()
-    expect(opened.recall('a', sealed)).toEqual(bytesOf('plain'))
+    expect(opened.recall('a', sealed)).toBe('plain €')
   })
 
   it('S67: keeps what was last remembered under a key alone, and forgets at once', () => {
-    opened.remember('a', bytesOf('old'), bytesOf('1'))
-    opened.remember('a', bytesOf('new'), bytesOf('2'))
+    opened.remember('a', bytesOf('old'), '1')
+    opened.remember('a', bytesOf('new'), '2')
     expect(opened.recall('a', bytesOf('old'))).toBeUndefined()
-    expect(opened.recall('a', bytesOf('new'))).toEqual(bytesOf('2'))
+    expect(opened.recall('a', bytesOf('new'))).toBe('2')
     opened.forget('a')
     expect(opened.recall('a', bytesOf('new'))).toBeUndefined()
   })
 
+  it('S67: is whole again after each write into the memory of the last one, shorter or longer', () => {
+    const texts = ['a long text of ours', 'short', '', 'é€'.repeat(9), 'x'.repeat(700), 'y'.repeat(690), 'z']
+    for (const text of [...texts, ...texts.toReversed()]) {
+      const sealed = bytesOf(`sealed: ${text}`)
+      opened.remember('a', sealed, text)
+      expect(opened.recall('a', sealed)).toBe(text)
+      const given = sealed.slice()
+      sealed.fill(0)
+      expect(opened.recall('a', given)).toBe(text)
+      expect(opened.recall('a', sealed)).toBeUndefined()
+    }
+  })
+
   it('S67: keeps the key of what was sealed here, for as long as the record and no longer', () => {
     const key = { secret: {} as never, bytes: bytesOf('key') }
-    opened.remember('a', bytesOf('sealed a'), bytesOf('a'), key)
+    opened.remember('a', bytesOf('sealed a'), 'a', key)
     expect(opened.keyOf('a')).toBe(key)
     expect(opened.keyOf('b')).toBeUndefined()
     now += MINUTE_MS - 1
     expect(opened.keyOf('a')).toBe(key)
     now += 1
     expect(opened.keyOf('a')).toBeUndefined()
-    opened.remember('a', bytesOf('sealed a'), bytesOf('a'), key)
-    opened.remember('a', bytesOf('sealed elsewhere'), bytesOf('a'))
+    opened.remember('a', bytesOf('sealed a'), 'a', key)
+    opened.remember('a', bytesOf('sealed elsewhere'), 'a')
     expect(opened.keyOf('a')).toBeUndefined()
-    opened.remember('a', bytesOf('sealed a'), bytesOf('a'), key)
+    opened.remember('a', bytesOf('sealed a'), 'a', key)
     opened.forget('a')
     expect(opened.keyOf('a')).toBeUndefined()
   })
@@ -80,18 +93,19 @@ describe('OpenedRecords', () => {
 
   it('S67: keeps no more than 16 MiB, sealed and opened together', () => {
     const large = new Uint8Array(500_000)
-    for (let index = 0; index < 64; index++) opened.remember(`${index}`, large, large)
+    const text = 'x'.repeat(large.length)
+    for (let index = 0; index < 64; index++) opened.remember(`${index}`, large, text)
     const known = Array.from({ length: 64 }, (_, index) => opened.recall(`${index}`, large)).filter(Boolean)
     expect(known.length).toBeGreaterThanOrEqual(8)
     expect(known.length).toBeLessThanOrEqual(MOST_BYTES / 1_000_000)
     remember('small')
-    opened.remember('too large', new Uint8Array(MOST_BYTES / 4 + 1), new Uint8Array(MOST_BYTES / 4))
+    opened.remember('too large', new Uint8Array(MOST_BYTES / 4 + 1), 'x')
     expect(opened.recall('too large', new Uint8Array(MOST_BYTES / 4 + 1))).toBeUndefined()
     expect(knows('small')).toBe(true)
     // What was forgotten, or remembered anew, makes room again.
     for (let round = 0; round < 100; round++) {
-      opened.remember('again', large, large)
-      opened.remember('gone', large, large)
+      opened.remember('again', large, text)
+      opened.remember('gone', large, text)
       opened.forget('gone')
     }
     expect(knows('small')).toBe(true)
@@ -112,10 +126,11 @@ describe('OpenedRecords', () => {
     const { Bun } = globalThis as { Bun?: { gc(force: boolean): void } }
     setFlagsFromString('--expose-gc')
     const collect = Bun ? () => Bun.gc(true) : (runInNewContext('gc') as () => void)
-    const plaintext = (() => {
-      const bytes = bytesOf('a user’s data')
-      opened.remember('a', bytesOf('sealed a'), bytes)
-      return new WeakRef(bytes)
+    // Beside it lies the text, in memory that nobody else sees.
+    const kept = (() => {
+      const key = { secret: {} as never, bytes: bytesOf('key') }
+      opened.remember('a', bytesOf('sealed a'), 'a', key)
+      return new WeakRef(key)
     })()
     now += MINUTE_MS - 1
     expect(knows('a')).toBe(true)
@@ -125,7 +140,7 @@ describe('OpenedRecords', () => {
     }
     return new Promise((resolve) => setTimeout(resolve)).then(() => {
       collect()
-      expect(plaintext.deref()).toBeUndefined()
+      expect(kept.deref()).toBeUndefined()
     })
   })
 })

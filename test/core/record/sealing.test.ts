@@ -41,14 +41,14 @@ describe.each(stores)('sealing on $name', ({ open }) => {
     altered[20] = (altered[20] as number) ^ 1
     const strangers = new Keyring('__Host-session', () => [new TextEncoder().encode(newSecret)])
     const envelope = '{"deadline":9e15,"generation":1,"writeIds":"","newIds":0,"newSince":0,"keys":["user"]}'
-    const plaintext = new TextEncoder().encode(`${envelope}\n"root"`)
+    const text = `${envelope}\n"root"`
     const forgeries = [
       await bytesOf(others.key),
       altered,
       genuine.slice(0, -1),
       new Uint8Array(),
-      plaintext,
-      await strangers.seal({ token: tokenOf(mine.cookie), storeKey: mine.key }, plaintext),
+      new TextEncoder().encode(text),
+      await strangers.seal({ token: tokenOf(mine.cookie), storeKey: mine.key }, text),
     ]
     for (const forgery of forgeries) {
       await plant(mine.key, forgery)
