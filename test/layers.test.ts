@@ -20,7 +20,7 @@ const show = ({ from, to, isType }: Import) => `${from} imports ${isType ? 'type
 // A room is a folder; these files of core/ stand in none. A file imports from its own room and from those before it in
 // the list, from a row's other rooms only where the row says so.
 const ROOMS = [
-  ['core/errors', 'core/events', 'core/check', 'core/brand', 'core/old-habits'],
+  ['core/errors', 'core/events', 'core/check', 'core/brand', 'core/old-habits', 'core/scratch'],
   ['core/crypto', 'core/stores'],
   ['core/record', 'core/http', 'core/stores/memcached', 'core/stores/redis'],
   ['core/draft'],

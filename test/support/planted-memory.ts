@@ -87,13 +87,13 @@ function parseOnce(texts, key, text) {
   viewNotCopied: [
     {
       file: RECORD_IO,
-      piece: 'const bytes = known ? stored.bytes : new Uint8Array(stored.bytes)',
+      piece: 'const bytes = known ? stored.bytes : scratchOf(stored.bytes)',
       replacement: 'const bytes = stored.bytes',
     },
     {
       file: OPENED,
-      piece: '{ bytes, sealedLength, textLength: written',
-      replacement: '{ bytes, view: sealed, sealedLength, textLength: written',
+      piece: 'opened.sealedLength = sealed.length',
+      replacement: 'opened.view = sealed\n    opened.sealedLength = sealed.length',
     },
     {
       file: OPENED,

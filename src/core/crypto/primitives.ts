@@ -1,3 +1,4 @@
+import { scratch } from '../scratch.ts'
 import type { Eventually } from './eventually.ts'
 
 /**
@@ -33,12 +34,8 @@ export const TAG_BYTES = 16
 /** Gives the very text that was encoded, and throws for anything else. */
 export const strictUtf8: TextDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/**
- * In memory of its own: no part of Buffer's pool reaches a store, which may take the buffer behind the bytes for all of
- * them.
- */
 export function concat(...parts: Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
+  const bytes = scratch(parts.reduce((length, part) => length + part.length, 0))
   let start = 0
   for (const part of parts) {
     bytes.set(part, start)

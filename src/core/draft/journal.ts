@@ -59,7 +59,8 @@ export function replay(
   base: SessionTexts,
 ): { texts: SessionTexts; changed: boolean; spent: boolean } {
   const wipes = steps.filter(isOnEveryKey)
-  const texts = new Map(base)
+  const texts = new Map<string, string>()
+  base.forEach((text, key) => texts.set(key, text))
   for (const key of wipes.length === 0 ? [] : base.keys()) {
     if (wipes.some((step) => sets(step, key))) texts.delete(key)
   }
