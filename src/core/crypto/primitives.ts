@@ -34,6 +34,7 @@ export const TAG_BYTES = 16
 /** Gives the very text that was encoded, and throws for anything else. */
 export const strictUtf8: TextDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+/** In scratch memory, since a store keeps a copy. */
 export function concat(...parts: Uint8Array[]): Uint8Array {
   const bytes = scratch(parts.reduce((length, part) => length + part.length, 0))
   let start = 0

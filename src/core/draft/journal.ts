@@ -60,6 +60,7 @@ export function replay(
 ): { texts: SessionTexts; changed: boolean; spent: boolean } {
   const wipes = steps.filter(isOnEveryKey)
   const texts = new Map<string, string>()
+  // By `new Map(base)` each entry would be made a list of first.
   base.forEach((text, key) => texts.set(key, text))
   for (const key of wipes.length === 0 ? [] : base.keys()) {
     if (wipes.some((step) => sets(step, key))) texts.delete(key)
