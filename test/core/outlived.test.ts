@@ -23,8 +23,8 @@ const redis = new RedisServer(
   async () => {},
 )
 
-// A Map whose keys come and go is made anew again and again, and V8 lets the old one keep the new one and all that is in it:
-// 2 to 8 MiB were left of these, until all memory was looked through.
+// A Map whose keys come and go is made anew again and again, and V8 lets the old one keep the new one and all that is in it,
+// until all memory is looked through.
 it.each<[string, (key: string) => Promise<unknown>]>([
   ['a turn', (key) => turns.take(key, async (_newest, handOn) => handOn(payload()))],
   [

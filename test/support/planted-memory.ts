@@ -87,7 +87,7 @@ function parseOnce(texts, key, text) {
   viewNotCopied: [
     {
       file: RECORD_IO,
-      piece: 'const bytes = known ? stored.bytes : scratchOf(stored.bytes)',
+      piece: 'const bytes = known ? stored.bytes : scratch(stored.bytes)',
       replacement: 'const bytes = stored.bytes',
     },
     {

@@ -1,4 +1,5 @@
-import { concat, strictUtf8, TAG_BYTES, type Primitives } from './primitives.ts'
+import { scratch } from '../scratch.ts'
+import { strictUtf8, TAG_BYTES, type Primitives } from './primitives.ts'
 
 const SHA256_BYTES = 32
 const SHA256_BLOCK_BYTES = 64
@@ -22,7 +23,7 @@ export function nativePrimitives(): Primitives | undefined {
       cipher.setAAD(Buffer.from(associated, 'latin1'))
       const ciphertext = cipher.update(text, 'utf8')
       cipher.final()
-      return concat(prefix, nonce, ciphertext, cipher.getAuthTag())
+      return scratch(prefix, nonce, ciphertext, cipher.getAuthTag())
     },
 
     decrypt(key, nonce, sealed, associated) {

@@ -1,4 +1,3 @@
-import { scratch } from '../scratch.ts'
 import type { Eventually } from './eventually.ts'
 
 /**
@@ -33,14 +32,3 @@ export const TAG_BYTES = 16
 
 /** Gives the very text that was encoded, and throws for anything else. */
 export const strictUtf8: TextDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-/** In scratch memory, since a store keeps a copy. */
-export function concat(...parts: Uint8Array[]): Uint8Array {
-  const bytes = scratch(parts.reduce((length, part) => length + part.length, 0))
-  let start = 0
-  for (const part of parts) {
-    bytes.set(part, start)
-    start += part.length
-  }
-  return bytes
-}

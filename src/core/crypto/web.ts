@@ -1,5 +1,6 @@
+import { scratch } from '../scratch.ts'
 import { base64url } from './base64url.ts'
-import { concat, strictUtf8, type Primitives } from './primitives.ts'
+import { strictUtf8, type Primitives } from './primitives.ts'
 
 const utf8 = new TextEncoder()
 
@@ -26,7 +27,7 @@ export const webPrimitives: Primitives = {
   async encrypt(key, prefix, nonce, text, associated) {
     const imported = await importAesKey(key, 'encrypt')
     const sealed = await crypto.subtle.encrypt(aesGcm(nonce, associated), imported, utf8.encode(text))
-    return concat(prefix, nonce, new Uint8Array(sealed))
+    return scratch(prefix, nonce, new Uint8Array(sealed))
   },
 
   async decrypt(key, nonce, sealed, associated) {

@@ -59,9 +59,7 @@ export function replay(
   base: SessionTexts,
 ): { texts: SessionTexts; changed: boolean; spent: boolean } {
   const wipes = steps.filter(isOnEveryKey)
-  const texts = new Map<string, string>()
-  // By `new Map(base)` each entry would be made a list of first.
-  base.forEach((text, key) => texts.set(key, text))
+  const texts = new Map(base)
   for (const key of wipes.length === 0 ? [] : base.keys()) {
     if (wipes.some((step) => sets(step, key))) texts.delete(key)
   }

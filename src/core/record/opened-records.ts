@@ -63,7 +63,7 @@ export class OpenedRecords {
     const size = 2 ** Math.ceil(Math.log2(2 * sealed.length))
     if (size > MOST_BYTES / 2) return this.forget(storeKey)
     const recent = this.#recent.get(storeKey)
-    const opened = recent?.bytes.length === size ? recent : unused(size)
+    const opened = recent?.bytes.length === size ? recent : blank(size)
     opened.bytes.set(sealed)
     opened.sealedLength = sealed.length
     opened.textLength = utf8.encodeInto(text, opened.bytes.subarray(sealed.length)).written
@@ -106,7 +106,7 @@ export class OpenedRecords {
   }
 }
 
-function unused(size: number): Opened {
+function blank(size: number): Opened {
   return { bytes: new Uint8Array(size), sealedLength: 0, textLength: 0, recordKey: undefined, openedAt: 0 }
 }
 

@@ -6,7 +6,7 @@ import type { EndReason, SessionEvent, SessionEventType } from '../events.ts'
 import type { OpenedRecords } from './opened-records.ts'
 import { decodeRecord, encodeRecord, secondsUntil, type LiveRecord, type Tombstone } from './record.ts'
 import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from '../stores/store.ts'
-import { scratchOf } from '../scratch.ts'
+import { scratch } from '../scratch.ts'
 import { within } from '../stores/deadline.ts'
 import type { MarkChanges } from './mark-changes.ts'
 import type { Turns } from './turns.ts'
@@ -110,7 +110,7 @@ export class RecordIO {
     }
     const known = opened.recall(storeKey, stored.bytes)
     // A copy, made before anything is waited for: a store may hand out a view on what its socket reads into.
-    const bytes = known ? stored.bytes : scratchOf(stored.bytes)
+    const bytes = known ? stored.bytes : scratch(stored.bytes)
     return after(known ?? open(bytes), (text) => {
       const value = text ? decode(text) : undefined
       if (!value) {

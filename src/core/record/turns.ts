@@ -30,7 +30,8 @@ interface Queue<Baton> {
 export class Turns<Baton> {
   /**
    * No Map: whenever enough keys have come and gone, V8 makes it anew, and the old one keeps the new one and all that is in
-   * it. Once that chain has grown old, nothing in it is freed until the next full collection: a third of a write.
+   * it. Once that chain has grown old, nothing in it is freed until the next full collection, and moving it there was a
+   * large part of a write.
    */
   readonly #queues: Record<string, Queue<Baton> | undefined> = Object.create(null)
 
