@@ -18,7 +18,7 @@ export interface Scenario {
   meaning: string
 }
 
-/** After four, two or three rounds still cost up to half as much again, whoever's they were; after eight, one does. */
+/** After four, the first two or three rounds still cost up to half as much again, whoever's they were; after eight, the first one or two. */
 const FIRST_TOUCH_SECONDS = 8
 
 /** Few enough that holdfast remembers what their records held, as it does for whoever came less than a minute ago. */
