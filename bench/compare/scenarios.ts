@@ -12,14 +12,9 @@ export interface Scenario {
   path: string
   /** None: no cookie is sent. */
   visitors?: Visitors
-  /** Until the runtime has compiled what the scenario is the first to run; default 4. */
-  warmUpSeconds?: number
   /** In words, for the report. */
   meaning: string
 }
-
-/** After four, the first two or three rounds still cost up to half as much again, whoever's they were; after eight, the first one or two. */
-const FIRST_TOUCH_SECONDS = 8
 
 /** Few enough that holdfast remembers what their records held, as it does for whoever came less than a minute ago. */
 const regulars: Visitors = { name: 'regulars', signInPath: paths.signIn, count: 2_048 }
@@ -38,18 +33,11 @@ export const scenarios: readonly Scenario[] = [
     visitors: regulars,
     meaning: 'a cookie, the route leaves the session alone',
   },
-  {
-    name: 'read',
-    path: paths.read,
-    visitors: regulars,
-    warmUpSeconds: FIRST_TOUCH_SECONDS,
-    meaning: 'the route reads one key',
-  },
+  { name: 'read', path: paths.read, visitors: regulars, meaning: 'the route reads one key' },
   {
     name: 'write',
     path: paths.write,
     visitors: regulars,
-    warmUpSeconds: FIRST_TOUCH_SECONDS,
     meaning: 'the route reads one key, adds one, and saves',
   },
   {
