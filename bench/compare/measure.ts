@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { figureOf, type Figure } from '../lib/statistics.ts'
 import { keepers, type Keeper } from './keepers.ts'
 import { concerns, type Group, type Peer } from './peers.ts'
@@ -16,6 +17,11 @@ export interface Measurement {
 
 /** Until the runtime has compiled what it will: after one second a ratio is still a tenth worse. */
 const WARM_UP_SECONDS = 4
+/**
+ * Between signing in and warming up, for all. Without it the server that was loaded soonest afterwards cost up to half as
+ * much again, in every round, as its twin that had waited a few seconds longer.
+ */
+const IDLE_MS = 12_000
 
 /**
  * Measures the peers of a group, scenario by scenario: each round goes once through all of them, every second one
@@ -46,9 +52,11 @@ export async function measure(
           subject,
           measurement: { peer: subject.peer.name, scenario: scenario.name, rounds: [] as Round[] },
         }))
+      let hasSignedIn = false
       for (const { subject } of concerned) {
-        if (scenario.visitors) await subject.signIn(scenario.visitors)
+        if (scenario.visitors && (await subject.signIn(scenario.visitors))) hasSignedIn = true
       }
+      if (hasSignedIn) await sleep(IDLE_MS)
       for (const { subject } of concerned) await subject.measure(scenario, WARM_UP_SECONDS)
       for (let round = 1; round <= rounds; round++) {
         for (const { subject, measurement } of round % 2 === 0 ? concerned.toReversed() : concerned) {
