@@ -18,8 +18,8 @@ export interface Measurement {
 /** Until the runtime has compiled what it will: after one second a ratio is still a tenth worse. */
 const WARM_UP_SECONDS = 4
 /**
- * Between signing in and warming up, for all. Without it the server that was loaded soonest afterwards cost up to half as
- * much again, in every round, as its twin that had waited a few seconds longer.
+ * Between signing in and warming up, for all. Without it the server that was loaded soonest afterwards cost more, for the
+ * rest of the scenario, than its twin that had waited a few seconds longer.
  */
 const IDLE_MS = 12_000
 
