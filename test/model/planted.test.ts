@@ -21,6 +21,7 @@ const found: [keyof typeof wrongMemories, RegExp][] = [
   ['markNotAsked', /^Error: what token \d+ holds: the model says nothing, /],
   ['deadlineNotAsked', /^Error: what token \d+ holds: the model says nothing, /],
   ['viewNotCopied', /^Error: .*: the model says /],
+  ['valueNotForgotten', /^Error: .*: the model says /],
 ]
 
 describe('The model, where what was opened is remembered (S67)', () => {

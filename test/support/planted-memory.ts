@@ -6,7 +6,7 @@ const LOAD = 'src/core/session/load.ts'
 const MANAGER = 'src/core/manager.ts'
 const DRAFT = 'src/core/draft/draft.ts'
 
-const KNOWN = 'const known = opened.recall(storeKey, stored.bytes)'
+const KNOWN = 'const known = opened.recall(storeKey, stored.bytes, decode)'
 /** So that the load knows of a record whether it was remembered. */
 const tellsLoad: Fault[] = [
   { file: RECORD_IO, piece: KNOWN, replacement: `${KNOWN}\n    stored.isKnown = Boolean(known)` },
@@ -25,13 +25,13 @@ export const wrongMemories = {
       file: RECORD_IO,
       piece: KNOWN,
       replacement: `${KNOWN}
-    if (known) stored.version = versions.get(known) ?? stored.version`,
+    if (known) stored.version = versions.get(String(stored.bytes)) ?? stored.version`,
     },
     {
       file: RECORD_IO,
-      piece: 'else if (!known) opened.remember(storeKey, bytes, text!)',
+      piece: 'else opened.remember(storeKey, bytes, text!)',
       replacement:
-        'else if (!known) versions.set(text, stored.version), opened.remember(storeKey, bytes, text!)',
+        'else versions.set(String(bytes), stored.version), opened.remember(storeKey, bytes, text!)',
     },
   ],
   markNotAsked: [
@@ -62,9 +62,14 @@ export const wrongMemories = {
     before(RECORD_IO, '/** How long a load, and a commit, may keep', 'const decoded = new Map()'),
     {
       file: RECORD_IO,
+      piece: KNOWN,
+      replacement: `const decodeOnce = (text) => decoded.get(text) ?? decoded.set(text, decode(text)).get(text)
+    const known = opened.recall(storeKey, stored.bytes, decodeOnce)`,
+    },
+    {
+      file: RECORD_IO,
       piece: 'const value = text ? decode(text) : undefined',
-      replacement: `const value = text ? (decoded.get(text) ?? decode(text)) : undefined
-    if (value) decoded.set(text, value)`,
+      replacement: 'const value = text ? decodeOnce(text) : undefined',
     },
     before(
       DRAFT,
@@ -87,7 +92,7 @@ function parseOnce(texts, key, text) {
   viewNotCopied: [
     {
       file: RECORD_IO,
-      piece: 'const bytes = known ? stored.bytes : scratch(stored.bytes)',
+      piece: 'const bytes = scratch(stored.bytes)',
       replacement: 'const bytes = stored.bytes',
     },
     {
@@ -101,6 +106,8 @@ function parseOnce(texts, key, text) {
       replacement: 'areEqual(opened.view, sealed)',
     },
   ],
+  /** Since what is read for the second time: the record as it was before the last write. */
+  valueNotForgotten: [{ file: OPENED, piece: 'opened.value = undefined\n', replacement: '' }],
   bytesNotCompared: [
     {
       file: OPENED,

@@ -15,6 +15,10 @@ interface Opened {
   recordKey: RecordKey | undefined
   /** By a clock that only goes forward. */
   openedAt: number
+  /** Whether it was recalled. */
+  isRead: boolean
+  /** What the text says, once it is recalled a second time. */
+  value: unknown
 }
 
 const utf8 = new TextEncoder()
@@ -39,8 +43,15 @@ export class OpenedRecords {
     this.#now = now
   }
 
-  /** The text that these very bytes held when they were opened for the store key, less than a minute ago. */
-  recall(storeKey: string, sealed: Uint8Array): string | undefined {
+  /**
+   * What these very bytes held when they were opened for the store key, less than a minute ago, as `decode` understands it;
+   * always the same of one store key, and not to be changed: others are given it, too.
+   */
+  recall<Value>(
+    storeKey: string,
+    sealed: Uint8Array,
+    decode: (text: string) => Value | undefined,
+  ): Value | undefined {
     const now = this.#now()
     if (now - this.#recentSince >= KEPT_MS) this.#turn(now)
     const recent = this.#recent.get(storeKey)
@@ -49,7 +60,12 @@ export class OpenedRecords {
     const { bytes, sealedLength, textLength } = opened
     if (!areEqual(bytes.subarray(0, sealedLength), sealed)) return undefined
     if (!recent) this.#put(storeKey, opened)
-    return strictUtf8.decode(bytes.subarray(sealedLength, sealedLength + textLength))
+    if (opened.value !== undefined) return opened.value as Value
+    const value = decode(strictUtf8.decode(bytes.subarray(sealedLength, sealedLength + textLength)))
+    // Not at once: what each request writes anew would outlive it for nothing.
+    if (opened.isRead) opened.value = value
+    opened.isRead = true
+    return value
   }
 
   /**
@@ -69,6 +85,8 @@ export class OpenedRecords {
     opened.textLength = utf8.encodeInto(text, opened.bytes.subarray(sealed.length)).written
     opened.recordKey = recordKey
     opened.openedAt = this.#now()
+    opened.isRead = false
+    opened.value = undefined
     if (opened !== recent) this.#put(storeKey, opened)
   }
 
@@ -107,7 +125,15 @@ export class OpenedRecords {
 }
 
 function blank(size: number): Opened {
-  return { bytes: new Uint8Array(size), sealedLength: 0, textLength: 0, recordKey: undefined, openedAt: 0 }
+  return {
+    bytes: new Uint8Array(size),
+    sealedLength: 0,
+    textLength: 0,
+    recordKey: undefined,
+    openedAt: 0,
+    isRead: false,
+    value: undefined,
+  }
 }
 
 /** By Buffer where the runtime has one: a tenth of a warm read went into the loop. */

@@ -108,15 +108,16 @@ export class RecordIO {
       opened.forget(storeKey)
       return undefined
     }
-    const known = opened.recall(storeKey, stored.bytes)
+    const known = opened.recall(storeKey, stored.bytes, decode)
+    if (known) return known
     // A copy, made before anything is waited for: a store may hand out a view on what its socket reads into.
-    const bytes = known ? stored.bytes : scratch(stored.bytes)
-    return after(known ?? open(bytes), (text) => {
+    const bytes = scratch(stored.bytes)
+    return after(open(bytes), (text) => {
       const value = text ? decode(text) : undefined
       if (!value) {
         this.hasTold = true
         emit('invalid')
-      } else if (!known) opened.remember(storeKey, bytes, text!)
+      } else opened.remember(storeKey, bytes, text!)
       return value
     })
   }

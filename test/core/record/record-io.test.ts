@@ -3,6 +3,7 @@ import { MemoryStore } from '../../../src/core/index.ts'
 import { Keyring } from '../../../src/core/crypto/keyring.ts'
 import { generateToken } from '../../../src/core/http/token.ts'
 import { OpenedRecords } from '../../../src/core/record/opened-records.ts'
+import { decodeRecord } from '../../../src/core/record/record.ts'
 import { RecordIO, type Services } from '../../../src/core/record/record-io.ts'
 import { secret } from '../../support/stores.ts'
 
@@ -24,8 +25,8 @@ describe('RecordIO', () => {
     const record = { generation: 1, writeIds: '', newIds: 0, newSince, texts: new Map([['user', '"u1"']]) }
     await io.add(keys, { ...record, deadline: newSince + 600_000 })
     const { bytes } = (await store.get(keys.storeKey, 600))!
-    expect(opened.recall(keys.storeKey, bytes)).toBeDefined()
+    expect(opened.recall(keys.storeKey, bytes, decodeRecord)).toBeDefined()
     io.discard(keys.storeKey)
-    expect(opened.recall(keys.storeKey, bytes)).toBeUndefined()
+    expect(opened.recall(keys.storeKey, bytes, decodeRecord)).toBeUndefined()
   })
 })
