@@ -15,9 +15,8 @@ interface Opened {
   recordKey: RecordKey | undefined
   /** By a clock that only goes forward. */
   openedAt: number
-  /** Whether it was recalled. */
-  isRead: boolean
-  /** What the text says, once it is recalled a second time. */
+  isRecalled: boolean
+  /** What the text came to, from the second recall on. */
   value: unknown
 }
 
@@ -44,8 +43,8 @@ export class OpenedRecords {
   }
 
   /**
-   * What these very bytes held when they were opened for the store key, less than a minute ago, as `decode` understands it;
-   * always the same of one store key, and not to be changed: others are given it, too.
+   * What these very bytes held when they were opened for the store key, less than a minute ago, as `decode` understands it.
+   * It is not to be changed, since others are given the same, and a store key has one `decode` for good.
    */
   recall<Value>(
     storeKey: string,
@@ -63,8 +62,8 @@ export class OpenedRecords {
     if (opened.value !== undefined) return opened.value as Value
     const value = decode(strictUtf8.decode(bytes.subarray(sealedLength, sealedLength + textLength)))
     // Not at once: what each request writes anew would outlive it for nothing.
-    if (opened.isRead) opened.value = value
-    opened.isRead = true
+    if (opened.isRecalled) opened.value = value
+    opened.isRecalled = true
     return value
   }
 
@@ -85,7 +84,7 @@ export class OpenedRecords {
     opened.textLength = utf8.encodeInto(text, opened.bytes.subarray(sealed.length)).written
     opened.recordKey = recordKey
     opened.openedAt = this.#now()
-    opened.isRead = false
+    opened.isRecalled = false
     opened.value = undefined
     if (opened !== recent) this.#put(storeKey, opened)
   }
@@ -131,7 +130,7 @@ function blank(size: number): Opened {
     textLength: 0,
     recordKey: undefined,
     openedAt: 0,
-    isRead: false,
+    isRecalled: false,
     value: undefined,
   }
 }

@@ -63,7 +63,7 @@ describe('OpenedRecords', () => {
     }
   })
 
-  it('S67: what is read again and again is understood twice, and never taken for what was written since', () => {
+  it('S67: what is recalled more than twice is not parsed again, and never taken for what was written since', () => {
     const decode = vi.fn((text: string) => ({ text }))
     const read = (n: number) => opened.recall('a', bytesOf(`sealed ${n}`), decode)
     for (let n = 1; n <= 3; n++) {
