@@ -6,7 +6,19 @@ import { figureOf, type Figure } from '../lib/statistics.ts'
 import { keepers, type Keeper } from './keepers.ts'
 import { concerns, type Group, type Peer } from './peers.ts'
 import type { Scenario } from './scenarios.ts'
-import { Subject, tryOut, type Round } from './subject.ts'
+import { Subject, tryOut, type Stretch } from './subject.ts'
+
+/** One second of one peer under one scenario, in {@link STRETCHES}. */
+export interface Round {
+  requests: number
+  requestsPerSecond: number
+  /** Microseconds of the server's CPU, a request. */
+  cpu: number
+  /** Of memcached or Redis, a request. */
+  commands: number
+  /** To it, a request. */
+  connections: number
+}
 
 /** A peer under one scenario: its rounds in order, so that those of two peers can be compared pair by pair. */
 export interface Measurement {
@@ -18,14 +30,19 @@ export interface Measurement {
 /** Until the runtime has compiled what it will: after one second a ratio is still a tenth worse. */
 const WARM_UP_SECONDS = 4
 /**
+ * In so many turns a round goes through the peers: a neighbour who has the machine for some seconds then takes as much of
+ * each one's round, and not the whole second of one.
+ */
+export const STRETCHES = 5
+/**
  * Between signing in and warming up, for all. Without it the server that was loaded soonest afterwards cost more, for the
  * rest of the scenario, than its twin that had waited a few seconds longer.
  */
 const IDLE_MS = 12_000
 
 /**
- * Measures the peers of a group, scenario by scenario: each round goes once through all of them, every second one
- * backwards, so that what the machine does meanwhile meets them all alike. No round is left out.
+ * Measures the peers of a group, scenario by scenario: each round goes {@link STRETCHES} times through all of them,
+ * every second time backwards, so that what the machine does meanwhile meets them all alike. No round is left out.
  */
 export async function measure(
   { peers, scenarios: names }: Group,
@@ -50,6 +67,7 @@ export async function measure(
         .filter(({ peer }) => concerns(peer, scenario))
         .map((subject) => ({
           subject,
+          stretches: [] as Stretch[],
           measurement: { peer: subject.peer.name, scenario: scenario.name, rounds: [] as Round[] },
         }))
       let hasSignedIn = false
@@ -58,10 +76,14 @@ export async function measure(
       }
       if (hasSignedIn) await sleep(IDLE_MS)
       for (const { subject } of concerned) await subject.measure(scenario, WARM_UP_SECONDS)
-      for (let round = 1; round <= rounds; round++) {
-        for (const { subject, measurement } of round % 2 === 0 ? concerned.toReversed() : concerned) {
-          measurement.rounds.push(await subject.measure(scenario, 1))
+      for (let round = 0; round < rounds; round++) {
+        for (const one of concerned) one.stretches = []
+        for (let turn = 0; turn < STRETCHES; turn++) {
+          for (const { subject, stretches } of (round + turn) % 2 ? concerned.toReversed() : concerned) {
+            stretches.push(await subject.measure(scenario, 1 / STRETCHES))
+          }
         }
+        for (const { measurement, stretches } of concerned) measurement.rounds.push(roundOf(stretches))
       }
       measurements.push(...concerned.map(({ measurement }) => measurement))
       onMeasured(`${scenario.name}: ${concerned.map(({ subject }) => subject.peer.name).join(', ')}`)
@@ -76,6 +98,18 @@ export async function measure(
     await Promise.all(subjects.map((subject) => subject.stop()))
     await Promise.all([...kept.values()].map((keeper) => keeper.stop()))
     await rm(folder, { recursive: true })
+  }
+}
+
+function roundOf(stretches: readonly Stretch[]): Round {
+  const total = (name: keyof Stretch) => stretches.reduce((sum, stretch) => sum + stretch[name], 0)
+  const requests = total('requests')
+  return {
+    requests,
+    requestsPerSecond: requests / total('seconds'),
+    cpu: total('cpu') / requests,
+    commands: total('commands') / requests,
+    connections: total('connections') / requests,
   }
 }
 

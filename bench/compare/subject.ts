@@ -8,20 +8,20 @@ import { keepsSessions, type Peer } from './peers.ts'
 import type { Scenario, Visitors } from './scenarios.ts'
 import { checkSessions, checkSignedIn, signIn } from './visitor.ts'
 
-/** One second of one peer under one scenario. */
-export interface Round {
+/** What one peer did under one scenario, from when it was loaded until it was not. */
+export interface Stretch {
   requests: number
-  requestsPerSecond: number
-  /** Microseconds of the server's CPU, a request. */
+  seconds: number
+  /** Microseconds of the server's CPU. */
   cpu: number
-  /** Of memcached or Redis, a request. */
+  /** Of memcached or Redis. */
   commands: number
-  /** To it, a request. */
+  /** To it. */
   connections: number
 }
 
 const SIGN_INS_AT_A_TIME = 16
-const SETTLE_MS = 50
+const SETTLE_MS = 30
 
 /** A peer's running server, and its visitors. */
 export class Subject {
@@ -64,7 +64,7 @@ export class Subject {
     return true
   }
 
-  async measure({ path, visitors }: Scenario, seconds: number): Promise<Round> {
+  async measure({ path, visitors }: Scenario, seconds: number): Promise<Stretch> {
     const signedIn = visitors && this.#visitors.get(visitors)!
     const before = await this.#figures()
     const { file: cookieFile, turns: firstTurn = 0 } = signedIn ?? {}
@@ -75,18 +75,17 @@ export class Subject {
       firstTurn,
       seconds,
     })
-    // What was in flight is not counted, but has had its turn and is answered: with this round, not with the next.
+    // What was in flight is not counted, but has had its turn and is answered: with this stretch, not with the next.
     await sleep(SETTLE_MS)
     const after = await this.#figures()
     if (signedIn) signedIn.turns += requests + IN_FLIGHT
-    const spent = (name: keyof typeof before) => (after[name] - before[name]) / requests
     return {
       requests,
-      requestsPerSecond: requests / taken,
-      cpu: spent('cpu'),
-      commands: spent('commands'),
+      seconds: taken,
+      cpu: after.cpu - before.cpu,
+      commands: after.commands - before.commands,
       // Less the one that asked for these figures.
-      connections: spent('connections') - 1 / requests,
+      connections: after.connections - before.connections - 1,
     }
   }
 

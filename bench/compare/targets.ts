@@ -1,9 +1,8 @@
 import { IN_FLIGHT } from '../lib/load.ts'
 import { ratioText, type Verdict } from '../lib/report.ts'
 import { figureOf, type Figure } from '../lib/statistics.ts'
-import type { Measurement } from './measure.ts'
+import { STRETCHES, type Measurement, type Round } from './measure.ts'
 import type { Peer } from './peers.ts'
-import type { Round } from './subject.ts'
 
 /** A ratio of CPU, and what it may be at most. Without any limit it is told, and not judged. */
 interface Target {
@@ -112,10 +111,10 @@ function outcomeOf({ stretch, asked, must }: Target, { median }: Figure): Verdic
   return asked === undefined ? 'not judged' : 'falls short'
 }
 
-/** What is in flight when a round ends is counted by the store's server, and not by wrk. */
+/** What is in flight when a stretch ends is counted by the store's server, and not by wrk. */
 function isExact({ commands, requests }: Round, asked: number): boolean {
   const more = Math.round((commands - asked) * requests)
-  return more >= 0 && more <= asked * IN_FLIGHT
+  return more >= 0 && more <= asked * STRETCHES * IN_FLIGHT
 }
 
 function leanest(

@@ -11,7 +11,7 @@ export interface Load {
   cookieFile?: string | undefined
   /** What turn to begin with, from 0 and again and again through all visitors. Default 0. */
   firstTurn?: number
-  /** Default 1. */
+  /** In tenths. Default 1. */
   seconds?: number
   /** Requests at a time. Default {@link IN_FLIGHT}. */
   connections?: number
@@ -26,9 +26,12 @@ export async function load({
   seconds = 1,
   connections = IN_FLIGHT,
 }: Load): Promise<{ requests: number; seconds: number }> {
-  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, url, '--', path]
+  const args = ['-t1', `-c${connections}`, '-d1h', '-s', script, url, '--', path]
   if (cookieFile !== undefined) args.push(cookieFile, String(firstTurn))
-  const { stdout } = await run('wrk', args)
+  const running = run('wrk', args)
+  // It takes whole seconds alone, but looks at each tenth of one whether it was interrupted.
+  setTimeout(() => running.child.kill('SIGINT'), seconds * 1000 - 50)
+  const { stdout } = await running
   const [, requests, microseconds, failed] = /^DONE (\d+) (\d+) (\d+)$/m.exec(stdout)!.map(Number)
   if (failed! > 0 || requests === 0)
     throw new Error(`${url}${path}: ${failed} of ${requests} requests failed`)
