@@ -8,7 +8,8 @@ import {
   refuseAssigned,
   withMounted,
 } from '../core/index.ts'
-import type { CommitResponse, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
+import type { CommitResponse, ResponseHeaders, Session } from '../core/index.ts'
+import type { SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
 /** What the middleware adds to `c.var`. */
 export type SessionVariables<
@@ -44,24 +45,26 @@ export function session<Data extends SessionData<Data> = Record<string, any>, As
     renew: renew && ((c) => renew(c.req)),
   })
   // By `then`: an `await` costs an untouched request as much memory as all the rest.
-  return function session(c: Context, next) {
-    const own = joined(manager, c.get(MOUNTED), c.get(as), name)
+  return function session(context: Context, next) {
+    const c: Mountable = context
+    const mounted = c[MOUNTED]
+    const own = joined(manager, mounted, c.get(as), name)
     const session = own ?? open(c)
     c.set(as, session)
     if (own) return next()
-    c.set(MOUNTED, withMounted(c.get(MOUNTED), session))
+    c[MOUNTED] = withMounted(mounted, session)
     return next().then(
       () => answered(c, session),
       (thrown) => unanswered(c, session, thrown),
     )
   }
 
-  function answered(c: Context, session: Session<Data>): Promise<void> | undefined {
+  function answered(c: Mountable, session: Session<Data>): Promise<void> | undefined {
     // Whoever set it thinks that it counts, unless an error is answered anyway.
     const committing =
       c.get(as) === session || c.res.status >= 500
-        ? manager.commit(session, described, c)
-        : refuseAssigned(manager, session, described(c), name)
+        ? manager.commit(session, answerOf, c)
+        : refuseAssigned(manager, session, answerOf(c), name)
     return committing?.catch((error: unknown) => {
       void c.res.body?.cancel().catch(() => {})
       throw error
@@ -69,8 +72,8 @@ export function session<Data extends SessionData<Data> = Record<string, any>, As
   }
 
   /** Hono has answered every Error before it gets here; what else is thrown gets no answer that could carry a cookie. */
-  async function unanswered(c: Context, session: Session<Data>, thrown: unknown): Promise<never> {
-    c.set(UNANSWERED, true)
+  async function unanswered(c: Mountable, session: Session<Data>, thrown: unknown): Promise<never> {
+    c[UNANSWERED] = true
     await manager.commit(session, () => ({ status: 500, headers: new Headers() }))
     throw thrown
   }
@@ -78,18 +81,37 @@ export function session<Data extends SessionData<Data> = Record<string, any>, As
 
 const UNANSWERED = Symbol('holdfast unanswered')
 
-function described(c: Context): CommitResponse {
-  return {
-    status: c.res.status,
-    headers: headersOf(c),
-    url: c.req.url,
-    forwardedProto: c.req.header('x-forwarded-proto'),
+/** On the context itself: each variable costs whoever reads `c.var`, which copies them all. */
+type Mountable = Context & { [MOUNTED]?: unknown; [UNANSWERED]?: true }
+
+/** Its URL is asked for where a cookie is sent, so not for most. */
+class Answer implements CommitResponse {
+  readonly status: number
+  readonly headers: ResponseHeaders
+  readonly #c: Context
+
+  constructor(c: Context) {
+    this.status = c.res.status
+    this.headers = headersOf(c)
+    this.#c = c
+  }
+
+  get url(): string {
+    return this.#c.req.url
+  }
+
+  get forwardedProto(): string | undefined {
+    return this.#c.req.header('x-forwarded-proto')
   }
 }
 
+function answerOf(c: Context): Answer {
+  return new Answer(c)
+}
+
 /** Nobody answers, or it is done: on Node a handler may have answered by `c.env.outgoing` itself (`RESPONSE_ALREADY_SENT` of @hono/node-server). */
-function hasLeft(c: Context): boolean {
-  if (c.get(UNANSWERED)) return true
+function hasLeft(c: Mountable): boolean {
+  if (c[UNANSWERED]) return true
   const { outgoing } = (c.env ?? {}) as { outgoing?: { headersSent?: boolean } }
   return (
     outgoing !== undefined &&

@@ -81,11 +81,11 @@ export function sessionProperty(name: string, slot: symbol, property: string): P
 export async function refuseAssigned(
   manager: SessionManager<any>,
   session: Session<any>,
-  response: CommitResponse,
+  { headers }: CommitResponse,
   property: string,
 ): Promise<never> {
-  takeBackAnswer(response.headers)
-  await manager.commit(session, () => ({ ...response, status: 500, error: undefined }))
+  takeBackAnswer(headers)
+  await manager.commit(session, () => ({ status: 500, headers }))
   throw assignedOver(property)
 }
 

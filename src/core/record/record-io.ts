@@ -65,18 +65,20 @@ export class RecordIO {
   }
 
   /** `undefined` for no record, and for one that cannot be opened or understood. */
-  async read(
+  read(
     keys: Keys,
     ttl: number | undefined,
   ): Promise<{ record: LiveRecord | Tombstone; version: Version } | undefined> {
     const { keyring, opened } = this.services
     const { storeKey } = keys
-    const stored = await this.#get(storeKey, ttl)
-    const found = this.#understood(storeKey, stored, (bytes) => keyring.open(keys, bytes), decodeRecord)
-    const record = found instanceof Promise ? await found : found
-    if (!record) return undefined
-    if ('ended' in record) opened.forget(storeKey)
-    return { record, version: stored!.version }
+    const open = (bytes: Uint8Array) => keyring.open(keys, bytes)
+    return this.#get(storeKey, ttl).then((stored) =>
+      after(this.#understood(storeKey, stored, open, decodeRecord), (record) => {
+        if (!record) return undefined
+        if ('ended' in record) opened.forget(storeKey)
+        return { record, version: stored!.version }
+      }),
+    )
   }
 
   /** What lies under a store key; no value for what cannot be opened or understood, which is told. */
