@@ -38,7 +38,7 @@ export const STRETCHES = 5
  * Between signing in and warming up, for all. Without it the server that was loaded soonest afterwards cost more, for the
  * rest of the scenario, than its twin that had waited a few seconds longer.
  */
-const IDLE_MS = 12_000
+const IDLE_MS = 9_000
 
 /**
  * Measures the peers of a group, scenario by scenario: each round goes {@link STRETCHES} times through all of them,

@@ -21,7 +21,7 @@ export interface Stretch {
 }
 
 const SIGN_INS_AT_A_TIME = 16
-const SETTLE_MS = 30
+const SETTLE_MS = 20
 
 /** A peer's running server, and its visitors. */
 export class Subject {
