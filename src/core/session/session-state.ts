@@ -15,8 +15,6 @@ interface Refusal {
   unsaved: Unsaved
 }
 
-const NONE: readonly never[] = []
-
 /** One request's session between its first touch and the commit: what handler and manager both work on. */
 export class SessionState {
   readonly services: Services
@@ -33,7 +31,7 @@ export class SessionState {
   #readError: { error: unknown; lostWrite: boolean } | undefined
   #refusal: Refusal | undefined
   #draft: Draft | undefined
-  #unfinished: readonly Promise<unknown>[] = NONE
+  #unfinished: Set<Promise<unknown>> | undefined
 
   constructor(opening: Opening, request: unknown) {
     this.services = opening.services
@@ -56,7 +54,7 @@ export class SessionState {
 
   /** Whether a commit has nothing to wait for, as of most requests: they read. */
   get isIdle(): boolean {
-    if (this.isDestroying || this.#unfinished.length > 0 || !this.draft.isOnlyRead) return false
+    if (this.isDestroying || this.#unfinished?.size || !this.draft.isOnlyRead) return false
     try {
       this.draft.settle()
       return !this.needsCommit
@@ -101,17 +99,16 @@ export class SessionState {
 
   /** Counts work that the handler may not wait for: the commit does, and it never becomes an unhandled rejection. */
   track<Result>(work: Promise<Result>): Promise<Result> {
-    this.#unfinished = [...this.#unfinished, work]
-    const forget = () => {
-      this.#unfinished = this.#unfinished.filter((other) => other !== work)
-    }
+    const unfinished = (this.#unfinished ??= new Set())
+    unfinished.add(work)
+    const forget = () => unfinished.delete(work)
     work.then(forget, forget)
     return work
   }
 
   /** Waits for tracked work, if there is any; rejects with the first failure that nobody can have seen yet. */
   finishTracked(): Promise<void> | undefined {
-    if (this.#unfinished.length === 0) return undefined
+    if (!this.#unfinished?.size) return undefined
     return Promise.allSettled(this.#unfinished).then((results) => {
       for (const result of results) if (result.status === 'rejected') throw result.reason
     })
@@ -151,8 +148,8 @@ export class SessionState {
 
   /** What was begun before is waited for, but its failure no longer matters. */
   destroy(): void {
-    const moot = this.#unfinished
-    this.#unfinished = NONE
+    const moot = [...(this.#unfinished ?? [])]
+    this.#unfinished?.clear()
     for (const work of moot) void this.track(work.catch(() => {}))
     this.discard()
     this.draft.rebase()
