@@ -45,21 +45,20 @@ export function session<Data extends SessionData<Data> = Record<string, any>, As
     renew: renew && ((c) => renew(c.req)),
   })
   // By `then`: an `await` costs an untouched request as much memory as all the rest.
-  return function session(context: Context, next) {
-    const c: Mountable = context
-    const mounted = c[MOUNTED]
+  return function session(c: Context, next) {
+    const mounted: unknown = c.get(MOUNTED)
     const own = joined(manager, mounted, c.get(as), name)
     const session = own ?? open(c)
     c.set(as, session)
     if (own) return next()
-    c[MOUNTED] = withMounted(mounted, session)
+    c.set(MOUNTED, withMounted(mounted, session))
     return next().then(
       () => answered(c, session),
       (thrown) => unanswered(c, session, thrown),
     )
   }
 
-  function answered(c: Mountable, session: Session<Data>): Promise<void> | undefined {
+  function answered(c: Context, session: Session<Data>): Promise<void> | undefined {
     // Whoever set it thinks that it counts, unless an error is answered anyway.
     const committing =
       c.get(as) === session || c.res.status >= 500
@@ -72,17 +71,14 @@ export function session<Data extends SessionData<Data> = Record<string, any>, As
   }
 
   /** Hono has answered every Error before it gets here; what else is thrown gets no answer that could carry a cookie. */
-  async function unanswered(c: Mountable, session: Session<Data>, thrown: unknown): Promise<never> {
-    c[UNANSWERED] = true
+  async function unanswered(c: Context, session: Session<Data>, thrown: unknown): Promise<never> {
+    c.set(UNANSWERED, true)
     await manager.commit(session, () => ({ status: 500, headers: new Headers() }))
     throw thrown
   }
 }
 
 const UNANSWERED = Symbol('holdfast unanswered')
-
-/** On the context itself: each variable costs whoever reads `c.var`, which copies them all. */
-type Mountable = Context & { [MOUNTED]?: unknown; [UNANSWERED]?: true }
 
 /** Its URL is asked for where a cookie is sent, so not for most. */
 class Answer implements CommitResponse {
@@ -110,8 +106,8 @@ function answerOf(c: Context): Answer {
 }
 
 /** Nobody answers, or it is done: on Node a handler may have answered by `c.env.outgoing` itself (`RESPONSE_ALREADY_SENT` of @hono/node-server). */
-function hasLeft(c: Mountable): boolean {
-  if (c[UNANSWERED]) return true
+function hasLeft(c: Context): boolean {
+  if (c.get(UNANSWERED)) return true
   const { outgoing } = (c.env ?? {}) as { outgoing?: { headersSent?: boolean } }
   return (
     outgoing !== undefined &&

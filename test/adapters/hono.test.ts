@@ -53,12 +53,6 @@ describe('Hono', () => {
     expect(store.operations).toEqual(['add'])
   })
 
-  it('c.var, which Hono makes anew each time it is read, holds the session and nothing else of ours', async () => {
-    const app = new Hono<{ Variables: SessionVariables }>().use(session())
-    app.get('/', (c) => c.json(Reflect.ownKeys(c.var).map(String)))
-    expect(await (await app.request('/')).json()).toEqual(['session'])
-  })
-
   it("D3: an HTTPException's answer carries the session's cookie, by Hono's own error handling", async () => {
     const app = new Hono().use(session()).get('/', (c) => {
       c.var.session.set('attempts', 1)
