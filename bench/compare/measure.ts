@@ -77,13 +77,14 @@ export async function measure(
       if (hasSignedIn) await sleep(IDLE_MS)
       for (const { subject } of concerned) await subject.measure(scenario, WARM_UP_SECONDS)
       for (let round = 0; round < rounds; round++) {
-        for (const one of concerned) one.stretches = []
         for (let turn = 0; turn < STRETCHES; turn++) {
           for (const { subject, stretches } of (round + turn) % 2 ? concerned.toReversed() : concerned) {
             stretches.push(await subject.measure(scenario, 1 / STRETCHES))
           }
         }
-        for (const { measurement, stretches } of concerned) measurement.rounds.push(roundOf(stretches))
+        for (const { measurement, stretches } of concerned) {
+          measurement.rounds.push(roundOf(stretches.splice(0)))
+        }
       }
       measurements.push(...concerned.map(({ measurement }) => measurement))
       onMeasured(`${scenario.name}: ${concerned.map(({ subject }) => subject.peer.name).join(', ')}`)

@@ -11,7 +11,7 @@ export interface Load {
   cookieFile?: string | undefined
   /** What turn to begin with, from 0 and again and again through all visitors. Default 0. */
   firstTurn?: number
-  /** In tenths. Default 1. */
+  /** A multiple of 0.1. Default 1. */
   seconds?: number
   /** Requests at a time. Default {@link IN_FLIGHT}. */
   connections?: number
@@ -26,10 +26,10 @@ export async function load({
   seconds = 1,
   connections = IN_FLIGHT,
 }: Load): Promise<{ requests: number; seconds: number }> {
-  const args = ['-t1', `-c${connections}`, '-d1h', '-s', script, url, '--', path]
+  const args = ['-t1', `-c${connections}`, `-d${Math.ceil(seconds) + 1}s`, '-s', script, url, '--', path]
   if (cookieFile !== undefined) args.push(cookieFile, String(firstTurn))
   const running = run('wrk', args)
-  // It takes whole seconds alone, but looks at each tenth of one whether it was interrupted.
+  // It takes whole seconds alone, but looks at each tenth of one whether it was interrupted. Its own end is for when we end first.
   setTimeout(() => running.child.kill('SIGINT'), seconds * 1000 - 50)
   const { stdout } = await running
   const [, requests, microseconds, failed] = /^DONE (\d+) (\d+) (\d+)$/m.exec(stdout)!.map(Number)

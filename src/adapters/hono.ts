@@ -8,8 +8,7 @@ import {
   refuseAssigned,
   withMounted,
 } from '../core/index.ts'
-import type { CommitResponse, ResponseHeaders, Session } from '../core/index.ts'
-import type { SessionData, SessionManager, SessionOptions } from '../core/index.ts'
+import type { CommitResponse, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
 /** What the middleware adds to `c.var`. */
 export type SessionVariables<
@@ -62,8 +61,8 @@ export function session<Data extends SessionData<Data> = Record<string, any>, As
     // Whoever set it thinks that it counts, unless an error is answered anyway.
     const committing =
       c.get(as) === session || c.res.status >= 500
-        ? manager.commit(session, answerOf, c)
-        : refuseAssigned(manager, session, answerOf(c), name)
+        ? manager.commit(session, described, c)
+        : refuseAssigned(manager, session, described(c), name)
     return committing?.catch((error: unknown) => {
       void c.res.body?.cancel().catch(() => {})
       throw error
@@ -80,29 +79,13 @@ export function session<Data extends SessionData<Data> = Record<string, any>, As
 
 const UNANSWERED = Symbol('holdfast unanswered')
 
-/** Its URL is asked for where a cookie is sent, so not for most. */
-class Answer implements CommitResponse {
-  readonly status: number
-  readonly headers: ResponseHeaders
-  readonly #c: Context
-
-  constructor(c: Context) {
-    this.status = c.res.status
-    this.headers = headersOf(c)
-    this.#c = c
+function described(c: Context): CommitResponse {
+  return {
+    status: c.res.status,
+    headers: headersOf(c),
+    url: c.req.url,
+    forwardedProto: c.req.header('x-forwarded-proto'),
   }
-
-  get url(): string {
-    return this.#c.req.url
-  }
-
-  get forwardedProto(): string | undefined {
-    return this.#c.req.header('x-forwarded-proto')
-  }
-}
-
-function answerOf(c: Context): Answer {
-  return new Answer(c)
 }
 
 /** Nobody answers, or it is done: on Node a handler may have answered by `c.env.outgoing` itself (`RESPONSE_ALREADY_SENT` of @hono/node-server). */

@@ -47,7 +47,7 @@ export function session<Data extends SessionData<Data> = Record<string, any>, As
     // Somebody's own null would hide it.
     if (ctx[as] !== session) delete ctx[as]
     return next().then(
-      () => manager.commit(session, answerOf, ctx),
+      () => manager.commit(session, described, ctx),
       (thrown) => failed(ctx, session, thrown),
     )
   }
@@ -55,36 +55,18 @@ export function session<Data extends SessionData<Data> = Record<string, any>, As
   async function failed(ctx: Context, session: Session<Data>, thrown: unknown): Promise<never> {
     // Koa takes a thrown nothing for no error, and answers it never.
     const error = thrown ?? new Error(`${thrown} was thrown`)
-    await manager.commit(session, () => new Answer(ctx, error))
+    await manager.commit(session, () => ({ ...described(ctx), error }))
     throw error
   }
 }
 
-/** Its URL is asked for where a cookie is sent, so not for most. */
-class Answer implements CommitResponse {
-  readonly status: number
-  readonly headers: ResponseHeaders
-  readonly error: unknown
-  readonly #ctx: Context
-
-  constructor(ctx: Context, error?: unknown) {
-    this.status = ctx.status
-    this.headers = headersThatSurviveErrors(ctx)
-    this.error = error
-    this.#ctx = ctx
+function described(ctx: Context): CommitResponse {
+  return {
+    status: ctx.status,
+    headers: headersThatSurviveErrors(ctx),
+    url: ctx.href,
+    forwardedProto: ctx.get('X-Forwarded-Proto'),
   }
-
-  get url(): string {
-    return this.#ctx.href
-  }
-
-  get forwardedProto(): string {
-    return this.#ctx.get('X-Forwarded-Proto')
-  }
-}
-
-function answerOf(ctx: Context): Answer {
-  return new Answer(ctx)
 }
 
 /** The slots of the sessions that an application has; its contexts have an accessor for each, which costs no request. */

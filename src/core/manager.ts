@@ -228,17 +228,19 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
     else if (state.cookie) this.#services.emit('cookie-lost')
   }
 
-  #addHeaders(state: SessionState, response: CommitResponse, isRejected: boolean): void {
+  #addHeaders(
+    state: SessionState,
+    { headers, url, forwardedProto }: CommitResponse,
+    isRejected: boolean,
+  ): void {
     const options = this.#options
     const { emit } = this.#services
-    const { headers } = response
     if (isRejected) takeBackAnswer(headers)
     const change = state.cookie
     if (change) addSessionCookie(headers, options.cookie, change)
     const mustNotBeStored = change !== undefined || isRejected
     if (options.cacheHeaders && addCacheHeaders(headers, mustNotBeStored)) emit('cache-overridden')
-    if (!change || this.#hasWarned || !options.cookie.secure) return
-    if (!isInsecure(response.url, response.forwardedProto)) return
+    if (!change || this.#hasWarned || !options.cookie.secure || !isInsecure(url, forwardedProto)) return
     this.#hasWarned = true
     emit('insecure-cookie')
   }

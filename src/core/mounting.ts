@@ -81,11 +81,11 @@ export function sessionProperty(name: string, slot: symbol, property: string): P
 export async function refuseAssigned(
   manager: SessionManager<any>,
   session: Session<any>,
-  { headers }: CommitResponse,
+  response: CommitResponse,
   property: string,
 ): Promise<never> {
-  takeBackAnswer(headers)
-  await manager.commit(session, () => ({ status: 500, headers }))
+  takeBackAnswer(response.headers)
+  await manager.commit(session, () => ({ ...response, status: 500, error: undefined }))
   throw assignedOver(property)
 }
 

@@ -30,42 +30,24 @@ export function takeBackAnswer(headers: ResponseHeaders): void {
  * looked into.
  */
 export function headersOf(holder: { res: Response }): ResponseHeaders {
-  return new HeadersOf(holder)
-}
-
-class HeadersOf implements ResponseHeaders {
-  readonly #holder: { res: Response }
-  #isCopy = false
-
-  constructor(holder: { res: Response }) {
-    this.#holder = holder
+  let isCopy = false
+  const copied = (): Headers => {
+    if (!isCopy) holder.res = copyOf(holder.res)
+    isCopy = true
+    return holder.res.headers
   }
-
-  get(name: string): string | null {
-    return this.#holder.res.headers.get(name)
-  }
-
-  set(name: string, value: string): void {
-    try {
-      this.#holder.res.headers.set(name, value)
-    } catch {
-      // Those of a redirect or of a fetched response are immutable.
-      this.#copied().set(name, value)
-    }
-  }
-
-  append(name: string, value: string): void {
-    this.#copied().append(name, value)
-  }
-
-  delete(name: string): void {
-    this.#copied().delete(name)
-  }
-
-  #copied(): Headers {
-    if (!this.#isCopy) this.#holder.res = copyOf(this.#holder.res)
-    this.#isCopy = true
-    return this.#holder.res.headers
+  return {
+    get: (name) => holder.res.headers.get(name),
+    append: (name, value) => copied().append(name, value),
+    delete: (name) => copied().delete(name),
+    set(name, value) {
+      try {
+        holder.res.headers.set(name, value)
+      } catch {
+        // Those of a redirect or of a fetched response are immutable.
+        copied().set(name, value)
+      }
+    },
   }
 }
 
