@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { startMemcached } from '../../test/support/memcached.ts'
+import { onOwnCore } from '../lib/cores.ts'
 import { RawClient } from '../lib/servers/raw-client.ts'
 import type { ClientRound, Task } from './client-process.ts'
 import { clients } from './clients.ts'
@@ -51,7 +52,8 @@ export async function measureClients(rounds: number): Promise<ClientMeasurement[
 
 async function startClient(name: string, port: number): Promise<ChildProcess> {
   const script = fileURLToPath(new URL('client-process.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', script, name, String(port)], {
+  const [command, ...args] = onOwnCore(process.execPath, '--import', 'tsx', script, name, String(port))
+  const child = spawn(command, args, {
     env: { ...process.env, NODE_ENV: 'production' },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })

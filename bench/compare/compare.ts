@@ -3,6 +3,7 @@
 import { clientTable } from '../client/client-table.ts'
 import { measureClients } from '../client/measure-clients.ts'
 import { judgeClients } from '../client/target.ts'
+import { leaveOneCore } from '../lib/cores.ts'
 import { describeEnvironment, readEnvironment } from '../lib/environment.ts'
 import { verdictTable } from '../lib/report.ts'
 import { saveResults } from '../lib/results.ts'
@@ -17,6 +18,7 @@ import { judge } from './targets.ts'
 
 const startedAt = performance.now()
 installTools()
+leaveOneCore()
 const rounds = readRounds(5)
 const groups = offeredGroups()
 const peers = pick(

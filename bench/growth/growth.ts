@@ -1,4 +1,5 @@
 // What stays flat and what grows, with more data, sessions, servers and requests? npm run growth
+import { leaveOneCore } from '../lib/cores.ts'
 import { describeEnvironment, readEnvironment } from '../lib/environment.ts'
 import { saveResults } from '../lib/results.ts'
 import { readRounds } from '../lib/settings.ts'
@@ -11,6 +12,7 @@ import { measureGrowth } from './measure-growth.ts'
 import { measureHeap } from './measure-heap.ts'
 
 installTools()
+leaveOneCore()
 const environment = readEnvironment('npm run growth')
 const caption = describeEnvironment(environment)
 console.log(`${caption}\n`)

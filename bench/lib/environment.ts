@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { hasOwnCore } from './cores.ts'
 
 /** What figures mean nothing without. */
 export interface Environment {
@@ -9,6 +10,8 @@ export interface Environment {
   command: string
   cpu: string
   cores: number
+  /** Whether what was measured had one of them for itself. */
+  hasOwnCore: boolean
   /** The load average of a minute before the run: above 0 others were at work. */
   loadBefore: number
   versions: Record<string, string>
@@ -22,6 +25,7 @@ export function readEnvironment(command: string): Environment {
     command,
     cpu: cpu!.model.trim(),
     cores: cpus().length,
+    hasOwnCore,
     loadBefore: loadavg()[0]!,
     versions: {
       node: process.versions.node,
@@ -42,13 +46,14 @@ export function describeEnvironment({
   command,
   cpu,
   cores,
+  hasOwnCore,
   loadBefore,
   versions,
 }: Environment): string {
   const runtimes = ['node', 'bun', 'memcached', 'redis', 'wrk']
     .map((name) => `${name} ${versions[name]}`)
     .join(', ')
-  return `${date}, ${command}; ${cpu}, ${cores} cores, load before ${loadBefore.toFixed(1)}; ${runtimes}`
+  return `${date}, ${command}; ${cpu}, ${cores} cores${hasOwnCore ? ', one for what is measured' : ''}, load before ${loadBefore.toFixed(1)}; ${runtimes}`
 }
 
 const bun = fileURLToPath(new URL('../../test/runtimes/node_modules/.bin/bun', import.meta.url))

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { onOwnCore } from './cores.ts'
 
 /** What can be started. */
 export interface Startable {
@@ -29,10 +30,10 @@ export async function startServer(
 ): Promise<ServerProcess> {
   // It says where the library is, to tsx and to Bun.
   const tsconfig = checkout === undefined ? `${here}tsconfig.json` : resolve(checkout, 'bench/tsconfig.json')
-  const [command, ...args] = commands[runtime](tsconfig)
-  if (!existsSync(command!))
-    throw new Error(`${command} is missing; run first: npm ci --prefix test/runtimes`)
-  const child = spawn(command!, [...args, `${here}lib/servers/${file}.ts`], {
+  const [runs, ...flags] = commands[runtime](tsconfig)
+  if (!existsSync(runs!)) throw new Error(`${runs} is missing; run first: npm ci --prefix test/runtimes`)
+  const [command, ...args] = onOwnCore(runs!, ...flags, `${here}lib/servers/${file}.ts`)
+  const child = spawn(command, args, {
     env: { ...process.env, NODE_ENV: 'production', NODE_OPTIONS: '', TSX_TSCONFIG_PATH: tsconfig, ...env },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
