@@ -346,7 +346,7 @@ export class ModelCommit {
       end: undefined,
       sealedBy: secrets[0]!,
       writes: 0,
-      kept: { atLeast: 0, atMost: 0 },
+      kept: { since: 0, atLeast: 0, atMost: 0 },
     }
     world.sessions.push(session)
     this.#apply(batch, session)

@@ -26,8 +26,8 @@ export interface ModelSession {
   sealedBy: string
   /** How often it was written. */
   writes: number
-  /** Until when the store has it: two bounds, since a failure may leave that open. */
-  kept: { atLeast: number; atMost: number }
+  /** Since when, and until when, the store has it: two bounds, since a failure may leave that open. */
+  kept: { since: number; atLeast: number; atMost: number }
 }
 
 export interface ModelEnd {
@@ -109,7 +109,7 @@ export class World {
 
   keep(session: ModelSession, seconds: number): void {
     const until = this.now + seconds * 1000
-    session.kept = { atLeast: until, atMost: until }
+    session.kept = { since: this.now, atLeast: until, atMost: until }
   }
 
   /** Something restarted its time to live, or nothing did. */
@@ -121,6 +121,11 @@ export class World {
   /** A failed commit may have restarted the time to live of an idle timeout that is none any more: then it outlives what its list knows. */
   isBlurred({ kept }: ModelSession): boolean {
     return kept.atLeast !== kept.atMost
+  }
+
+  /** Written by a request that was open when its entry became ten minutes old: until the next load it outlives what its list knows. */
+  isAheadOfList({ kept, entry }: ModelSession): boolean {
+    return entry !== undefined && this.marks.isToBeSeen(entry, kept.since)
   }
 
   evict(session: ModelSession): void {
