@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { figureOf, type Figure } from '../lib/statistics.ts'
 import { keepers, type Keeper } from './keepers.ts'
 import { concerns, type Group, type Peer } from './peers.ts'
@@ -28,18 +27,17 @@ export interface Measurement {
 }
 
 /** Until the runtime has compiled what it will: after one second a ratio is still a tenth worse. */
-const WARM_UP_SECONDS = 4
+const WARM_UP_SECONDS = 2
+/**
+ * Afterwards, each with connections of its own. Opening and closing them is code of its own, and V8 compiles much of the rest
+ * anew for it: after 4 and after 12 seconds at one go, the first three stretches still cost up to twice what later ones did.
+ */
+const WARM_UP_STRETCHES = 10
 /**
  * In so many turns a round goes through the peers: a neighbour who has the machine for some seconds then takes as much of
  * each one's round, and not the whole second of one.
  */
 export const STRETCHES = 5
-/**
- * Between signing in and warming up, for all. Without it the server that was loaded soonest afterwards cost more, for the
- * rest of the scenario, than its twin that had waited a few seconds longer.
- */
-const IDLE_MS = 9_000
-
 /**
  * Measures the peers of a group, scenario by scenario: each round goes {@link STRETCHES} times through all of them,
  * every second time backwards, so that what the machine does meanwhile meets them all alike. No round is left out.
@@ -70,12 +68,15 @@ export async function measure(
           stretches: [] as Stretch[],
           measurement: { peer: subject.peer.name, scenario: scenario.name, rounds: [] as Round[] },
         }))
-      let hasSignedIn = false
       for (const { subject } of concerned) {
-        if (scenario.visitors && (await subject.signIn(scenario.visitors))) hasSignedIn = true
+        if (scenario.visitors) await subject.signIn(scenario.visitors)
       }
-      if (hasSignedIn) await sleep(IDLE_MS)
-      for (const { subject } of concerned) await subject.measure(scenario, WARM_UP_SECONDS)
+      for (const { subject } of concerned) {
+        await subject.measure(scenario, WARM_UP_SECONDS)
+        for (let stretch = 0; stretch < WARM_UP_STRETCHES; stretch++) {
+          await subject.measure(scenario, 1 / STRETCHES)
+        }
+      }
       for (let round = 0; round < rounds; round++) {
         for (let turn = 0; turn < STRETCHES; turn++) {
           for (const { subject, stretches } of (round + turn) % 2 ? concerned.toReversed() : concerned) {

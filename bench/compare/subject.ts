@@ -43,9 +43,9 @@ export class Subject {
     return new Subject(peer, await startOn(keeper, peer), keeper, folder)
   }
 
-  /** Once; says whether it was now. */
-  async signIn(visitors: Visitors): Promise<boolean> {
-    if (this.#visitors.has(visitors)) return false
+  /** Once. */
+  async signIn(visitors: Visitors): Promise<void> {
+    if (this.#visitors.has(visitors)) return
     const cookies: string[] = []
     let begun = 0
     const worker = async () => {
@@ -61,7 +61,6 @@ export class Subject {
     const file = join(this.#folder, `${this.peer.name}-${visitors.name}`)
     await writeFile(file, cookies.join('\n'))
     this.#visitors.set(visitors, { cookies, file, turns: 0 })
-    return true
   }
 
   async measure({ path, visitors }: Scenario, seconds: number): Promise<Stretch> {
