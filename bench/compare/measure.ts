@@ -72,9 +72,9 @@ export async function measure(
         if (scenario.visitors) await subject.signIn(scenario.visitors)
       }
       for (const { subject } of concerned) {
-        await subject.measure(scenario, WARM_UP_SECONDS)
+        await subject.load(scenario, WARM_UP_SECONDS)
         for (let stretch = 0; stretch < WARM_UP_STRETCHES; stretch++) {
-          await subject.measure(scenario, 1 / STRETCHES)
+          await subject.load(scenario, 1 / STRETCHES)
         }
       }
       for (let round = 0; round < rounds; round++) {

@@ -63,29 +63,27 @@ export class Subject {
     this.#visitors.set(visitors, { cookies, file, turns: 0 })
   }
 
-  async measure({ path, visitors }: Scenario, seconds: number): Promise<Stretch> {
-    const signedIn = visitors && this.#visitors.get(visitors)!
+  async measure(scenario: Scenario, seconds: number): Promise<Stretch> {
     const before = await this.#figures()
-    const { file: cookieFile, turns: firstTurn = 0 } = signedIn ?? {}
-    const { requests, seconds: taken } = await load({
-      url: this.#server.url,
-      path,
-      cookieFile,
-      firstTurn,
-      seconds,
-    })
-    // What was in flight is not counted, but has had its turn and is answered: with this stretch, not with the next.
-    await sleep(SETTLE_MS)
+    const loaded = await this.load(scenario, seconds)
     const after = await this.#figures()
-    if (signedIn) signedIn.turns += requests + IN_FLIGHT
     return {
-      requests,
-      seconds: taken,
+      ...loaded,
       cpu: after.cpu - before.cpu,
       commands: after.commands - before.commands,
       // Less the one that asked for these figures.
       connections: after.connections - before.connections - 1,
     }
+  }
+
+  async load({ path, visitors }: Scenario, seconds: number): Promise<{ requests: number; seconds: number }> {
+    const signedIn = visitors && this.#visitors.get(visitors)!
+    const { file: cookieFile, turns: firstTurn = 0 } = signedIn ?? {}
+    const loaded = await load({ url: this.#server.url, path, cookieFile, firstTurn, seconds })
+    // What was in flight is not counted, but has had its turn and is answered: with this stretch, not with the next.
+    await sleep(SETTLE_MS)
+    if (signedIn) signedIn.turns += loaded.requests + IN_FLIGHT
+    return loaded
   }
 
   /** Throws when a visitor has lost the session. */
