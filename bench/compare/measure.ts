@@ -29,8 +29,8 @@ export interface Measurement {
 /** Until the runtime has compiled what it will: after one second a ratio is still a tenth worse. */
 const WARM_UP_SECONDS = 2
 /**
- * Afterwards, each with connections of its own. Opening and closing them is code of its own, and V8 compiles much of the rest
- * anew for it: after 4 and after 12 seconds at one go, the first three stretches still cost up to twice what later ones did.
+ * For as long again, with connections of their own: when these close, V8 throws away what it had compiled of the server's
+ * sockets and compiles it anew. After 4 or 12 seconds at one go the first three stretches cost up to twice what later ones did.
  */
 const WARM_UP_STRETCHES = 10
 /**
@@ -38,6 +38,7 @@ const WARM_UP_STRETCHES = 10
  * each one's round, and not the whole second of one.
  */
 export const STRETCHES = 5
+
 /**
  * Measures the peers of a group, scenario by scenario: each round goes {@link STRETCHES} times through all of them,
  * every second time backwards, so that what the machine does meanwhile meets them all alike. No round is left out.

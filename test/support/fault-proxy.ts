@@ -56,7 +56,7 @@ export async function startFaultProxy(target: { port: number }): Promise<FaultPr
     })
     const deliver = deliveryTo(socket)
     let deliveries = Promise.resolve()
-    upstream.on('data', (bytes) => {
+    upstream.on('data', (bytes: Buffer) => {
       const arrival = performance.now()
       deliveries = deliveries.then(() => deliver(bytes, arrival))
     })
