@@ -346,7 +346,7 @@ export class ModelCommit {
       end: undefined,
       sealedBy: secrets[0]!,
       writes: 0,
-      kept: { since: 0, atLeast: 0, atMost: 0 },
+      kept: { atLeast: 0, atMost: 0, loadedAt: 0 },
     }
     world.sessions.push(session)
     this.#apply(batch, session)
@@ -393,14 +393,14 @@ export class ModelCommit {
 
   #seal(session: ModelSession, seconds: number): void {
     session.sealedBy = this.#request.secrets[0]!
-    this.#request.world.keep(session, seconds)
+    this.#request.world.keep(session, seconds, this.#request.loadedAt)
   }
 
   /** Unless nobody wrote meanwhile, and then it is written. */
   #reread(session: ModelSession): void {
     const { world } = this.#request
     if (session.end) world.blur(session)
-    else world.keep(session, world.secondsOf(session))
+    else world.keep(session, world.secondsOf(session), this.#request.loadedAt)
   }
 
   #end(session: ModelSession, end: Omit<ModelEnd, 'at'>): void {

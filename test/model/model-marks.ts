@@ -88,8 +88,8 @@ export class ModelMarks {
   }
 
   /** Whether a load writes down that the session is seen. */
-  isToBeSeen(entry: Entry, now: number = this.#now()): boolean {
-    return this.isListed(entry) && now - entry.lastSeenAt >= SEEN_STEP_MS
+  isToBeSeen(entry: Entry): boolean {
+    return this.isListed(entry) && this.#now() - entry.lastSeenAt >= SEEN_STEP_MS
   }
 
   /** With the timeouts that its session has by then. */

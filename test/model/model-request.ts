@@ -52,6 +52,7 @@ export class ModelRequest {
   readonly world: World
   readonly token: string | undefined
   loaded: 'live' | 'ended' | 'none' | undefined
+  loadedAt: number | undefined
   session: ModelSession | undefined
   known: Known = NOTHING_KNOWN
   /** What it found of a session that had ended. */
@@ -106,6 +107,7 @@ export class ModelRequest {
     const session = world.find(this.token)
     this.readFailure = undefined
     this.loaded = world.look(session)
+    this.loadedAt = world.now
     if (this.loaded === 'ended') this.end = session!.end
     if (session && world.isKept(session)) {
       const isLive = world.isReadable(session) && !session.end && session.deadline > world.now

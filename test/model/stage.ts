@@ -204,7 +204,7 @@ export class Stage {
       const isLive = world.look(session) === 'live'
       agree(`what ${name} holds`, actual, isLive ? objectOf(session.data) : undefined)
       agree(`whose ${name} is`, await onlooker.userId(), isLive ? session.entry?.userId : undefined)
-      if (isLive && session.entry && !world.isBlurred(session) && !world.isAheadOfList(session)) {
+      if (isLive && session.entry && !world.isBlurred(session) && !world.outlivesItsList(session)) {
         agree(`E10: ${name} is listed`, world.marks.hasRunOut(session.entry), false)
       }
     }

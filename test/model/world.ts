@@ -26,8 +26,8 @@ export interface ModelSession {
   sealedBy: string
   /** How often it was written. */
   writes: number
-  /** Since when, and until when, the store has it: two bounds, since a failure may leave that open. */
-  kept: { since: number; atLeast: number; atMost: number }
+  /** Until when the store has it: two bounds, since a failure may leave that open. And when the request was loaded that saw to it. */
+  kept: { atLeast: number; atMost: number; loadedAt: number }
 }
 
 export interface ModelEnd {
@@ -107,9 +107,9 @@ export class World {
     return kept.atLeast > this.now
   }
 
-  keep(session: ModelSession, seconds: number): void {
+  keep(session: ModelSession, seconds: number, loadedAt: number = this.now): void {
     const until = this.now + seconds * 1000
-    session.kept = { since: this.now, atLeast: until, atMost: until }
+    session.kept = { atLeast: until, atMost: until, loadedAt }
   }
 
   /** Something restarted its time to live, or nothing did. */
@@ -123,9 +123,12 @@ export class World {
     return kept.atLeast !== kept.atMost
   }
 
-  /** Written by a request that was open when its entry became ten minutes old: until the next load it outlives what its list knows. */
-  isAheadOfList({ kept, entry }: ModelSession): boolean {
-    return entry !== undefined && this.marks.isToBeSeen(entry, kept.since)
+  /**
+   * Only a load writes down that a session is seen, but a commit prolongs it as well: the list is behind it by as long as
+   * that request was open, and not by more.
+   */
+  outlivesItsList({ kept, entry }: ModelSession): boolean {
+    return entry !== undefined && entry.idle !== false && kept.loadedAt + entry.idle * 1000 <= this.now
   }
 
   evict(session: ModelSession): void {
