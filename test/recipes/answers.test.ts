@@ -1,7 +1,5 @@
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { RequestListener } from 'node:http'
 import express, { type ErrorRequestHandler, type Response as ExpressResponse } from 'express'
 import { Hono, type Context, type ErrorHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
@@ -13,6 +11,7 @@ import { withSession } from 'holdfast/fetch'
 import { session as honoSession, type SessionVariables } from 'holdfast/hono'
 import { session as koaSession, type SessionContext } from 'holdfast/koa'
 import { session as nodeSession, type SessionRequest } from 'holdfast/node'
+import { listen } from '../support/recipes.ts'
 import { secret } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
 import { visit, visitOk } from '../support/visit.ts'
@@ -371,12 +370,5 @@ async function answerOf(ask: () => Response | Promise<Response>): Promise<Respon
 }
 
 async function served(listener: RequestListener, cookie: string): Promise<Response> {
-  const server = createServer(listener).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  try {
-    return await fetch(`http://localhost:${(server.address() as AddressInfo).port}/`, { headers: { cookie } })
-  } finally {
-    server.close()
-    server.closeAllConnections()
-  }
+  return fetch(await listen(listener), { headers: { cookie } })
 }

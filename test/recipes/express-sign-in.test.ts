@@ -1,34 +1,17 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { callbackify, promisify } from 'node:util'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import express, { type ErrorRequestHandler } from 'express'
 import { createSessionManager, MemoryStore, type SessionManager } from 'holdfast'
 import { session } from 'holdfast/node'
 import { issueSession } from 'holdfast/testing'
 import passport, { Passport } from 'passport'
 import { Strategy as LocalStrategy } from 'passport-local'
+import { listen } from '../support/recipes.ts'
 import { secret } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
 import { createApp as createOAuthApp } from './express/oauth.ts'
 import { createApp, type Users } from './express/passport.ts'
-
-const ends: (() => unknown)[] = []
-afterEach(async () => {
-  for (const end of ends.splice(0)) await end()
-})
-
-async function listen(app: RequestListener): Promise<string> {
-  const server = createServer(app).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  ends.push(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
 
 let store: TamperedStore
 let manager: SessionManager

@@ -1,30 +1,15 @@
 import { once } from 'node:events'
-import { createServer, request as ask, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { request as ask } from 'node:http'
+import { beforeEach, describe, expect, it } from 'vitest'
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express'
 import { createSessionManager, type SessionManager } from 'holdfast'
 import { session } from 'holdfast/node'
 import { issueSession } from 'holdfast/testing'
 import multer from 'multer'
+import { listen } from '../support/recipes.ts'
 import { addFlash, takeFlash } from './express/flash.ts'
 import { limitFailedSignIns, limitRequests } from './express/limits.ts'
 import { uploads } from './express/uploads.ts'
-
-const ends: (() => unknown)[] = []
-afterEach(async () => {
-  for (const end of ends.splice(0)) await end()
-})
-
-async function listen(app: RequestListener): Promise<string> {
-  const server = createServer(app).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  ends.push(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
 
 type Data = { views: number; flash: string[] }
 let manager: SessionManager<Data>

@@ -1,32 +1,14 @@
-import { once } from 'node:events'
-import { createServer, ServerResponse, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, ServerResponse, type RequestListener } from 'node:http'
 import { setFlagsFromString } from 'node:v8'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express'
 import { createSessionManager, MemoryStore, type Session, type SessionManager } from 'holdfast'
 import { session, type SessionRequest } from 'holdfast/node'
-import { countsViewsAndSignsIn, serve } from '../support/recipes.ts'
+import { countsViewsAndSignsIn, listen } from '../support/recipes.ts'
 import { signedIn } from '../support/signed-in.ts'
 import { secret } from '../support/stores.ts'
 import { failing } from '../support/tampered-store.ts'
 import { app as expressApp } from './express/express.ts'
-
-const ends: (() => unknown)[] = []
-afterEach(async () => {
-  for (const end of ends.splice(0)) await end()
-})
-
-const listen = (listener: RequestListener) => listenTo(createServer(listener))
-async function listenTo(server: Server): Promise<string> {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  ends.push(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/shop`
-}
 
 const sessionOf = (request: object): Session => (request as SessionRequest).session
 
@@ -82,7 +64,7 @@ describe('Express, which changes the prototype of request and response on the wa
   ]
 
   it.each(apps)('D1: the session is read and saved: %s', async (_, appOf) => {
-    const url = await listen(appOf(session(manager) as RequestHandler))
+    const url = `${await listen(appOf(session(manager) as RequestHandler))}/shop`
     const first = await fetch(url)
     expect([await first.text(), first.headers.get('x-wrapped')]).toEqual(['view 1', 'yes'])
     const cookie = first.headers.getSetCookie()[0]!.split(';')[0]!
@@ -115,8 +97,7 @@ describe('Express, which changes the prototype of request and response on the wa
 
 describe('The program of the page', () => {
   it('counts views, signs in under a new token, and out', async () => {
-    const { url, stop } = await serve(expressApp)
-    ends.push(stop)
+    const url = await listen(expressApp)
     await countsViewsAndSignsIn((path, init) => fetch(url + path, init))
   })
 })
@@ -184,7 +165,7 @@ describe('what V8 makes of a response', () => {
       const listener = (request: any, response: any) =>
         sessions(request, response, () => note(request, response, () => {}))
       const server = createServer({ ServerResponse: OfServer }, listener)
-      expect(await (await fetch(await listenTo(server))).text()).toBe('true')
+      expect(await (await fetch(await listen(server))).text()).toBe('true')
     },
   )
 })

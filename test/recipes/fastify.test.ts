@@ -1,16 +1,11 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { createSessionManager, type SessionManager } from 'holdfast'
 import { issueSession, readSession } from 'holdfast/testing'
-import { countsViewsAndSignsIn, serve } from '../support/recipes.ts'
+import { countsViewsAndSignsIn, listen } from '../support/recipes.ts'
 import { signedIn } from '../support/signed-in.ts'
 import { failing } from '../support/tampered-store.ts'
 import { addSessions, app } from './fastify/fastify.ts'
-
-const ends: (() => unknown)[] = []
-afterEach(async () => {
-  for (const end of ends.splice(0)) await end()
-})
 
 async function begin() {
   const { manager, store, cookie } = await signedIn()
@@ -32,8 +27,7 @@ async function begin() {
 describe('Fastify', () => {
   it('counts views, signs in under a new token, and out', async () => {
     await app.ready()
-    const { url, stop } = await serve((request, response) => app.routing(request, response))
-    ends.push(stop)
+    const url = await listen((request, response) => app.routing(request, response))
     await countsViewsAndSignsIn((path, init) => fetch(url + path, init))
   })
 

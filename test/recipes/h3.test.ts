@@ -1,11 +1,11 @@
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { H3, HTTPError, redirect, type H3Config, type H3Event } from 'h3'
 import { fromNodeHandler, toNodeHandler } from 'h3/node'
 import { createApp, createRouter, eventHandler, toNodeListener, toWebHandler } from 'h3-1'
 import { issueSession } from 'holdfast/testing'
 import type { SessionManager } from 'holdfast'
 import { session, type SessionRequest } from 'holdfast/node'
-import { countsViewsAndSignsIn, serve } from '../support/recipes.ts'
+import { countsViewsAndSignsIn, listen } from '../support/recipes.ts'
 import { signedIn } from '../support/signed-in.ts'
 import { failing } from '../support/tampered-store.ts'
 import { app } from './h3/app.ts'
@@ -13,17 +13,6 @@ import { sessions } from './h3/session.ts'
 import views from './h3/nuxt/server/api/views.ts'
 import sessionsOfNuxt from './h3/nuxt/server/middleware/session.ts'
 import { manager as managerOfNuxt, sessionOf } from './h3/nuxt/server/utils/session.ts'
-
-const ends: (() => unknown)[] = []
-afterEach(async () => {
-  for (const end of ends.splice(0)) await end()
-})
-
-async function listen(listener: Parameters<typeof serve>[0]): Promise<string> {
-  const { url, stop } = await serve(listener)
-  ends.push(stop)
-  return url
-}
 
 describe('h3 2', () => {
   it('counts views, signs in under a new token, and out, on Node and as a function of fetch', async () => {

@@ -1,7 +1,5 @@
-import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { RequestListener } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Koa from 'koa'
@@ -9,6 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { createSessionManager, MemoryStore } from 'holdfast'
 import { session, type SessionContext } from 'holdfast/koa'
 import { issueSession, readSession } from 'holdfast/testing'
+import { listen } from '../support/recipes.ts'
 import { secret } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
 import { app as shop } from './koa/app.ts'
@@ -21,19 +20,9 @@ afterEach(async () => {
   for (const end of ends.splice(0)) await end()
 })
 
-async function listen(server: Server): Promise<string> {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  ends.push(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://localhost:${(server.address() as AddressInfo).port}`
-}
-
 /** Visits as a browser does, which keeps cookies. */
 async function browse(listener: RequestListener) {
-  const url = await listen(createServer(listener))
+  const url = await listen(listener)
   const cookies = new Map<string, string>()
   return async (path: string, method = 'GET', cookie = [...cookies.values()].join('; ')) => {
     const response = await fetch(url + path, { method, redirect: 'manual', headers: { cookie } })

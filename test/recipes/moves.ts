@@ -1,12 +1,10 @@
 // What moving-in.test.ts and test/moving/ have in common.
-import { once } from 'node:events'
-import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import express, { type RequestHandler } from 'express'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { createSessionManager, MemoryStore, type Session, type SessionManager } from 'holdfast'
 import { session as holdfast } from 'holdfast/node'
 import { issueSession } from 'holdfast/testing'
+import { listen } from '../support/recipes.ts'
 import { secret } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
 import type { Data, OldData } from './moving-in/carry-over.ts'
@@ -29,19 +27,6 @@ export interface Move {
     /** From here on `after`'s has an outage, until it is called with false. */
     fail(isFailing: boolean): void
   }
-}
-
-const closes: (() => void)[] = []
-afterEach(() => closes.splice(0).forEach((close) => close()))
-
-export async function listen(app: RequestListener): Promise<string> {
-  const server = createServer(app).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  closes.push(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://localhost:${(server.address() as AddressInfo).port}`
 }
 
 /** An application of Express with an old library's middleware. */

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Session, SessionManager } from 'holdfast'
 import { session } from 'holdfast/node'
 import { makeAuthority, type Authority } from '../support/certificates.ts'
-import { countsViewsAndSignsIn, serve } from '../support/recipes.ts'
+import { countsViewsAndSignsIn, listen } from '../support/recipes.ts'
 import { failing } from '../support/tampered-store.ts'
 import { begin, sessionOf, type Data } from '../support/user-with-messages.ts'
 import { server } from './node-http/node-http.ts'
@@ -17,14 +17,12 @@ afterEach(async () => {
 
 describe('node:http', () => {
   it('counts views, signs in under a new token, and out', async () => {
-    const { url, stop } = await serve(server)
-    ends.push(stop)
+    const url = await listen(server)
     await countsViewsAndSignsIn((path, init) => fetch(url + path, init))
   })
 
   it('signs nobody in or out by GET, which a link of another site may ask', async () => {
-    const { url, stop } = await serve(server)
-    ends.push(stop)
+    const url = await listen(server)
     for (const path of ['/login', '/logout']) {
       const { status, headers } = await fetch(url + path, { redirect: 'manual' })
       expect([status, headers.getSetCookie()]).toEqual([404, []])

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage } from 'node:http'
 import { request as requestSecurely } from 'node:https'
-import { connect, type AddressInfo } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -22,6 +22,7 @@ import { makeAuthority, type Certificate } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { startMemcached } from '../support/memcached.ts'
 import { runNginx } from '../support/nginx.ts'
+import { listen } from '../support/recipes.ts'
 import { endWithTests } from '../support/running.ts'
 import { secret } from '../support/stores.ts'
 
@@ -284,17 +285,13 @@ describe('behind nginx', () => {
 
   /** The site of the page before this application; gives back what asks it. */
   async function serve(app: Shop, text: string) {
-    const server = createServer(getRequestListener(app.fetch)).listen(0, '127.0.0.1')
+    const server = createServer(getRequestListener(app.fetch))
     server.on('upgrade', (_, socket) => socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n'))
-    await once(server, 'listening')
-    ends.push(() => {
-      server.closeAllConnections()
-      server.close()
-    })
+    const { port: ownPort } = new URL(await listen(server))
     const port = await freePort()
     const moved = text
       .replace('443', `127.0.0.1:${port}`)
-      .replace('3000', String((server.address() as AddressInfo).port))
+      .replace('3000', ownPort)
       .replace('/etc/ssl/shop.pem', `"${certificate.certFile}"`)
       .replace('/etc/ssl/shop.key', `"${certificate.keyFile}"`)
     const nginx = await runNginx(moved)

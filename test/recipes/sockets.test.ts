@@ -10,7 +10,7 @@ import { issueSession } from 'holdfast/testing'
 import { Server as SocketServer } from 'socket.io'
 import { io as connectSocket } from 'socket.io-client'
 import { WebSocket, WebSocketServer } from 'ws'
-import { serve, serveInBun } from '../support/recipes.ts'
+import { listen, serveInBun } from '../support/recipes.ts'
 import { secret } from '../support/stores.ts'
 import { failing, TamperedStore } from '../support/tampered-store.ts'
 import { begin, sessionOf, type Data } from '../support/user-with-messages.ts'
@@ -24,12 +24,6 @@ const ends: (() => unknown)[] = []
 afterEach(async () => {
   for (const end of ends.splice(0).toReversed()) await end()
 })
-
-async function listen(server: Parameters<typeof serve>[0]): Promise<string> {
-  const { url, stop } = await serve(server)
-  ends.push(stop)
-  return url
-}
 
 describe('A session without a response', () => {
   const open = async () => {

@@ -2,23 +2,20 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { expect, vi } from 'vitest'
+import { expect, onTestFinished, vi } from 'vitest'
 import { freePort } from './free-port.ts'
 import { endWithTests } from './running.ts'
 
-/** A server of Node's for a recipe, and how to end it. */
-export async function serve(listener: RequestListener | Server): Promise<{ url: string; stop: () => void }> {
+/** Serves it until the test is over. */
+export async function listen(listener: RequestListener | Server): Promise<string> {
   const server = typeof listener === 'function' ? createServer(listener) : listener
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  return {
-    url: `http://localhost:${port}`,
-    stop() {
-      server.closeAllConnections()
-      server.close()
-    },
-  }
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return `http://localhost:${(server.address() as AddressInfo).port}`
 }
 
 /** A program for Bun, which listens on `PORT` and says by that that it is up. */
