@@ -3,8 +3,7 @@ import { apples, isSame, PARALLEL, pears, show, type Clauses, type Trial } from 
 
 /** Operations that meet on one key: each happens at once or not at all, in some order. */
 export const interleavingClauses: Clauses = {
-  async 'exactly one of many adds wins, and its bytes stand'({ store, newKey, find, replace, expect }) {
-    const key = newKey()
+  async 'exactly one of many adds wins, and its bytes stand'({ store, key, find, replace, expect }) {
     const versions = await Promise.all(
       Array.from({ length: PARALLEL }, (_, index) => store.add(key, new Uint8Array([index]), 100)),
     )
@@ -15,8 +14,7 @@ export const interleavingClauses: Clauses = {
   },
 
   async 'exactly one of many replaces at one version wins, and its bytes stand'(trial) {
-    const { store, newKey, add, replace, find, expect } = trial
-    const key = newKey()
+    const { store, key, add, replace, find, expect } = trial
     const version = await add(key)
     const outcomes = await Promise.all(
       Array.from({ length: PARALLEL }, (_, index) =>
@@ -38,8 +36,7 @@ export const interleavingClauses: Clauses = {
   },
 
   async 'a counter that many raise at once, each until its replace succeeds, is exact'(trial) {
-    const { newKey, add, find } = trial
-    const key = newKey()
+    const { key, add, find } = trial
     await add(key, new Uint8Array([0]))
     await Promise.all(Array.from({ length: PARALLEL }, (_, index) => raise(trial, key, index)))
     await find(key, new Uint8Array([PARALLEL]), `after ${PARALLEL} raised it by 1`)

@@ -2,20 +2,18 @@ import { apples, bytesOf, isSame, pears, show, type Clauses } from './trial.ts'
 
 /** Records: what is written is what is found, under its own key alone. */
 export const recordClauses: Clauses = {
-  async 'get finds nothing where nothing was written'({ newKey, findNothing }) {
-    await findNothing(newKey(), 'under a new key')
+  async 'get finds nothing where nothing was written'({ key, findNothing }) {
+    await findNothing(key, 'under a new key')
   },
 
-  async 'add writes a record, and get finds exactly its bytes'({ newKey, add, find }) {
-    const key = newKey()
+  async 'add writes a record, and get finds exactly its bytes'({ key, add, find }) {
     await add(key)
     await find(key, apples(), 'after add')
     await find(key, apples(), 'the second time, too')
   },
 
   async 'get finds the same without a time to live'(trial) {
-    const { newKey, add, find, replace, peek, peekNothing } = trial
-    const [key, unused] = [newKey(), newKey()]
+    const { key, newKey, add, find, replace, peek, peekNothing } = trial
     const added = await add(key)
     await peek(key, apples(), 'after add')
     await peek(key, apples(), 'the second time, too')
@@ -23,11 +21,10 @@ export const recordClauses: Clauses = {
     const peeked = await peek(key, pears(), 'after replace')
     await find(key, pears(), 'after a get without a time to live')
     await replace(key, apples(), peeked, 'at the version of a get without a time to live')
-    await peekNothing(unused, 'under a new key')
+    await peekNothing(newKey(), 'under a new key')
   },
 
-  async 'add changes nothing where the key is taken'({ store, newKey, add, replace, find, expect }) {
-    const key = newKey()
+  async 'add changes nothing where the key is taken'({ store, key, add, replace, find, expect }) {
     const version = await add(key)
     const came = await store.add(key, pears(), 100)
     expect(came === undefined, 'undefined from add where the key is taken', 'a version')
@@ -35,16 +32,14 @@ export const recordClauses: Clauses = {
     await replace(key, pears(), version, 'at the version from before an add that came too late')
   },
 
-  async 'set writes, whether or not something is there'({ store, newKey, find }) {
-    const key = newKey()
+  async 'set writes, whether or not something is there'({ store, key, find }) {
     for (const bytes of [apples(), pears()]) {
       await store.set(key, bytes, 100)
       await find(key, bytes, 'after set')
     }
   },
 
-  async 'delete removes a record'({ store, newKey, add, find, findNothing }) {
-    const key = newKey()
+  async 'delete removes a record'({ store, key, add, find, findNothing }) {
     await add(key)
     await store.delete(key)
     await findNothing(key, 'after delete')
@@ -52,8 +47,7 @@ export const recordClauses: Clauses = {
     await find(key, pears(), 'after delete and add')
   },
 
-  async 'delete of a record that is missing succeeds'({ store, newKey, add, findNothing }) {
-    const key = newKey()
+  async 'delete of a record that is missing succeeds'({ store, key, add, findNothing }) {
     await store.delete(key)
     await add(key)
     await store.delete(key)
@@ -61,8 +55,7 @@ export const recordClauses: Clauses = {
     await findNothing(key, 'after two deletes')
   },
 
-  async 'every byte is kept'({ store, newKey, add, replace, find }) {
-    const key = newKey()
+  async 'every byte is kept'({ store, key, add, replace, find }) {
     const all = Uint8Array.from({ length: 256 }, (_, index) => index)
     const version = await add(key, all)
     await find(key, all, 'after add')
@@ -72,8 +65,8 @@ export const recordClauses: Clauses = {
     await find(key, all, 'after set')
   },
 
-  async 'an empty record is a record'({ store, newKey, add, replace, find, expect }) {
-    const [key, another] = [newKey(), newKey()]
+  async 'an empty record is a record'({ store, key, newKey, add, replace, find, expect }) {
+    const another = newKey()
     const none = new Uint8Array()
     const version = await add(key, none)
     await find(key, none, 'after add')
@@ -88,8 +81,7 @@ export const recordClauses: Clauses = {
     await find(another, none, 'after set')
   },
 
-  async 'a record as large as maxBytes is kept whole'({ store, newKey, add, replace, find }) {
-    const key = newKey()
+  async 'a record as large as maxBytes is kept whole'({ store, key, add, replace, find }) {
     const large = Uint8Array.from({ length: largest(store.maxBytes) }, (_, index) => index % 251)
     const version = await add(key, large)
     await find(key, large, 'after add')
@@ -100,9 +92,9 @@ export const recordClauses: Clauses = {
   },
 
   async 'a record over maxBytes is rejected, and nothing changes'(trial) {
-    const { store, newKey, add, replace, find, findNothing, reject } = trial
+    const { store, key, newKey, add, replace, find, findNothing, reject } = trial
     if (store.maxBytes === undefined || store.maxBytes === Infinity) return
-    const [key, unused] = [newKey(), newKey()]
+    const unused = newKey()
     const tooLarge = new Uint8Array(store.maxBytes + 1)
     const version = await add(key)
     await reject('what is larger than maxBytes', {
@@ -140,8 +132,7 @@ export const recordClauses: Clauses = {
     }
   },
 
-  async 'bytes are copied out'({ store, newKey, add, find, expect }) {
-    const key = newKey()
+  async 'bytes are copied out'({ store, key, add, find, expect }) {
     await add(key)
     const [one, other] = await Promise.all([store.get(key, 100), store.get(key, 100)])
     one?.bytes.fill(0)
@@ -149,8 +140,7 @@ export const recordClauses: Clauses = {
     await find(key, apples(), 'although the caller changed what an earlier get had found')
   },
 
-  async 'keys are kept apart, whatever they differ in'({ store, newKey, add, find, findNothing }) {
-    const base = newKey()
+  async 'keys are kept apart, whatever they differ in'({ store, key: base, add, find, findNothing }) {
     const at = (index: number, character: string) => base.slice(0, index) + character + base.slice(index + 1)
     // In base64url the last character carries four bits, so few can stand there.
     const keys = [...'Aa-_0'].flatMap((character) => [at(0, character), at(21, character)])
@@ -164,11 +154,10 @@ export const recordClauses: Clauses = {
     for (const key of others) await find(key, bytesOf(key), 'after the delete of another key')
   },
 
-  async 'watch, where there is one, takes a listener and does no harm'({ store, newKey, add, find }) {
+  async 'watch, where there is one, takes a listener and does no harm'({ store, key, add, find }) {
     store.watch?.(() => {
       throw new Error('a listener that fails')
     })
-    const key = newKey()
     await add(key)
     await find(key, apples(), 'with somebody watching')
   },

@@ -11,6 +11,8 @@ export interface Trial {
   /** The same trial of another store. */
   of(store: SessionStore): Trial
   /** A key that nobody has used. */
+  key: string
+  /** Another one. */
   newKey(): string
   /** Lets whole seconds pass. */
   pass(seconds: number): Promise<void>
@@ -66,6 +68,7 @@ export function putOnTrial(
     store,
     openAnother,
     of: (another) => putOnTrial(promise, another, advance, openAnother),
+    key: newKey(),
     newKey,
     expect,
     canSkipTime: advance !== undefined,

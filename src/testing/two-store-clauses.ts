@@ -10,7 +10,7 @@ export const twoStoreClauses: Clauses = {
 
   async 'an add is refused by what another store added, and not by what it deleted'(trial) {
     const other = trial.of(await trial.openAnother())
-    const key = trial.newKey()
+    const { key } = trial
     await trial.findNothing(key, 'under a new key')
     await other.add(key)
     const came = await trial.store.add(key, pears(), 100)
@@ -24,7 +24,7 @@ export const twoStoreClauses: Clauses = {
 
   async 'a get through one store restarts the time to live for another'(trial) {
     const other = trial.of(await trial.openAnother())
-    const key = trial.newKey()
+    const { key } = trial
     await trial.add(key, apples(), 2)
     await other.find(key, apples(), 'after an add for 2 by another store', 2)
     await other.find(key, apples(), 'after a get for 2', 100)
@@ -43,7 +43,7 @@ const writes: Record<string, (by: Trial, key: string, version: Version) => Promi
 /** By one store; each also with one of the two late to begin, or late to answer. */
 function everyWrite(place: 'after a read' | 'beside a read'): (trial: Trial) => Promise<void> {
   const hold = async (reader: Trial, writer: Trial, name: string) => {
-    const key = reader.newKey()
+    const { key } = reader
     const version = name === 'add' ? undefined : await writer.add(key)
     const find = async (later: string) => {
       const when = `after ${name} by another store ${place}${later}`
@@ -71,8 +71,8 @@ function inTurn(clauses: Clauses): (trial: Trial) => Promise<void> {
   return async (trial) => {
     const stores = [trial.store, await trial.openAnother()]
     let turn = 0
-    const both = trial.of(slowed(() => stores[turn++ % 2]!))
-    for (const hold of Object.values(clauses)) await hold(both)
+    const both = slowed(() => stores[turn++ % 2]!)
+    for (const hold of Object.values(clauses)) await hold(trial.of(both))
   }
 }
 

@@ -2,8 +2,7 @@ import { apples, pears, type Clauses } from './trial.ts'
 
 /** Versions: compare-and-swap, one operation after the other. */
 export const versionClauses: Clauses = {
-  async 'replace writes at the version that add, replace or get gave'({ store, newKey, add, replace, find }) {
-    const key = newKey()
+  async 'replace writes at the version that add, replace or get gave'({ store, key, add, replace, find }) {
     const added = await add(key)
     const replaced = await replace(key, pears(), added, 'at the version of add')
     await find(key, pears(), 'after replace')
@@ -16,8 +15,7 @@ export const versionClauses: Clauses = {
     await find(key, pears(), 'after the last replace')
   },
 
-  async 'a replace in between makes it a conflict'({ newKey, add, replace, refuse }) {
-    const key = newKey()
+  async 'a replace in between makes it a conflict'({ key, add, replace, refuse }) {
     const version = await add(key)
     const second = await replace(key, pears(), version, 'at the version of add')
     await refuse('conflict', key, version, 'after a replace')
@@ -26,8 +24,7 @@ export const versionClauses: Clauses = {
     await refuse('conflict', key, second, 'after a second replace')
   },
 
-  async 'a set in between makes it a conflict'({ store, newKey, add, find, refuse }) {
-    const key = newKey()
+  async 'a set in between makes it a conflict'({ store, key, add, find, refuse }) {
     const version = await add(key)
     const read = await find(key, apples(), 'after add')
     await store.set(key, apples(), 100)
@@ -35,8 +32,7 @@ export const versionClauses: Clauses = {
     await refuse('conflict', key, read, 'after a set, at the version of get')
   },
 
-  async 'a conflict changes nothing'({ newKey, add, replace, refuse, find }) {
-    const key = newKey()
+  async 'a conflict changes nothing'({ key, add, replace, refuse, find }) {
     const version = await add(key)
     const newer = await replace(key, pears(), version, 'at the version of add')
     await refuse('conflict', key, version, 'after a replace')
@@ -44,8 +40,7 @@ export const versionClauses: Clauses = {
     await replace(key, apples(), newer, 'after a conflict, at the version from before it')
   },
 
-  async 'a read in between makes no conflict'({ newKey, add, replace, find }) {
-    const key = newKey()
+  async 'a read in between makes no conflict'({ key, add, replace, find }) {
     const added = await add(key)
     await find(key, apples(), 'after add', 1000)
     await replace(key, pears(), added, 'after a get, at the version of add')
