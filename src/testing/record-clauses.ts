@@ -70,11 +70,8 @@ export const recordClauses: Clauses = {
     const none = new Uint8Array()
     const version = await add(key, none)
     await find(key, none, 'after add')
-    expect(
-      (await store.add(key, apples(), 100)) === undefined,
-      'an empty record to take its key',
-      'a version',
-    )
+    const came = await store.add(key, apples(), 100)
+    expect(came === undefined, 'an empty record to take its key', 'a version')
     await replace(key, none, version, 'over an empty record')
     await find(key, none, 'after replace')
     await store.set(another, none, 100)
@@ -119,17 +116,10 @@ export const recordClauses: Clauses = {
     ]
     bytes.fill(0)
     await Promise.all(writes)
-    for (const [key, write] of [
-      [added, 'add'],
-      [replaced, 'replace'],
-      [set, 'set'],
-    ] as const) {
-      await find(
-        key,
-        apples(),
-        `although the caller used the bytes for something else once it had called ${write}`,
-      )
-    }
+    const when = 'although the caller used the bytes for something else once it had called'
+    await find(added, apples(), `${when} add`)
+    await find(replaced, apples(), `${when} replace`)
+    await find(set, apples(), `${when} set`)
   },
 
   async 'bytes are copied out'({ store, key, add, find, expect }) {

@@ -64,15 +64,11 @@ export const versionClauses: Clauses = {
   },
 
   async 'a version from before a delete never matches again'({ store, newKey, add, refuse, find }) {
-    const write: Record<string, (key: string) => Promise<unknown>> = {
-      add: (key) => add(key),
-      set: (key) => store.set(key, apples(), 100),
-    }
-    for (const [name, again] of Object.entries(write)) {
+    for (const name of ['add', 'set']) {
       const key = newKey()
       const version = await add(key)
       await store.delete(key)
-      await again(key)
+      await (name === 'add' ? add(key) : store.set(key, apples(), 100))
       await refuse('conflict', key, version, `after delete and ${name} of the same bytes`)
       await find(key, apples(), `after delete and ${name}`)
     }
