@@ -1,12 +1,10 @@
 import type { Version } from '../core/index.ts'
-import { apples, isSame, PARALLEL, pears, show, type Clauses, type Trial } from './trial.ts'
+import { apples, atOnce, isSame, PARALLEL, pears, show, type Clauses, type Trial } from './trial.ts'
 
 /** Operations that meet on one key: each happens at once or not at all, in some order. */
 export const interleavingClauses: Clauses = {
   async 'exactly one of many adds wins, and its bytes stand'({ store, key, find, replace, expect }) {
-    const versions = await Promise.all(
-      Array.from({ length: PARALLEL }, (_, index) => store.add(key, new Uint8Array([index]), 100)),
-    )
+    const versions = await atOnce((index) => store.add(key, new Uint8Array([index]), 100))
     const winners = versions.flatMap((version, index) => (version === undefined ? [] : [index]))
     expect(winners.length === 1, `one of ${PARALLEL} adds to write`, `${winners.length}`)
     await find(key, new Uint8Array(winners), 'of the add that was told so')
@@ -16,29 +14,20 @@ export const interleavingClauses: Clauses = {
   async 'exactly one of many replaces at one version wins, and its bytes stand'(trial) {
     const { store, key, add, replace, find, expect } = trial
     const version = await add(key)
-    const outcomes = await Promise.all(
-      Array.from({ length: PARALLEL }, (_, index) =>
-        store.replace(key, new Uint8Array([index]), 100, version),
-      ),
-    )
+    const outcomes = await atOnce((index) => store.replace(key, new Uint8Array([index]), 100, version))
     const winners = outcomes.flatMap(({ outcome }, index) => (outcome === 'replaced' ? [index] : []))
     expect(winners.length === 1, `one of ${PARALLEL} replaces to write`, `${winners.length}`)
     const losers = outcomes.filter(({ outcome }) => outcome === 'conflict')
     expect(losers.length === PARALLEL - 1, `'conflict' for all others`, `for ${losers.length}`)
     await find(key, new Uint8Array(winners), 'of the replace that was told so')
-    const [winner] = winners
-    await replace(
-      key,
-      pears(),
-      (outcomes[winner!] as { version: Version }).version,
-      'at the version of the winner',
-    )
+    const won = outcomes[winners[0]!] as { version: Version }
+    await replace(key, pears(), won.version, 'at the version of the winner')
   },
 
   async 'a counter that many raise at once, each until its replace succeeds, is exact'(trial) {
     const { key, add, find } = trial
     await add(key, new Uint8Array([0]))
-    await Promise.all(Array.from({ length: PARALLEL }, (_, index) => raise(trial, key, index)))
+    await atOnce((index) => raise(trial, index))
     await find(key, new Uint8Array([PARALLEL]), `after ${PARALLEL} raised it by 1`)
   },
 
@@ -70,26 +59,18 @@ export const interleavingClauses: Clauses = {
   async 'a get undoes none of the writes that it meets'(trial) {
     const { store, newKey, add, find, findNothing, expect } = trial
     await meet(async (together, round) => {
-      const ttl = ttlOf(round)
+      const besideGet = <Result>(key: string, write: () => Promise<Result>) =>
+        together(() => store.get(key, ttlOf(round)), write)
       const [replaced, set, deleted] = [newKey(), newKey(), newKey()]
       const version = await add(replaced)
       await add(set)
       await add(deleted)
-      const [, came] = await together(
-        () => store.get(replaced, ttl),
-        () => store.replace(replaced, pears(), 100, version),
-      )
+      const [, came] = await besideGet(replaced, () => store.replace(replaced, pears(), 100, version))
       expect(came.outcome === 'replaced', `'replaced' beside a get`, `'${came.outcome}'`)
       await find(replaced, pears(), 'of the replace beside a get')
-      await together(
-        () => store.get(set, ttl),
-        () => store.set(set, pears(), 100),
-      )
+      await besideGet(set, () => store.set(set, pears(), 100))
       await find(set, pears(), 'of the set beside a get')
-      await together(
-        () => store.get(deleted, ttl),
-        () => store.delete(deleted),
-      )
+      await besideGet(deleted, () => store.delete(deleted))
       await findNothing(deleted, 'after a delete beside a get')
     })
   },
@@ -122,7 +103,7 @@ type Together = <One, Other>(one: () => Promise<One>, other: () => Promise<Other
 
 /** Runs a round many times at once: each starts the operations that meet in it in another order or distance. */
 async function meet(round: (together: Together, index: number) => Promise<void>): Promise<void> {
-  const rounds = Array.from({ length: PARALLEL }, (_, index) => {
+  await atOnce((index) => {
     const turns = index >> 1
     const together: Together = async (one, other) => {
       if (index % 2 === 0) return Promise.all([one(), after(turns, other)])
@@ -131,7 +112,6 @@ async function meet(round: (together: Together, index: number) => Promise<void>)
     }
     return round(together, turns)
   })
-  await Promise.all(rounds)
 }
 
 /** Half of the gets leave the time to live alone. */
@@ -146,7 +126,7 @@ async function after<Result>(turns: number, operate: () => Promise<Result>): Pro
 }
 
 /** Whoever fails does so because another one succeeded, so none needs more tries than there are of them. */
-async function raise({ store, expect }: Trial, key: string, turns: number): Promise<void> {
+async function raise({ store, key, expect }: Trial, turns: number): Promise<void> {
   for (let tries = 0; tries < PARALLEL; tries++) {
     const record = await after(turns, () => store.get(key, ttlOf(turns)))
     expect(record !== undefined, 'get to find the counter', 'nothing')

@@ -1,4 +1,4 @@
-import { apples, PARALLEL, pears, type Clauses } from './trial.ts'
+import { apples, atOnce, PARALLEL, pears, type Clauses } from './trial.ts'
 
 /**
  * Time: when records run out. Servers whose clocks count whole seconds are let off a second, early or late; so what
@@ -37,7 +37,7 @@ export const timeClauses: Clauses = {
     const { store, key, add, pass, expect } = trial
     await add(key, apples(), 1)
     await pass(2)
-    const versions = await Promise.all(Array.from({ length: PARALLEL }, () => store.add(key, pears(), 100)))
+    const versions = await atOnce(() => store.add(key, pears(), 100))
     const winners = versions.filter((version) => version !== undefined)
     expect(winners.length === 1, `one of ${PARALLEL} adds to write`, `${winners.length}`)
   },

@@ -109,6 +109,11 @@ export function putOnTrial(
 /** How many operations meet in a case about operations that meet. */
 export const PARALLEL = 20
 
+/** Calls it that many times at once, with 0, 1, 2 and so on. */
+export function atOnce<Result>(operate: (index: number) => Promise<Result>): Promise<Result[]> {
+  return Promise.all(Array.from({ length: PARALLEL }, (_, index) => operate(index)))
+}
+
 export const apples = (): Uint8Array => bytesOf('apples')
 export const pears = (): Uint8Array => bytesOf('pears')
 
