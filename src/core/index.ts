@@ -3,6 +3,8 @@ export { brandOf, MEMORY_STORE, SESSION } from './brand.ts'
 /** @internal */
 export { checkNames, wrong } from './check.ts'
 /** @internal */
+export { base64url } from './crypto/base64url.ts'
+/** @internal */
 export { hasAnswer, isError } from './errors.ts'
 export {
   SessionConflictError,
