@@ -1,5 +1,5 @@
 import type { Version } from '../core/index.ts'
-import { apples, atOnce, isSame, PARALLEL, pears, show, type Clauses, type Trial } from './trial.ts'
+import { apples, atOnce, isSame, newKey, PARALLEL, pears, show, type Clauses, type Trial } from './trial.ts'
 
 /** Operations that meet on one key: each happens at once or not at all, in some order. */
 export const interleavingClauses: Clauses = {
@@ -31,7 +31,7 @@ export const interleavingClauses: Clauses = {
     await find(key, new Uint8Array([PARALLEL]), `after ${PARALLEL} raised it by 1`)
   },
 
-  async 'a delete and a replace that meet leave nothing'({ store, newKey, add, findNothing, expect }) {
+  async 'a delete and a replace that meet leave nothing'({ store, add, findNothing, expect }) {
     await meet(async (together) => {
       const key = newKey()
       const version = await add(key)
@@ -44,7 +44,7 @@ export const interleavingClauses: Clauses = {
     })
   },
 
-  async 'a set stands against the replaces that it meets'({ store, newKey, add, find }) {
+  async 'a set stands against the replaces that it meets'({ store, add, find }) {
     await meet(async (together) => {
       const key = newKey()
       const version = await add(key)
@@ -56,8 +56,7 @@ export const interleavingClauses: Clauses = {
     })
   },
 
-  async 'a get undoes none of the writes that it meets'(trial) {
-    const { store, newKey, add, find, findNothing, expect } = trial
+  async 'a get undoes none of the writes that it meets'({ store, add, find, findNothing, expect }) {
     await meet(async (together, round) => {
       const besideGet = <Result>(key: string, write: () => Promise<Result>) =>
         together(() => store.get(key, ttlOf(round)), write)
@@ -75,8 +74,7 @@ export const interleavingClauses: Clauses = {
     })
   },
 
-  async 'a get beside writes finds what one of them wrote, never a mixture'(trial) {
-    const { store, newKey, add, expect } = trial
+  async 'a get beside writes finds what one of them wrote, never a mixture'({ store, add, expect }) {
     const [set, replaced] = [newKey(), newKey()]
     const written = (index: number) => new Uint8Array(1000 + index).fill(index)
     const read = async (key: string, turn: number) => {

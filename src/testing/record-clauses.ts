@@ -1,4 +1,4 @@
-import { apples, bytesOf, isSame, pears, show, type Clauses } from './trial.ts'
+import { apples, bytesOf, isSame, newKey, pears, show, type Clauses } from './trial.ts'
 
 /** Records: what is written is what is found, under its own key alone. */
 export const recordClauses: Clauses = {
@@ -12,8 +12,7 @@ export const recordClauses: Clauses = {
     await find(key, apples(), 'the second time, too')
   },
 
-  async 'get finds the same without a time to live'(trial) {
-    const { key, newKey, add, find, replace, peek, peekNothing } = trial
+  async 'get finds the same without a time to live'({ key, add, find, replace, peek, peekNothing }) {
     const added = await add(key)
     await peek(key, apples(), 'after add')
     await peek(key, apples(), 'the second time, too')
@@ -65,7 +64,7 @@ export const recordClauses: Clauses = {
     await find(key, all, 'after set')
   },
 
-  async 'an empty record is a record'({ store, key, newKey, add, replace, find, expect }) {
+  async 'an empty record is a record'({ store, key, add, replace, find, expect }) {
     const another = newKey()
     const none = new Uint8Array()
     const version = await add(key, none)
@@ -89,7 +88,7 @@ export const recordClauses: Clauses = {
   },
 
   async 'a record over maxBytes is rejected, and nothing changes'(trial) {
-    const { store, key, newKey, add, replace, find, findNothing, reject } = trial
+    const { store, key, add, replace, find, findNothing, reject } = trial
     if (store.maxBytes === undefined || store.maxBytes === Infinity) return
     const unused = newKey()
     const tooLarge = new Uint8Array(store.maxBytes + 1)
@@ -104,7 +103,7 @@ export const recordClauses: Clauses = {
     await replace(key, pears(), version, 'after writes that were too large')
   },
 
-  async 'bytes are copied in'({ store, newKey, add, find }) {
+  async 'bytes are copied in'({ store, add, find }) {
     const [added, replaced, set] = [newKey(), newKey(), newKey()]
     const version = await add(replaced, pears())
     // A window on more, as a slice of a pool of buffers is.

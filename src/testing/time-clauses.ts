@@ -1,11 +1,11 @@
-import { apples, atOnce, PARALLEL, pears, type Clauses } from './trial.ts'
+import { apples, atOnce, newKey, PARALLEL, pears, type Clauses } from './trial.ts'
 
 /**
  * Time: when records run out. Servers whose clocks count whole seconds are let off a second, early or late; so what
  * must be gone by a second was given one less, and what must still be there was given two more.
  */
 export const timeClauses: Clauses = {
-  async 'a record lasts as long as its time to live'({ store, newKey, add, find, pass }) {
+  async 'a record lasts as long as its time to live'({ store, add, find, pass }) {
     const [added, replaced, set] = [newKey(), newKey(), newKey()]
     await add(added, apples(), 3)
     await store.replace(replaced, apples(), 3, await add(replaced, pears()))
@@ -17,7 +17,7 @@ export const timeClauses: Clauses = {
   },
 
   async 'a record is gone once its time to live has run out'(trial) {
-    const { store, newKey, add, find, findNothing, refuse, pass } = trial
+    const { store, add, find, findNothing, refuse, pass } = trial
     const [added, swapped, set, addedAgain] = [newKey(), newKey(), newKey(), newKey()]
     await add(added, apples(), 1)
     const version = await add(swapped, apples(), 1)
@@ -33,8 +33,7 @@ export const timeClauses: Clauses = {
     await find(addedAgain, pears(), 'after the time to live and another add')
   },
 
-  async 'exactly one of many adds takes the key of a record that ran out'(trial) {
-    const { store, key, add, pass, expect } = trial
+  async 'exactly one of many adds takes the key of a record that ran out'({ store, key, add, pass, expect }) {
     await add(key, apples(), 1)
     await pass(2)
     const versions = await atOnce(() => store.add(key, pears(), 100))
@@ -42,7 +41,7 @@ export const timeClauses: Clauses = {
     expect(winners.length === 1, `one of ${PARALLEL} adds to write`, `${winners.length}`)
   },
 
-  async 'get restarts the time to live'({ newKey, add, find, findNothing, pass }) {
+  async 'get restarts the time to live'({ add, find, findNothing, pass }) {
     const [longer, shorter, later] = [newKey(), newKey(), newKey()]
     await add(longer, apples(), 2)
     await add(shorter)
@@ -57,7 +56,7 @@ export const timeClauses: Clauses = {
   },
 
   async 'a get without a time to live leaves it alone'(trial) {
-    const { newKey, add, find, findNothing, peek, peekNothing, pass, canSkipTime } = trial
+    const { add, find, findNothing, peek, peekNothing, pass, canSkipTime } = trial
     const [longer, shorter, shortened, later] = [newKey(), newKey(), newKey(), newKey()]
     await add(longer)
     await add(shorter, apples(), 2)
@@ -77,7 +76,7 @@ export const timeClauses: Clauses = {
     await findNothing(later, '120 seconds after an add for 100 and 60 after a get without a time to live')
   },
 
-  async 'every write brings its own time to live'({ store, newKey, add, find, findNothing, pass }) {
+  async 'every write brings its own time to live'({ store, add, find, findNothing, pass }) {
     const replaced = { longer: newKey(), shorter: newKey() }
     const set = { longer: newKey(), shorter: newKey() }
     await store.replace(replaced.longer, pears(), 100, await add(replaced.longer, apples(), 2))
@@ -93,8 +92,7 @@ export const timeClauses: Clauses = {
     await findNothing(set.shorter, '3 seconds after a set for 2 of a record added for 100')
   },
 
-  async 'what writes nothing leaves the time to live alone'(trial) {
-    const { store, newKey, add, refuse, findNothing, pass } = trial
+  async 'what writes nothing leaves the time to live alone'({ store, add, refuse, findNothing, pass }) {
     const [taken, swapped] = [newKey(), newKey()]
     const version = await add(swapped, apples(), 100)
     await add(taken, apples(), 2)
@@ -106,7 +104,7 @@ export const timeClauses: Clauses = {
     await findNothing(swapped, '3 seconds after a replace for 2, although another one was a conflict')
   },
 
-  async 'a time to live of 30 days and more is kept'({ store, newKey, add, find, pass, canSkipTime }) {
+  async 'a time to live of 30 days and more is kept'({ store, add, find, pass, canSkipTime }) {
     for (const days of [30, 31, 400]) {
       const ttl = days * DAY
       const [key, another] = [newKey(), newKey()]
@@ -127,7 +125,7 @@ export const timeClauses: Clauses = {
   },
 
   async 'a time to live that is no whole number above 0 is rejected, and nothing changes'(trial) {
-    const { store, newKey, add, replace, find, findNothing, reject } = trial
+    const { store, add, replace, find, findNothing, reject } = trial
     for (const ttl of [0, -1, 1.5, NaN, Infinity]) {
       const [key, unused] = [newKey(), newKey()]
       const version = await add(key)

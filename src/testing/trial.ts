@@ -10,10 +10,8 @@ export interface Trial {
   openAnother(): Promise<SessionStore>
   /** The same trial of another store. */
   of(store: SessionStore): Trial
-  /** A key that nobody has used. */
+  /** A key that nobody has used; {@link newKey} makes more. */
   key: string
-  /** Another one. */
-  newKey(): string
   /** Lets whole seconds pass. */
   pass(seconds: number): Promise<void>
   /** Whether {@link pass} costs nothing, however long. */
@@ -69,7 +67,6 @@ export function putOnTrial(
     openAnother,
     of: (another) => putOnTrial(promise, another, advance, openAnother),
     key: newKey(),
-    newKey,
     expect,
     canSkipTime: advance !== undefined,
     async pass(seconds) {
@@ -112,6 +109,11 @@ export function atOnce<Result>(operate: (index: number) => Promise<Result>): Pro
   return Promise.all(Array.from({ length: PARALLEL }, (_, index) => operate(index)))
 }
 
+/** 32 bytes in base64url, as the manager's keys are. */
+export function newKey(): string {
+  return base64url(crypto.getRandomValues(new Uint8Array(32)))
+}
+
 export const apples = (): Uint8Array => bytesOf('apples')
 export const pears = (): Uint8Array => bytesOf('pears')
 
@@ -142,11 +144,6 @@ const PEEK = 'get without a time to live'
 
 /** Long enough that nothing runs out by itself. */
 const TTL = 100
-
-/** 32 bytes in base64url, as the manager's keys are. */
-function newKey(): string {
-  return base64url(crypto.getRandomValues(new Uint8Array(32)))
-}
 
 /** The timer as it was at import: where a test holds the clock, nobody moves it for this. */
 const { setTimeout } = globalThis

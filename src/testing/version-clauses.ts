@@ -1,4 +1,4 @@
-import { apples, pears, type Clauses } from './trial.ts'
+import { apples, newKey, pears, type Clauses } from './trial.ts'
 
 /** Versions: compare-and-swap, one operation after the other. */
 export const versionClauses: Clauses = {
@@ -52,7 +52,7 @@ export const versionClauses: Clauses = {
   },
 
   async 'replace of a missing record is missing, and makes nothing'(trial) {
-    const { store, newKey, add, replace, refuse, findNothing } = trial
+    const { store, add, replace, refuse, findNothing } = trial
     const [deleted, never] = [newKey(), newKey()]
     const version = await add(deleted)
     const newer = await replace(deleted, pears(), version, 'at the version of add')
@@ -63,7 +63,7 @@ export const versionClauses: Clauses = {
     for (const key of [deleted, never]) await findNothing(key, 'after a replace of nothing')
   },
 
-  async 'a version from before a delete never matches again'({ store, newKey, add, refuse, find }) {
+  async 'a version from before a delete never matches again'({ store, add, refuse, find }) {
     for (const name of ['add', 'set']) {
       const key = newKey()
       const version = await add(key)
