@@ -30,16 +30,13 @@ export async function readSession<Data extends SessionData<Data>>(
   manager: SessionManager<Data>,
   response: HeldBy,
 ): Promise<Partial<Data> | undefined> {
-  const session = manager.open(cookieHeaderOf(manager, response), { renew: () => false })
+  const cookie = cookieHeaderOf(response, manager.open(null)[SESSION])
+  const session = manager.open(cookie, { renew: () => false })
   return (await session.exists()) ? session.entries() : undefined
 }
 
-function cookieHeaderOf<Data extends SessionData<Data>>(
-  manager: SessionManager<Data>,
-  response: HeldBy,
-): string {
+function cookieHeaderOf(response: HeldBy, name: string): string {
   if (typeof response === 'string') return response
-  const name = manager.open(null)[SESSION]
   const pairs = setCookiesOf(response).map((cookie) => cookie.split(';')[0]!.trim())
   const own = pairs.findLast((pair) => pair.startsWith(`${name}=`))
   if (own !== undefined) return own
