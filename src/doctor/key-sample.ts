@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { addAbortSignal } from 'node:stream'
 import type { ServerAddress } from '../core/stores/memcached/address.ts'
 import { KEY_LENGTH } from '../core/stores/memcached/settings.ts'
 
@@ -22,9 +23,8 @@ const LONGEST_LINE = 1_000
  */
 export async function sampleKeys({ host, port }: ServerAddress, keyPrefix: string): Promise<KeySample> {
   const listing = await list(host, port)
-  const lines = listing.split(/\r?\n/)
   // The last piece is empty after a whole line, and cut off otherwise.
-  lines.pop()
+  const lines = listing.split(/\r?\n/).slice(0, -1)
   const isComplete = lines.at(-1) === 'END'
   if (isComplete) lines.pop()
   const refusal = lines.find((line) => !line.startsWith('key='))
@@ -34,33 +34,23 @@ export async function sampleKeys({ host, port }: ServerAddress, keyPrefix: strin
   return { looked: lines.length, foreign, isComplete }
 }
 
-function list(host: string, port: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    let receivedBytes = 0
-    let tail = ''
-    const socket = connect({ host, port })
-    const finish = () => {
-      clearTimeout(timer)
-      socket.destroy()
-      resolve(Buffer.concat(chunks).toString('latin1'))
+async function list(host: string, port: number): Promise<string> {
+  const signal = AbortSignal.timeout(LONGEST_MS)
+  const socket = addAbortSignal(signal, connect({ host, port })).setEncoding('latin1')
+  let listing = ''
+  let tail = ''
+  try {
+    socket.write('lru_crawler metadump all\r\n')
+    for await (const chunk of socket) {
+      listing += chunk
+      tail = (tail + chunk).slice(-LONGEST_LINE)
+      // A line that is no key is the last one: END, or a refusal. memcached does not hang up by itself.
+      if (/(^|\n)(?!key=)[^\n]*\n$/.test(tail) || listing.length > MOST_BYTES) break
     }
-    const timer = setTimeout(finish, LONGEST_MS)
-    socket
-      .on('connect', () => socket.write('lru_crawler metadump all\r\n'))
-      .on('data', (chunk: Buffer) => {
-        chunks.push(chunk)
-        receivedBytes += chunk.length
-        tail = (tail + chunk.toString('latin1')).slice(-LONGEST_LINE)
-        // A line that is no key is the last one: END, or a refusal. memcached does not hang up by itself.
-        if (/(^|\n)(?!key=)[^\n]*\n$/.test(tail) || receivedBytes > MOST_BYTES) finish()
-      })
-      .on('end', finish)
-      .on('error', (error) => {
-        clearTimeout(timer)
-        reject(error)
-      })
-  })
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+  return listing
 }
 
 /** memcached percent-encodes the keys that it lists; what does not decode is nothing of ours. */
