@@ -8,23 +8,22 @@ const EXIT_STATUS = { ok: 0, warning: 0, unfit: 2 }
 const STRICT_EXIT_STATUS = { ...EXIT_STATUS, warning: 3 }
 
 async function run(): Promise<number> {
-  const { address, isJson, isStrict } = readArguments()
+  const { values, positionals } = readArguments()
+  const [command, address, ...rest] = positionals
+  if (command !== 'doctor' || address === undefined || rest.length > 0) throw new TypeError(USAGE)
   const report = await diagnose(address)
-  console.log(isJson ? JSON.stringify(report, undefined, 2) : linesOf(report).join('\n'))
-  return (isStrict ? STRICT_EXIT_STATUS : EXIT_STATUS)[report.level]
+  console.log(values.json ? JSON.stringify(report, undefined, 2) : linesOf(report).join('\n'))
+  return (values.strict ? STRICT_EXIT_STATUS : EXIT_STATUS)[report.level]
 }
 
-function readArguments(): { address: string; isJson: boolean; isStrict: boolean } {
-  // Strict, it would repeat what it does not know, which may hold a password.
+function readArguments() {
   const options = { json: { type: 'boolean' }, strict: { type: 'boolean' } } as const
-  const { values, positionals } = parseArgs({ options, strict: false, allowPositionals: true })
-  const { json = false, strict = false, ...unknown } = values
-  const [command, address, ...rest] = positionals
-  const isUnderstood = command === 'doctor' && typeof json === 'boolean' && typeof strict === 'boolean'
-  if (!isUnderstood || address === undefined || rest.length > 0 || Object.keys(unknown).length > 0) {
+  try {
+    return parseArgs({ options, allowPositionals: true })
+  } catch {
+    // Its own message repeats what it does not know, which may hold a password.
     throw new TypeError(USAGE)
   }
-  return { address, isJson: json, isStrict: strict }
 }
 
 try {
