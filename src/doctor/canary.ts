@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { generateToken } from '../core/http/token.ts'
 import type { SessionStore } from '../core/stores/store.ts'
 
 /** What became of the operations that sessions rest on. */
@@ -19,21 +20,12 @@ const TTL = 60
 const RECORD_BYTES = 512
 
 /** Does with a record of its own, under a key that nobody has, what the manager does with sessions. */
-export async function runCanary(
-  store: SessionStore,
-  key: string = randomBytes(32).toString('base64url'),
-): Promise<CanaryOutcome> {
+export async function runCanary(store: SessionStore, key: string = generateToken()): Promise<CanaryOutcome> {
   const durations: number[] = []
-  const timed = async <Result>(work: Promise<Result>): Promise<Result> => {
-    const start = performance.now()
-    const result = await work
-    durations.push(performance.now() - start)
-    return result
-  }
   const start = performance.now()
   try {
     for (let round = 0; round < ROUNDS && performance.now() - start < LAST_ROUND_MS; round++) {
-      await liveOnce(store, key, timed)
+      await liveOnce(store, key, durations)
     }
     return { durations }
   } catch (error) {
@@ -43,11 +35,13 @@ export async function runCanary(
   }
 }
 
-async function liveOnce(
-  store: SessionStore,
-  key: string,
-  timed: <Result>(work: Promise<Result>) => Promise<Result>,
-): Promise<void> {
+async function liveOnce(store: SessionStore, key: string, durations: number[]): Promise<void> {
+  const timed = async <Result>(work: Promise<Result>): Promise<Result> => {
+    const start = performance.now()
+    const result = await work
+    durations.push(performance.now() - start)
+    return result
+  }
   const expectToRead = async (expected?: Uint8Array) => {
     const found = await timed(store.get(key, TTL))
     const isExact = expected && found ? Buffer.compare(expected, found.bytes) === 0 : expected === found

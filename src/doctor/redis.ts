@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { generateToken } from '../core/http/token.ts'
 import { within } from '../core/stores/deadline.ts'
 import { commandsOf, slotOf } from '../core/stores/redis/redis-client.ts'
 import { refusalOf } from '../core/stores/redis/redis-server.ts'
@@ -49,7 +49,7 @@ function readAddress(address: string): URL {
 const CLIENTS = ['ioredis', 'iovalkey', 'redis']
 
 /** That of the project in whose folder the command runs. */
-function findClient(): (url: URL) => Connection {
+function findClient() {
   const require = createRequire(join(process.cwd(), 'package.json'))
   const name = CLIENTS.find((name) => {
     try {
@@ -64,11 +64,11 @@ function findClient(): (url: URL) => Connection {
   const patience = { connectTimeout: PATIENCE_MS / 2 }
   const socket = { ...patience, reconnectStrategy: false }
   const options = { ...patience, retryStrategy: null, lazyConnect: true, enableReadyCheck: false }
-  return ({ href }) =>
+  return ({ href }: URL) =>
     connect(name === 'redis' ? createClient({ url: href, RESP: 2, socket }) : new Redis(href, options))
 }
 
-type Connection = ReturnType<typeof connect>
+type Open = ReturnType<typeof findClient>
 
 function connect(client: any) {
   const [node] = commandsOf(client).nodes()
@@ -93,18 +93,13 @@ const DRAWS = 32_768
 /** A key that nobody has, of those that are meant; with a hash tag before it, it may be that none is. */
 function drawKey(isMeant: (key: string) => boolean): string | undefined {
   for (let draw = 0; draw < DRAWS; draw++) {
-    const key = randomBytes(32).toString('base64url')
+    const key = generateToken()
     if (isMeant(key)) return key
   }
   return undefined
 }
 
-async function examine(
-  open: (url: URL) => Connection,
-  url: URL,
-  keyPrefix: string,
-  key: string | undefined,
-): Promise<Finding[]> {
+async function examine(open: Open, url: URL, keyPrefix: string, key?: string): Promise<Finding[]> {
   const { client, ask, close } = open(url)
   const stranger = url.password && open(Object.assign(new URL(url), { username: '', password: '' }))
   try {
