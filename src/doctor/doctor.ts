@@ -60,7 +60,9 @@ async function examineMemcached(address: string, lookUp: typeof lookUpName): Pro
   const examined = await Promise.all(
     servers.map(async (server) => located(serverName(server), await examine(server, settings, lookUp))),
   )
-  return [...examined.flat(), ...located('all', servers.length > 1 ? [aboutList(servers.length)] : [])]
+  // I2.
+  const demands = `${servers.length} servers: every application server must list the same; a change signs out who moves, and a server that is put back must be restarted first`
+  return [...examined.flat(), ...located('all', servers.length > 1 ? [ok('list', demands)] : [])]
 }
 
 async function examine(
@@ -71,42 +73,22 @@ async function examine(
   const { operationTimeoutMs, credentials, tls } = connection
   const patience = { operationTimeoutMs: PATIENCE_MS, connectTimeoutMs: PATIENCE_MS }
   const client = new MemcachedClient([server], { ...connection, ...patience })
-  const store = new MemcachedStore({
-    servers: serverName(server),
-    keyPrefix,
-    tls,
-    ...credentials,
-    ...patience,
-  })
+  const servers = serverName(server)
+  const store = new MemcachedStore({ servers, keyPrefix, tls, ...credentials, ...patience })
   try {
     const stats = await client.stats().catch((error: Error) => error)
     if (stats instanceof Error) return [explain('reachable', stats)]
     const readAt = Date.now()
     const settings = await client.stats('settings').catch(() => new Map<string, string>())
-    const known = { stats, settings, readAt, keyPrefix, maxBytes, operationTimeoutMs }
     const canary = await runCanary(store)
-    const keys = await lookAtKeys(server, keyPrefix, connection)
-    const names = await lookUp(server.host)
-    return [...findingsInUse({ ...known, canary, keys }), ...findingsAtStart(known), ...names]
+    const protection = tls ? 'TLS' : credentials && 'a password'
+    const keys: Reading['keys'] = protection
+      ? { omitted: `with ${protection} it is not asked in text` }
+      : await sampleKeys(server, keyPrefix).catch((error: Error) => ({ omitted: error.message }))
+    const reading = { stats, settings, readAt, canary, keys, keyPrefix, maxBytes, operationTimeoutMs }
+    return [...findingsInUse(reading), ...findingsAtStart(reading), ...(await lookUp(server.host))]
   } finally {
     client.close()
     await store.close()
   }
-}
-
-async function lookAtKeys(
-  server: ServerAddress,
-  keyPrefix: string,
-  { credentials, tls }: Settings['connection'],
-): Promise<Reading['keys']> {
-  if (credentials || tls) return { omitted: `with ${tls ? 'TLS' : 'a password'} it is not asked in text` }
-  return sampleKeys(server, keyPrefix).catch((error: Error) => ({ omitted: error.message }))
-}
-
-/** I2. */
-function aboutList(count: number): Finding {
-  return ok(
-    'list',
-    `${count} servers: every application server must list the same; a change signs out who moves, and a server that is put back must be restarted first`,
-  )
 }

@@ -16,16 +16,10 @@ export interface Finding {
 /** `server` is a `host:port`, or `all` for what concerns their list. */
 export type LocatedFinding = { server: string } & Finding
 
-/** What may be said, and whether it holds. */
-export type Candidate = [holds: boolean, finding: Finding]
-
-/** Of each topic, the first that holds. */
-export function firstOfEach(candidates: readonly Candidate[]): Finding[] {
-  const found = new Map<string, Finding>()
-  for (const [holds, finding] of candidates) {
-    if (holds && !found.has(finding.topic)) found.set(finding.topic, finding)
-  }
-  return [...found.values()]
+/** Of what may be said on each topic, the first that holds. */
+export function firstOfEach(candidates: readonly [holds: boolean, finding: Finding][]): Finding[] {
+  const held = candidates.filter(([holds]) => holds).map(([, finding]) => finding)
+  return held.filter(({ topic }, at) => held.findIndex((each) => each.topic === topic) === at)
 }
 
 export function located(server: string, findings: readonly Finding[]): LocatedFinding[] {

@@ -1,35 +1,36 @@
+import type { CanaryOutcome } from './canary.ts'
 import { explain } from './failure.ts'
 import { firstOfEach, ok, skipped, unfit, warning, type Finding, type Reading } from './finding.ts'
 
 /** What is found in how the server is doing and what was done to it; of one level, what matters most comes first. */
 export function findingsInUse(reading: Reading): Finding[] {
-  if (reading.stats.size === 0) {
-    const message =
-      'does not tell how it is doing: flushes, evictions, memory and its clock were not looked at'
-    return [checkOperations(reading), skipped('stats', message)]
+  const { stats, settings, readAt, canary, operationTimeoutMs } = reading
+  const operations = checkOperations(canary, operationTimeoutMs, explain)
+  if (stats.size === 0) {
+    const unseen = 'flushes, evictions, memory and its clock were not looked at'
+    return [operations, skipped('stats', `does not tell how it is doing: ${unseen}`)]
   }
-  const { stats, settings, readAt } = reading
-  const [flushes, evictions, bytes, limit, refusals] = [
-    'cmd_flush', 'evictions', 'bytes', 'limit_maxbytes', 'store_no_memory',
-  ].map((name) => numberOf(stats, name)) as [number, number, number, number, number] // prettier-ignore
+  const count = (name: string) => numberOf(stats, name)
+  const [flushes, evictions, refusals] = [count('cmd_flush'), count('evictions'), count('store_no_memory')]
+  const [bytes, limit] = [count('bytes'), count('limit_maxbytes')]
   const beginning = beginningOf(reading)
-  const when = whenStarted(numberOf(stats, 'uptime'), readAt)
+  const when = whenStarted(count('uptime'), readAt)
   const since = beginning === 'warm' ? 'since its last restart' : 'since its start'
   const version = stats.get('version')
   const isMended = version && version.localeCompare(MENDED_VERSION, 'en', { numeric: true }) >= 0
   // More than 30 days to live are sent as a date, which the server goes by with its own clock (M7).
-  const ahead = Math.round(numberOf(stats, 'time') - readAt / 1000)
+  const ahead = Math.round(count('time') - readAt / 1000)
   const [where, outcome] = ahead > 0 ? ['ahead of', 'early'] : ['behind', 'late']
   const often = flushes === 1 ? 'once' : `${flushes} times`
   const used = `uses ${mebibytes(bytes)} of ${mebibytes(limit)} MiB`
-  const unread = numberOf(stats, 'evicted_unfetched')
+  const unread = count('evicted_unfetched')
   const moreMemory = 'Give it more memory (-m) before sessions are evicted or refused'
   return firstOfEach([
     [beginning === 'empty', warning('uptime', `began empty ${when}, with its memory file (-e) and all: what was signed in before is gone`, 'Right for a first start. A warm one needs SIGUSR1 before it, a pause of more than a second, and the same -m and -I')],
     [true, ok('uptime', `was started ${beginning === 'cold' ? 'cold ' : ''}${when}${BEGINNINGS[beginning]}`)],
     [version === undefined, skipped('version', 'does not tell its version')],
     [true, ok('version', `is memcached ${version}${isMended ? '' : MENDED_SINCE}`)],
-    [true, checkOperations(reading)],
+    [true, operations],
     [flushes === 0, ok('flushes', `was never flushed ${since}`)],
     // memcached counts what it refuses, too.
     [settings.get('flush_enabled') === 'no', ok('flushes', `refused to be flushed ${often} ${since} (-F)`)],
@@ -51,16 +52,14 @@ export const NEARLY_FULL = 0.75
 /** A request that writes its session waits twice. */
 const SLOW_MS = 20
 
-export function checkOperations(
-  { canary, operationTimeoutMs }: Pick<Reading, 'canary' | 'operationTimeoutMs'>,
-  why: typeof explain = explain,
-): Finding {
-  if (canary.failure) return why('operations', canary.failure)
-  const median = canary.durations.toSorted((a, b) => a - b)[canary.durations.length >> 1]!
-  const speed = `answers in ${median.toFixed(median < 10 ? 2 : 0)} ms (median of ${canary.durations.length})`
+export function checkOperations(canary: CanaryOutcome, timeoutMs: number, why: typeof explain): Finding {
+  const { failure, durations } = canary
+  if (failure) return why('operations', failure)
+  const median = durations.toSorted((a, b) => a - b)[durations.length >> 1]!
+  const speed = `answers in ${median.toFixed(median < 10 ? 2 : 0)} ms (median of ${durations.length})`
   const advice = 'Look at the network between here and there, and at the load of that host'
-  if (median >= operationTimeoutMs) {
-    return unfit('operations', `${speed}, but sessions wait ${operationTimeoutMs} ms only`, advice)
+  if (median >= timeoutMs) {
+    return unfit('operations', `${speed}, but sessions wait ${timeoutMs} ms only`, advice)
   }
   if (median >= SLOW_MS) return warning('operations', `is slow: ${speed}`, advice)
   return ok('operations', `${speed}: add, get-and-touch, compare-and-swap, delete`)
@@ -80,11 +79,9 @@ function checkSharing({ stats, keys, keyPrefix }: Reading): Finding {
   // What somebody tries by hand in a busy instance is no traffic.
   if (foreign > numberOf(stats, 'cmd_touch') / 100) signs.push(`counters not by Holdfast (${foreign})`)
   if (signs.length > 0) {
-    return warning(
-      'sharing',
-      `is shared: ${signs.join(', ')}`,
-      'Who fills or flushes it signs everybody out: give sessions their own (memcached -l 127.0.0.1 -p 11200 -m 256 -U 0)',
-    )
+    const own =
+      'Who fills or flushes it signs everybody out: give sessions their own (memcached -l 127.0.0.1 -p 11200 -m 256 -U 0)'
+    return warning('sharing', `is shared: ${signs.join(', ')}`, own)
   }
   if ('omitted' in keys) {
     return skipped('sharing', `holds ${items} items; whose they are cannot be seen: ${keys.omitted}`)

@@ -1,15 +1,6 @@
 import { infoOf } from '../core/stores/redis/redis-info.ts'
 import { explainRedis } from './failure.ts'
-import {
-  firstOfEach,
-  ok,
-  skipped,
-  unfit,
-  warning,
-  type Candidate,
-  type Finding,
-  type Reading,
-} from './finding.ts'
+import { firstOfEach, ok, skipped, unfit, warning, type Finding, type Reading } from './finding.ts'
 import { isLoopback } from './findings-at-start.ts'
 import { checkOperations, mebibytes, NEARLY_FULL, numberOf, whenStarted } from './findings-in-use.ts'
 import { isSession } from './key-sample.ts'
@@ -31,14 +22,14 @@ export interface RedisReading extends Pick<Reading, 'readAt' | 'keyPrefix'> {
 
 /** What is found; of one level, what matters most comes first. */
 export function findingsOfRedis(reading: RedisReading): Finding[] {
-  return firstOfEach([...fromInfo(reading), ...fromTrying(reading)])
+  return [...fromInfo(reading), ...fromTrying(reading)]
 }
 
 /** What the server says of itself. */
-function fromInfo({ info, config, readAt }: RedisReading): Candidate[] {
+function fromInfo({ info, config, readAt }: RedisReading): Finding[] {
   if (info === '') {
     const unseen = 'age, version, flushes, memory, persistence and role were not looked at'
-    return [[true, skipped('info', `does not tell how it is doing (INFO): ${unseen}`)]]
+    return [skipped('info', `does not tell how it is doing (INFO): ${unseen}`)]
   }
   const stats = new Map(info.split(/\r?\n/).map((line) => line.split(/:(.*)/) as [string, string]))
   const versionOf = (name: string) => `${name.toLowerCase()}_version`
@@ -51,7 +42,7 @@ function fromInfo({ info, config, readAt }: RedisReading): Candidate[] {
   const full = 'when it is full it refuses writes (noeviction), and nobody can sign in or out'
   const failed = info.match(/^(aof|rdb)_\w+_status(?=:err)/gm) ?? []
   const [hasLog, fsync, save] = [count('aof_enabled') > 0, config.get('appendfsync'), config.get('save')]
-  return [
+  return firstOfEach([
     [true, ok('uptime', `was started ${whenStarted(count('uptime_in_seconds'), readAt)}${!hasLog && save === '' ? '; what was signed in before is gone' : ''}`)],
     [true, ok('version', `is ${maker} ${stats.get(versionOf(maker))}`)],
     [flushes > 0, warning('flushes', `was flushed since its start (${flushes}), and everybody signed out`, 'Find who did it: is it shared with an object cache? ACL SETUSER name -flushall -flushdb forbids it')],
@@ -72,11 +63,11 @@ function fromInfo({ info, config, readAt }: RedisReading): Candidate[] {
     [stats.get('role') === 'slave', unfit('role', 'is a replica: what is written there goes nowhere', 'Give the address of the master')],
     [replicas > 0, ok('role', `is a master with replicas (${replicas}): a failover may undo what it answered last, sign-outs too`)],
     [true, ok('role', 'is a master without replicas')],
-  ] // prettier-ignore
+  ]) // prettier-ignore
 }
 
 /** What came of asking it. */
-function fromTrying({ info, config, canary, url, keyPrefix, scan, isOpen }: RedisReading): Candidate[] {
+function fromTrying({ info, config, canary, url, keyPrefix, scan, isOpen }: RedisReading): Finding[] {
   const bind = config.get('bind')
   const listeners = (bind === '' ? '*' : (bind ?? url.hostname)).replaceAll(/(?<!\S)-/g, '').split(' ')
   const open = listeners.filter((listener) => !isLoopback(listener)).join(', ')
@@ -85,8 +76,8 @@ function fromTrying({ info, config, canary, url, keyPrefix, scan, isOpen }: Redi
   const keys = scan instanceof Error ? [] : scan[1]
   const foreign = keys.filter((key) => !isSession(key.toString('latin1'), keyPrefix)).length
   const own = 'Who fills or flushes it signs everybody out: give sessions a server of their own'
-  return [
-    [true, canary ? checkOperations({ canary, operationTimeoutMs: 250 }, explainRedis) : skipped('operations', `has no session under '${keyPrefix}'`)],
+  return firstOfEach([
+    [true, canary ? checkOperations(canary, 250, explainRedis) : skipped('operations', `has no session under '${keyPrefix}'`)],
     [foreign > 0, warning('sharing', `is shared: keys not under '${keyPrefix}' (${foreign} of ${keys.length} looked at)`, own)],
     [others.length > 0, warning('sharing', `is shared: there are keys in ${others.join(', ')}`, own)],
     [scan instanceof Error, skipped('sharing', `does not tell whose keys it holds: ${scan}`)],
@@ -97,7 +88,7 @@ function fromTrying({ info, config, canary, url, keyPrefix, scan, isOpen }: Redi
     [isOpen, warning('network', `listens on ${open} and wants no password: whoever reaches it can end every session`, 'Use bind 127.0.0.1; between hosts requirepass or ACL, and TLS (rediss://) or a private network')],
     [isEncrypted, ok('network', 'wants TLS and a password')],
     [true, warning('network', `listens on ${open} without TLS: the password can be read on the way`, 'Between hosts TLS (tls-port, port 0, rediss://) or a private network')],
-  ] // prettier-ignore
+  ]) // prettier-ignore
 }
 
 /** What CLUSTER SLOTS answers: the first and the last, and who has them. */
@@ -105,11 +96,9 @@ export type Slots = [first: number, last: number, master: [host: Buffer | null, 
 
 const SLOTS = 16384
 
-export function aboutCluster(slots: Slots): Finding[] {
+export function aboutCluster(slots: Slots): Finding {
   const served = slots.reduce((sum, [first, last]) => sum + last - first + 1, 0)
   const message = `has a master for ${served} of ${SLOTS} slots`
-  if (served === SLOTS) return [ok('cluster', `${message}, and each was asked`)]
-  return [
-    unfit('cluster', `${message}: sessions in the others fail`, 'Give them out: redis-cli --cluster fix'),
-  ]
+  if (served === SLOTS) return ok('cluster', `${message}, and each was asked`)
+  return unfit('cluster', `${message}: sessions in the others fail`, 'Give them out: redis-cli --cluster fix')
 }

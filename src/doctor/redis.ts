@@ -33,7 +33,7 @@ export async function examineRedis(address: string, lookUp: typeof lookUpName): 
     return located(host, await examine(open, Object.assign(new URL(url), { host }), keyPrefix, key))
   })
   const whole =
-    slots.length > 0 ? located('all', aboutCluster(slots)) : located(url.host, await lookUp(url.hostname))
+    slots.length > 0 ? located('all', [aboutCluster(slots)]) : located(url.host, await lookUp(url.hostname))
   return [...(await Promise.all(examined)), whole].flat()
 }
 
