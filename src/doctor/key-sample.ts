@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { addAbortSignal } from 'node:stream'
+import { is32Bytes } from '../core/crypto/base64url.ts'
 import type { ServerAddress } from '../core/stores/memcached/address.ts'
-import { KEY_LENGTH } from '../core/stores/memcached/settings.ts'
 
 /** Some of the keys that a server holds, or all of them, counted. */
 export interface KeySample {
@@ -63,6 +63,5 @@ function keyOf(line: string): string {
 }
 
 export function isSession(key: string, keyPrefix: string): boolean {
-  const name = key.slice(keyPrefix.length)
-  return key.startsWith(keyPrefix) && name.length === KEY_LENGTH && /^[\w-]*$/.test(name)
+  return key.startsWith(keyPrefix) && is32Bytes(key.slice(keyPrefix.length))
 }
