@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { generateToken } from '../core/http/token.ts'
 import type { SessionStore } from '../core/stores/store.ts'
 
 /** What became of the operations that sessions rest on. */
@@ -19,8 +18,13 @@ const LAST_ROUND_MS = 500
 const TTL = 60
 const RECORD_BYTES = 512
 
+/** One as sessions have, and nobody's. */
+export function newKey(): string {
+  return randomBytes(32).toString('base64url')
+}
+
 /** Does with a record of its own, under a key that nobody has, what the manager does with sessions. */
-export async function runCanary(store: SessionStore, key: string = generateToken()): Promise<CanaryOutcome> {
+export async function runCanary(store: SessionStore, key: string = newKey()): Promise<CanaryOutcome> {
   const durations: number[] = []
   const start = performance.now()
   try {

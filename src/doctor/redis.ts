@@ -1,11 +1,10 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { generateToken } from '../core/http/token.ts'
 import { within } from '../core/stores/deadline.ts'
 import { commandsOf, slotOf } from '../core/stores/redis/redis-client.ts'
 import { refusalOf } from '../core/stores/redis/redis-server.ts'
 import { RedisStore } from '../core/stores/redis/redis-store.ts'
-import { PATIENCE_MS, runCanary } from './canary.ts'
+import { newKey, PATIENCE_MS, runCanary } from './canary.ts'
 import { explainRedis } from './failure.ts'
 import { located, type Finding, type LocatedFinding } from './finding.ts'
 import { aboutCluster, findingsOfRedis, type Slots } from './findings-of-redis.ts'
@@ -93,7 +92,7 @@ const DRAWS = 32_768
 /** A key that nobody has, of those that are meant; with a hash tag before it, it may be that none is. */
 function drawKey(isMeant: (key: string) => boolean): string | undefined {
   for (let draw = 0; draw < DRAWS; draw++) {
-    const key = generateToken()
+    const key = newKey()
     if (isMeant(key)) return key
   }
   return undefined
