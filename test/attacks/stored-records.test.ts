@@ -106,8 +106,8 @@ describeAttacks(
           removed: [
             {
               file: KEYRING,
-              piece: 'return { bytes, hmac, keyId,',
-              replacement: 'return { bytes, hmac: this.#primitives.hmac(new Uint8Array(32)), keyId,',
+              piece: 'return { bytes, hmac,',
+              replacement: 'return { bytes, hmac: this.#primitives.hmac(new Uint8Array(32)),',
             },
           ],
           gain: /^a record under the genuine key id is read: .*root/,

@@ -36,11 +36,9 @@ export interface MarkKeys {
 interface Secret {
   bytes: Uint8Array
   hmac: (text: string) => Eventually<Uint8Array>
-  /** Says which secret sealed a record, so that opening never has to try. */
-  keyId: Uint8Array
   /** In base64url, as marks are known by it. */
-  keyIdText: string
-  /** What each record that it seals begins with. */
+  keyId: string
+  /** What each record that it seals begins with; it holds the key id, so that opening never has to try. */
   prefix: Uint8Array
 }
 
@@ -79,19 +77,16 @@ export class Keyring {
 
   /** Seals with the first secret and a fresh random nonce. */
   seal(keys: Keys, text: string): Eventually<Uint8Array> {
-    return after(this.#ready(), ([secret]) => {
-      if (!secret) throw new TypeError('secret: expected at least one')
-      return after(this.#recordKey(secret, keys), (key) =>
-        this.#encrypt(key, secret.prefix, keys.storeKey, text),
-      )
-    })
+    return after(this.#ready(), ([secret]) =>
+      after(this.#recordKey(secret!, keys), (key) => this.#encrypt(key, secret!.prefix, keys.storeKey, text)),
+    )
   }
 
   /** The text, or `undefined` for anything that was not sealed for this very token with a listed secret. */
   open(keys: Keys, bytes: Uint8Array): Eventually<string | undefined> {
     if (!isSealed(bytes)) return undefined
     return after(this.#ready(), (secrets) => {
-      const secret = secrets.find(({ keyId }) => keyId.every((byte, index) => byte === bytes[1 + index]))
+      const secret = secrets.find(({ prefix }) => prefix.every((byte, index) => byte === bytes[index]))
       return secret && after(this.#recordKey(secret, keys), (key) => this.#decrypt(key, keys.storeKey, bytes))
     })
   }
@@ -103,7 +98,7 @@ export class Keyring {
   async markKeys(userId: string): Promise<MarkKeys[]> {
     const label = this.#labelled('holdfast user', userId)
     return Promise.all(
-      (await this.#ready()).map(async ({ bytes, keyIdText: keyId }) => {
+      (await this.#ready()).map(async ({ bytes, keyId }) => {
         const derived = await this.#primitives.hmac512(bytes, label)
         const [storeKey, sealKey] = [derived.subarray(0, 32), derived.subarray(32)].map(base64url)
         return { keyId, storeKey: storeKey!, sealKey: sealKey! }
@@ -113,7 +108,7 @@ export class Keyring {
 
   /** Whether a mark's secret is still listed. */
   async lists(keyId: string): Promise<boolean> {
-    return (await this.#ready()).some((secret) => secret.keyIdText === keyId)
+    return (await this.#ready()).some((secret) => secret.keyId === keyId)
   }
 
   async sealMark({ keyId, storeKey, sealKey }: MarkKeys, text: string): Promise<Uint8Array> {
@@ -153,8 +148,8 @@ export class Keyring {
     const prepared = this.#secrets().map((bytes) => {
       const hmac = this.#primitives.hmac(bytes)
       return after(hmac('holdfast key id'), (digest) => {
-        const keyId = digest.slice(0, KEY_ID_BYTES)
-        return { bytes, hmac, keyId, keyIdText: base64url(keyId), prefix: prefixOf(keyId) }
+        const keyId = digest.subarray(0, KEY_ID_BYTES)
+        return { bytes, hmac, keyId: base64url(keyId), prefix: prefixOf(keyId) }
       })
     })
     const isWaiting = prepared.some((secret) => secret instanceof Promise)
