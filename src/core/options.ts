@@ -209,12 +209,12 @@ function checkCookie(options: CookieOptions = {}): CookieAttributes {
   const cookie: CookieAttributes = {
     name,
     path,
+    domain,
     secure,
     httpOnly: checkBoolean('cookie.httpOnly', options.httpOnly, true),
     sameSite,
     partitioned: checkBoolean('cookie.partitioned', options.partitioned, false),
   }
-  if (domain !== undefined) cookie.domain = domain
   checkSyntax(cookie)
   checkContradictions(cookie)
   return cookie
@@ -222,27 +222,18 @@ function checkCookie(options: CookieOptions = {}): CookieAttributes {
 
 /** One place for all: whatever gets past here stands in a Set-Cookie header as it is (Hono GHSA-5pq2-9x2x-5p6w). */
 function checkSyntax({ name, path, domain, sameSite }: CookieAttributes): void {
+  const check = (option: string, value: unknown, pattern: RegExp, expected: string) => {
+    if (typeof value !== 'string' || !pattern.test(value)) throw wrong(`cookie.${option}`, expected, value)
+  }
   // cookie-name = token (RFC 6265bis §4.1.1, RFC 9110 §5.6.2)
-  if (typeof name !== 'string' || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/.test(name)) {
-    throw wrong('cookie.name', 'a token of RFC 9110, at most 256 characters', name)
-  }
+  check('name', name, /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/, 'a token of RFC 9110, at most 256 characters')
   // Compared with the path of a URL, which holds nothing else unescaped, and no ";"; §5.6 bounds an attribute at 1024 bytes
-  if (typeof path !== 'string' || !/^\/[!$-:=@-[\]_a-z|~]{0,1023}$/.test(path)) {
-    const expected = 'a path as URLs have it, percent-encoded, that begins with / and holds no ";"'
-    throw wrong('cookie.path', expected, path)
-  }
-  if (
-    domain !== undefined &&
-    (typeof domain !== 'string' ||
-      !/^\.?[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*$/.test(domain) ||
-      domain.length > 253)
-  ) {
-    throw wrong('cookie.domain', 'a host name', domain)
-  }
-  if (!['lax', 'strict', 'none'].includes(sameSite)) {
-    const expected = "'lax', 'strict' or 'none', in small letters ('strict' is what others call true)"
-    throw wrong('cookie.sameSite', expected, sameSite)
-  }
+  const expectedPath = 'a path as URLs have it, percent-encoded, that begins with / and holds no ";"'
+  check('path', path, /^\/[!$-:=@-[\]_a-z|~]{0,1023}$/, expectedPath)
+  const domainPattern = /^(?=.{1,253}$)\.?[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*$/
+  if (domain !== undefined) check('domain', domain, domainPattern, 'a host name')
+  const expectedSite = "'lax', 'strict' or 'none', in small letters ('strict' is what others call true)"
+  check('sameSite', sameSite, /^(lax|strict|none)$/, expectedSite)
 }
 
 /** What browsers would refuse in silence (RFC 6265bis §5.7; `Http-`: draft-ietf-httpbis-layered-cookies). */

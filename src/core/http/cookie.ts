@@ -4,7 +4,7 @@ import { isTokenShaped } from './token.ts'
 export interface CookieAttributes {
   name: string
   path: string
-  domain?: string
+  domain: string | undefined
   secure: boolean
   httpOnly: boolean
   sameSite: 'lax' | 'strict' | 'none'
