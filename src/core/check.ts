@@ -63,9 +63,8 @@ export const LONGEST_LABEL = 64
 /** Not repeated: it names a user. */
 export function checkUserId(id: unknown): void {
   if (typeof id === 'string' && id !== '') return
-  throw new TypeError(
-    `userId: expected a string that is not empty, got ${id === '' ? 'an empty one' : kindOf(id)}`,
-  )
+  const got = id === '' ? 'an empty one' : kindOf(id)
+  throw new TypeError(`userId: expected a string that is not empty, got ${got}`)
 }
 
 /** Not repeated: it may name a place. */
@@ -77,11 +76,7 @@ export function checkLabel(label: unknown): void {
   if (length > LONGEST_LABEL) throw new RangeError(`label: expected ${expected}, got ${length}`)
 }
 
-export function checkBoolean<Fallback>(
-  option: string,
-  value: unknown,
-  fallback: Fallback,
-): boolean | Fallback {
+export function checkBoolean(option: string, value: unknown, fallback: boolean = false): boolean {
   if (value === undefined) return fallback
   if (typeof value !== 'boolean') throw wrong(option, 'true or false', value)
   return value
@@ -90,9 +85,8 @@ export function checkBoolean<Fallback>(
 /** Says what was expected and what came; not for what may be a secret. */
 export function wrong(what: string, expected: string, value: unknown): TypeError {
   const isShown = typeof value === 'string' || typeof value === 'number'
-  return new TypeError(
-    `${what}: expected ${expected}, got ${isShown ? JSON.stringify(value) : kindOf(value)}`,
-  )
+  const got = isShown ? JSON.stringify(value) : kindOf(value)
+  return new TypeError(`${what}: expected ${expected}, got ${got}`)
 }
 
 /** A key of somebody else's choosing, fit for a message: it can neither forge a line of a log nor fill it. */
