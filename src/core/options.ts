@@ -1,15 +1,9 @@
 import { brandOf, MEMORY_STORE } from './brand.ts'
-import {
-  checkAbsoluteTimeout,
-  checkBoolean,
-  checkIdleTimeout,
-  checkNames,
-  checkWhole,
-  kindOf,
-  wrong,
-} from './check.ts'
+import { checkAbsoluteTimeout, checkBoolean, checkIdleTimeout, checkNames, kindOf, wrong } from './check.ts'
 import type { CookieAttributes } from './http/cookie.ts'
 import type { SessionEvent } from './events.ts'
+import type { Services } from './record/record-io.ts'
+import { checkBound } from './stores/arguments.ts'
 import { MemoryStore } from './stores/memory-store.ts'
 import type { SessionStore } from './stores/store.ts'
 
@@ -70,19 +64,14 @@ export interface CookieOptions {
 }
 
 /** Options checked, with defaults filled in. */
-export interface CheckedOptions {
-  store: SessionStore
+export interface CheckedOptions extends Pick<
+  Services,
+  'store' | 'idleTimeout' | 'absoluteTimeout' | 'loadTtl' | 'persistent' | 'maxSessionsPerUser' | 'now'
+> {
   secrets: () => readonly Uint8Array[]
-  idleTimeout: number | false
-  absoluteTimeout: number
-  /** Seconds to live that a read restarts, before the record can say otherwise. */
-  loadTtl: number
   cookie: CookieAttributes
-  persistent: boolean
   cacheHeaders: boolean
-  maxSessionsPerUser: number
   onEvent: ((event: SessionEvent) => void) | undefined
-  now: () => number
 }
 
 const OPTION_NAMES = [
@@ -133,8 +122,7 @@ export function checkOptions(options: SessionOptions): CheckedOptions {
   const { idleTimeout = 86_400, absoluteTimeout = 1_209_600, maxSessionsPerUser = 20 } = options
   checkIdleTimeout('idleTimeout', idleTimeout)
   checkAbsoluteTimeout('absoluteTimeout', absoluteTimeout)
-  const upTo = `a whole number from 1 to ${MOST_SESSIONS_PER_USER}`
-  checkWhole('maxSessionsPerUser', maxSessionsPerUser, upTo, MOST_SESSIONS_PER_USER)
+  checkBound('maxSessionsPerUser', maxSessionsPerUser, MOST_SESSIONS_PER_USER)
   return {
     store,
     secrets: checkSecrets(options.secret, store),

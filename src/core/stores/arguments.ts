@@ -5,7 +5,7 @@ export function checkTtl(ttl: number): void {
   checkWhole('ttl', ttl, 'whole seconds of 1 or more')
 }
 
-/** A bound among a store's options. */
+/** A bound among options. */
 export function checkBound(option: string, value: number, most: number): number {
   checkWhole(option, value, `a whole number from 1 to ${most}`, most)
   return value
