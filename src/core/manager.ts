@@ -37,7 +37,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
   /** @internal Use {@link createSessionManager}. */
   constructor(options: SessionOptions) {
     const checked = checkOptions(options)
-    const { onEvent, now, cookie, secrets } = checked
+    const { store, onEvent, now, cookie, secrets } = checked
     const emit: Services['emit'] = (type, details) => {
       if (onEvent) safely(() => onEvent({ type, at: now(), ...details }))
       else if (isWarning(type)) safely(() => warn({ type, at: now(), ...details }))
@@ -53,7 +53,6 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
       emit,
     }
     this.#open = this.opener(GIVEN)
-    const { store } = checked
     if (onEvent || isFirstToSay(store))
       safely(() => store.watch?.(({ type, ...details }) => emit(type, details)))
   }
@@ -224,23 +223,19 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
   }
 
   #respond(state: SessionState, response: CommitResponse, isRejected: boolean): void {
-    if (state.canSetHeaders()) this.#addHeaders(state, response, isRejected)
-    else if (state.cookie) this.#services.emit('cookie-lost')
-  }
-
-  #addHeaders(
-    state: SessionState,
-    { headers, url, forwardedProto }: CommitResponse,
-    isRejected: boolean,
-  ): void {
-    const options = this.#options
+    const { headers, url, forwardedProto } = response
+    const { cookie, cacheHeaders } = this.#options
     const { emit } = this.#services
-    if (isRejected) takeBackAnswer(headers)
     const change = state.cookie
-    if (change) addSessionCookie(headers, options.cookie, change)
+    if (!state.canSetHeaders()) {
+      if (change) emit('cookie-lost')
+      return
+    }
+    if (isRejected) takeBackAnswer(headers)
+    if (change) addSessionCookie(headers, cookie, change)
     const mustNotBeStored = change !== undefined || isRejected
-    if (options.cacheHeaders && addCacheHeaders(headers, mustNotBeStored)) emit('cache-overridden')
-    if (!change || this.#hasWarned || !options.cookie.secure || !isInsecure(url, forwardedProto)) return
+    if (cacheHeaders && addCacheHeaders(headers, mustNotBeStored)) emit('cache-overridden')
+    if (!change || this.#hasWarned || !cookie.secure || !isInsecure(url, forwardedProto)) return
     this.#hasWarned = true
     emit('insecure-cookie')
   }
