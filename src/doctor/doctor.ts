@@ -76,7 +76,7 @@ async function examine(
   const servers = serverName(server)
   const store = new MemcachedStore({ servers, keyPrefix, tls, ...credentials, ...patience })
   try {
-    const stats = await client.stats().catch((error: Error) => error)
+    const stats = await client.stats().catch(({ cause }: Error) => cause as Error)
     if (stats instanceof Error) return [explain('reachable', stats)]
     const readAt = Date.now()
     const settings = await client.stats('settings').catch(() => new Map<string, string>())

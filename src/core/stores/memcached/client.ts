@@ -1,4 +1,5 @@
 import { Client } from 'memjs'
+import { StoreUnavailableError } from '../../errors.ts'
 import type { NoticeListener } from '../notices.ts'
 import type { ReplaceOutcome, StoredRecord } from '../store.ts'
 import { within } from '../deadline.ts'
@@ -14,28 +15,18 @@ import type { ConnectionOptions } from './settings.ts'
  * stand behind the same methods. No other server steps in for one that fails, and nothing is sent twice that must happen
  * once (M8): when a connection is lost, only what may be repeated is, within the same deadline.
  *
- * Rejects when the server cannot be asked, refuses, or does not keep versions. A version is the 8 bytes of memcached's
- * CAS, never a number: it does not fit one.
+ * Rejects with `StoreUnavailableError` when the server cannot be asked, refuses, or does not keep versions. A version is
+ * the 8 bytes of memcached's CAS, never a number: it does not fit one.
  */
 export class MemcachedClient {
   readonly #memjs: Client
   readonly #connections: readonly Connection[]
   readonly #place: (key: string) => number
   readonly #timeoutMs: number
-  readonly #asFailure: (operation: string, cause: unknown) => unknown
   #sequence: number
 
-  /**
-   * @param asFailure - what an operation (`get`, `add`, …) that failed is to reject with
-   * @param firstSequence - the number of the first request; for the test that passes 2^31 and 2^32 (M4)
-   */
-  constructor(
-    servers: readonly ServerAddress[],
-    options: ConnectionOptions,
-    asFailure: (operation: string, cause: unknown) => unknown = (_, cause) => cause,
-    firstSequence = 0,
-  ) {
-    this.#asFailure = asFailure
+  /** `firstSequence` is the number of the first request, for the test that passes 2^31 and 2^32 (M4). */
+  constructor(servers: readonly ServerAddress[], options: ConnectionOptions, firstSequence = 0) {
     this.#connections = servers.map((server) => new Connection(server, options))
     // For memjs, one try is one retry; its logger would print hosts to the console (M10).
     this.#memjs = new Client([...this.#connections], { retries: 1, failover: false, logger: { log() {} } })
@@ -47,17 +38,18 @@ export class MemcachedClient {
 
   /** Reads, and sets the time to live of whatever it finds, leaving the version alone (M15). */
   getAndTouch(key: string, ttl: number, follows = false): Promise<StoredRecord | undefined> {
-    return this.#ask({ opcode: Opcode.getAndTouch, key, expiry: expiry(ttl) }, MISSING, recordIn, follows)
+    const request = { opcode: Opcode.getAndTouch, key, expiry: expiry(ttl) }
+    return this.#ask('get', request, MISSING, recordIn, follows)
   }
 
   /** Reads, and leaves the time to live alone. */
   get(key: string, follows = false): Promise<StoredRecord | undefined> {
-    return this.#ask({ opcode: Opcode.get, key }, MISSING, recordIn, follows)
+    return this.#ask('get', { opcode: Opcode.get, key }, MISSING, recordIn, follows)
   }
 
   /** Stores only where nothing is; `undefined` when the key is taken. */
   add(key: string, value: Uint8Array, ttl: number): Promise<Uint8Array | undefined> {
-    return this.#ask({ opcode: Opcode.add, key, expiry: expiry(ttl), value }, TAKEN, (reply) =>
+    return this.#ask('add', { opcode: Opcode.add, key, expiry: expiry(ttl), value }, TAKEN, (reply) =>
       reply.status === Status.taken ? undefined : versionIn(reply),
     )
   }
@@ -65,9 +57,9 @@ export class MemcachedClient {
   /** Stores only over this very version. REPLACE, not SET: refused for size or memory, SET deletes the old value (M6). */
   replace(key: string, value: Uint8Array, ttl: number, version: Uint8Array): Promise<ReplaceOutcome> {
     if (isZero(version))
-      return Promise.reject(this.#asFailure('replace', new MemcachedError('ERR_NO_VERSIONS')))
+      return Promise.reject(new StoreUnavailableError('replace', new MemcachedError('ERR_NO_VERSIONS')))
     const request = { opcode: Opcode.replace, key, expiry: expiry(ttl), value, version }
-    return this.#ask(request, TAKEN_OR_MISSING, (reply) => {
+    return this.#ask('replace', request, TAKEN_OR_MISSING, (reply) => {
       if (reply.status === Status.taken) return { outcome: 'conflict' }
       if (reply.status === Status.missing) return { outcome: 'missing' }
       return { outcome: 'replaced', version: versionIn(reply) }
@@ -76,12 +68,12 @@ export class MemcachedClient {
 
   /** Stores whatever is there. */
   set(key: string, value: Uint8Array, ttl: number): Promise<void> {
-    return this.#ask({ opcode: Opcode.set, key, expiry: expiry(ttl), value }, [], () => {})
+    return this.#ask('set', { opcode: Opcode.set, key, expiry: expiry(ttl), value }, [], () => {})
   }
 
   /** Removes; missing is a success. */
   delete(key: string): Promise<void> {
-    return this.#ask({ opcode: Opcode.delete, key }, MISSING, () => {})
+    return this.#ask('delete', { opcode: Opcode.delete, key }, MISSING, () => {})
   }
 
   /** Tells what happens to each server, from now on (K3). */
@@ -97,7 +89,7 @@ export class MemcachedClient {
   /** What the server says of itself, by name; of a client with one server. `group`: `settings`, `items`, `slabs`. */
   stats(group = ''): Promise<Map<string, string>> {
     const stats = new Map<string, string>()
-    return this.#ask({ opcode: Opcode.stat, key: group }, [], ({ key, value }) => {
+    return this.#ask('stats', { opcode: Opcode.stat, key: group }, [], ({ key, value }) => {
       if (key.length > 0) stats.set(String(key), String(value))
       return stats
     })
@@ -108,12 +100,13 @@ export class MemcachedClient {
    * for every status but success and those `expected` besides. Writes follow a read, or what the handler did instead.
    */
   #ask<Result>(
+    operation: string,
     request: Request,
     expected: readonly number[],
     read: (reply: Reply) => Result,
     follows = true,
   ): Promise<Result> {
-    const failure = (cause: unknown) => this.#asFailure(OPERATIONS[request.opcode]!, cause)
+    const failure = (cause: unknown) => new StoreUnavailableError(operation, cause)
     const refused = follows ? undefined : this.#connections[this.#place(request.key!)]!.refusal(false)
     if (refused) return Promise.reject(failure(refused))
     const startedAt = performance.now()
@@ -157,16 +150,6 @@ export class MemcachedClient {
       }
     })
   }
-}
-
-const OPERATIONS: Readonly<Record<number, string>> = {
-  [Opcode.get]: 'get',
-  [Opcode.getAndTouch]: 'get',
-  [Opcode.add]: 'add',
-  [Opcode.replace]: 'replace',
-  [Opcode.set]: 'set',
-  [Opcode.delete]: 'delete',
-  [Opcode.stat]: 'stats',
 }
 
 const MISSING: readonly number[] = [Status.missing]

@@ -1,4 +1,3 @@
-import { StoreUnavailableError } from '../../errors.ts'
 import { checkTtl, sized } from '../arguments.ts'
 import type { NoticeListener } from '../notices.ts'
 import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from '../store.ts'
@@ -30,7 +29,7 @@ export class MemcachedStore implements SessionStore {
     const { servers, keyPrefix, maxBytes, connection } = readSettings(addressOrOptions)
     this.maxBytes = maxBytes
     this.#keyPrefix = keyPrefix
-    this.#client = new MemcachedClient(servers, connection, asUnavailable)
+    this.#client = new MemcachedClient(servers, connection)
   }
 
   get(key: string, ttl: number | undefined, follows: boolean = false): Promise<StoredRecord | undefined> {
@@ -80,8 +79,4 @@ function checked<Result>(ttl: number, ask: () => Promise<Result>): Promise<Resul
   } catch (error) {
     return Promise.reject(error)
   }
-}
-
-function asUnavailable(operation: string, cause: unknown): StoreUnavailableError {
-  return new StoreUnavailableError(operation, cause)
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
+import { StoreUnavailableError } from '../../../../src/core/errors.ts'
 import { parseServers, serverName } from '../../../../src/core/stores/memcached/address.ts'
 import { expiry, MemcachedClient } from '../../../../src/core/stores/memcached/client.ts'
 import { rendezvous } from '../../../../src/core/stores/memcached/placement.ts'
@@ -18,7 +19,6 @@ function open(
   const client = new MemcachedClient(
     servers,
     { operationTimeoutMs: timeoutMs, connectTimeoutMs: timeoutMs, ...bounds },
-    undefined,
     firstSequence,
   )
   onEnd(() => client.close())
@@ -28,7 +28,10 @@ function open(
 async function fails(work: Promise<unknown>): Promise<string> {
   return work.then(
     (value) => expect.fail(`resolved with ${JSON.stringify(value)}`),
-    (error: Error) => error.message,
+    (error: Error) => {
+      expect(error).toBeInstanceOf(StoreUnavailableError)
+      return (error.cause as Error).message
+    },
   )
 }
 
@@ -92,7 +95,7 @@ describe('MemcachedClient', () => {
     const adds = Array.from({ length: 60 }, (_, index) => client.add(`bulk ${index}`, bulk, 100))
     expect((await Promise.allSettled(adds)).at(-1)).toMatchObject({
       status: 'rejected',
-      reason: new Error('memcached refused: out of memory'),
+      reason: { cause: new Error('memcached refused: out of memory') },
     })
     expect(await fails(client.replace('key', bulk, 100, version))).toBe('memcached refused: out of memory')
     expect(await client.getAndTouch('key', 100)).toEqual({ bytes: new Uint8Array(apples), version })
@@ -356,7 +359,9 @@ describe('A server that wants credentials and gets none', () => {
     const client = open(server.port)
     const outcomes = await Promise.allSettled(operations.map(([, operate]) => operate(client)))
     for (const outcome of outcomes) {
-      expect(outcome).toMatchObject({ reason: new Error('memcached wants a username and a password') })
+      expect(outcome).toMatchObject({
+        reason: { cause: new Error('memcached wants a username and a password') },
+      })
     }
     for (const [, operate] of operations) {
       expect(await fails(operate(client))).toContain('memcached wants a username and a password')
