@@ -5,6 +5,14 @@ export function checkTtl(ttl: number): void {
   checkWhole('ttl', ttl, 'whole seconds of 1 or more')
 }
 
+/** What bounds the answers of a server. */
+export interface Bounds {
+  /** Milliseconds from the call to the answer, connecting included. */
+  operationTimeoutMs: number
+  /** Operations that wait for an answer at one time; beyond it, what begins a request's work fails at once. */
+  maxInFlight: number
+}
+
 /** A bound among options. */
 export function checkBound(option: string, value: number, most: number): number {
   checkWhole(option, value, `a whole number from 1 to ${most}`, most)

@@ -78,7 +78,7 @@ export class MemcachedClient {
 
   /** Tells what happens to each server, from now on (K3). */
   watch(listener: NoticeListener): void {
-    for (const connection of this.#connections) connection.watch(listener)
+    for (const { gate } of this.#connections) gate.watch(listener)
   }
 
   /** Ends every connection at once; what is in flight rejects, and so does everything later. */

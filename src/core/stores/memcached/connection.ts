@@ -1,6 +1,5 @@
 import { Server } from 'memjs'
 import { Gate, storeClosed } from '../gate.ts'
-import type { NoticeListener } from '../notices.ts'
 import { serverName, type ServerAddress } from './address.ts'
 import { Link, type Exchange } from './link.ts'
 import type { MemcachedErrorCode } from './memcached-error.ts'
@@ -15,8 +14,8 @@ import type { ConnectionOptions } from './settings.ts'
  * It connects when it is first written to, and anew after a failure. When nothing is in flight it keeps no process alive.
  */
 export class Connection extends Server {
+  readonly gate: Gate
   readonly #options: ConnectionOptions
-  readonly #gate: Gate
   readonly #watch: ServerWatch
   #link: Link | undefined
   #answer: (reply: Reply) => void = () => {}
@@ -26,8 +25,8 @@ export class Connection extends Server {
     // Without a user and a password memjs would take those of the environment (M11).
     super(host, port, 'unused', 'unused')
     this.#options = options
-    this.#gate = new Gate(serverName({ host, port }), options.maxInFlight, () => this.#probe())
-    this.#watch = new ServerWatch(this.#gate.notices)
+    this.gate = new Gate(serverName({ host, port }), options.maxInFlight, () => this.#probe())
+    this.#watch = new ServerWatch(this.gate.notices)
   }
 
   /** memjs only hands the answer on, so it need not have the shape that memjs itself would give it. */
@@ -45,19 +44,15 @@ export class Connection extends Server {
     else this.#send({ request, answer: this.#answer, fail: this.#fail })
   }
 
-  watch(listener: NoticeListener): void {
-    this.#gate.watch(listener)
-  }
-
   /** Ends at once: what is in flight fails, and so does everything later. */
   override close(): void {
-    this.#gate.close()
+    this.gate.close()
     this.#link?.end(storeClosed())
   }
 
   /** Why an operation is not sent now; `follows`: its request was served before. */
   refusal(follows: boolean): Error | undefined {
-    return this.#gate.refusal((this.#link?.load ?? 0) - this.#watch.load, follows)
+    return this.gate.refusal((this.#link?.load ?? 0) - this.#watch.load, follows)
   }
 
   #send(exchange: Exchange): void {
@@ -68,10 +63,10 @@ export class Connection extends Server {
   #connect(): Link {
     this.#watch.connectionBegins()
     const link = new Link({ host: this.host, port: this.port }, this.#options, {
-      answered: () => this.#gate.answered(),
+      answered: () => this.gate.answered(),
       failed: (reason, oldest) => {
         this.#watch.connectionFailed(oldest)
-        this.#gate.failed(reason, LASTING.has(reason.code))
+        this.gate.failed(reason, LASTING.has(reason.code))
       },
       turnEnded: (now) => this.#watch.ask(now, (exchange) => link.send(exchange)),
     })

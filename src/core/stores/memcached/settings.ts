@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { checkNames, kindOf, wrong } from '../../check.ts'
-import { checkBound, checkPrefix, LONGEST_TIMER } from '../arguments.ts'
+import { checkBound, checkPrefix, LONGEST_TIMER, type Bounds } from '../arguments.ts'
 import { parseServers, type Credentials, type ServerAddress } from './address.ts'
 import { LARGEST_ITEM } from './protocol.ts'
 
@@ -52,13 +52,9 @@ export interface Settings {
 }
 
 /** How a server is reached, and what bounds its answers. */
-export interface ConnectionOptions {
-  /** Milliseconds from the call to the answer, connecting included. */
-  operationTimeoutMs: number
+export interface ConnectionOptions extends Bounds {
   /** Milliseconds for connecting, TLS and authentication included. */
   connectTimeoutMs: number
-  /** Operations that wait for an answer at one time; beyond it, what begins a request's work fails at once. */
-  maxInFlight: number
   credentials?: Credentials | undefined
   tls?: TlsOptions | undefined
 }

@@ -1,22 +1,16 @@
+import type { Bounds } from '../arguments.ts'
 import { within } from '../deadline.ts'
 import { Gate, GateError, storeClosed } from '../gate.ts'
-import type { NoticeListener } from '../notices.ts'
 import { happenedBetween, infoOf, type Info } from './redis-info.ts'
 import type { RedisNode } from './redis-client.ts'
 
 const READ_EVERY_MS = 60_000
 
-/** The bounds of a store. */
-export interface Bounds {
-  operationTimeoutMs: number
-  maxInFlight: number
-}
-
 type Ask = () => Promise<unknown>
 
 /** What one server is asked, and what it is known to have gone through. */
 export class RedisServer {
-  readonly #gate: Gate
+  readonly gate: Gate
   readonly #timeoutMs: number
   readonly #node: () => RedisNode | undefined
   /** How each operation in flight is ended before its time, by its number. No Map, for the reason that Turns gives. */
@@ -30,25 +24,21 @@ export class RedisServer {
 
   /** `probe` asks what nobody waits for. */
   constructor(name: string, bounds: Bounds, node: () => RedisNode | undefined, probe: Ask) {
-    this.#gate = new Gate(name, bounds.maxInFlight, () => void this.#ask(probe).catch(() => {}))
+    this.gate = new Gate(name, bounds.maxInFlight, () => void this.#ask(probe).catch(() => {}))
     this.#timeoutMs = bounds.operationTimeoutMs
     this.#node = node
   }
 
   async ask(follows: boolean, send: Ask): Promise<unknown> {
-    const refusal = this.#gate.refusal(this.#asked - this.#over, follows)
+    const refusal = this.gate.refusal(this.#asked - this.#over, follows)
     if (refusal) throw refusal
     const reply = await this.#ask(send)
     void this.#look(performance.now())
     return reply
   }
 
-  watch(listener: NoticeListener): void {
-    this.#gate.watch(listener)
-  }
-
   close(): void {
-    this.#gate.close()
+    this.gate.close()
     for (const fail of Object.values(this.#waiting)) fail(storeClosed())
   }
 
@@ -58,7 +48,7 @@ export class RedisServer {
     const ended = new Promise<never>((_, reject) => void (this.#waiting[number] = reject))
     try {
       const reply = await within(this.#timeoutMs, () => Promise.race([send(), ended]))
-      this.#gate.answered()
+      this.gate.answered()
       return reply
     } catch (reason) {
       const error = withoutCommand(reason as Error)
@@ -73,16 +63,16 @@ export class RedisServer {
   /** What was under way at the last failure is a part of it: a lost connection counts once (F4). */
   #count(error: Error, startedAt: number): void {
     const word = refusalOf(error)
-    if (word && !OUTAGES.has(word)) return this.#gate.answered()
+    if (word && !OUTAGES.has(word)) return this.gate.answered()
     if (startedAt < this.#failedAt) return
     this.#failedAt = performance.now()
     this.#readAt = -Infinity
-    this.#gate.failed(error, LASTING.has(word))
+    this.gate.failed(error, LASTING.has(word))
   }
 
   /** What happened to the server, once a minute while it is in use, and after a failure (K3). */
   async #look(now: number): Promise<void> {
-    const { notices } = this.#gate
+    const { notices } = this.gate
     if (this.#isReading || now - this.#readAt < READ_EVERY_MS || !notices.hasListeners) return
     this.#readAt = now
     this.#isReading = true

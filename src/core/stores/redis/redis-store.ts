@@ -1,11 +1,11 @@
 import { checkNames, kindOf } from '../../check.ts'
 import { randomBytes } from '../../crypto/random.ts'
 import { StoreUnavailableError } from '../../errors.ts'
-import { checkBound, checkPrefix, checkTtl, LONGEST_TIMER, sized } from '../arguments.ts'
+import { checkBound, checkPrefix, checkTtl, LONGEST_TIMER, sized, type Bounds } from '../arguments.ts'
 import type { NoticeListener } from '../notices.ts'
 import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from '../store.ts'
 import { commandsOf, type Command, type RedisClient, type RedisCommands } from './redis-client.ts'
-import { refusalOf, RedisServer, type Bounds } from './redis-server.ts'
+import { refusalOf, RedisServer } from './redis-server.ts'
 
 export type { RedisClient } from './redis-client.ts'
 
@@ -130,7 +130,7 @@ export class RedisStore implements SessionStore {
   /** Found out from INFO, once a minute while the store is in use, and after a failure. */
   watch(listener: NoticeListener): void {
     this.#listeners.push(listener)
-    for (const server of this.#servers.values()) server.watch(listener)
+    for (const { gate } of this.#servers.values()) gate.watch(listener)
   }
 
   /** Operations in flight, and all later ones, reject. The client is the application's, and stays as it is. */
@@ -168,7 +168,7 @@ export class RedisStore implements SessionStore {
     const node = () => this.#commands.nodes().find((each) => each.name === name)
     const server = new RedisServer(name, this.#bounds, node, () => this.#probe(name))
     this.#servers.set(name, server)
-    for (const listener of this.#listeners) server.watch(listener)
+    for (const listener of this.#listeners) server.gate.watch(listener)
     if (this.#isClosed) server.close()
     return server
   }
