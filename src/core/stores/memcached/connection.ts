@@ -68,7 +68,7 @@ export class Connection extends Server {
         this.#watch.connectionFailed(oldest)
         this.gate.failed(reason, LASTING.has(reason.code))
       },
-      turnEnded: (now) => this.#watch.ask(now, (exchange) => link.send(exchange)),
+      turnEnded: (now) => this.#watch.ask(now, link),
     })
     return link
   }

@@ -1,5 +1,5 @@
 import type { Notice, Notices } from '../notices.ts'
-import type { Exchange } from './link.ts'
+import type { Exchange, Link } from './link.ts'
 import { encodeRequest, Opcode } from './protocol.ts'
 import { happenedBetween, readingOf, type Reading } from './server-reading.ts'
 
@@ -39,37 +39,33 @@ export class ServerWatch {
   }
 
   /** Asks, if it is time; `now` in milliseconds, monotonic. */
-  ask(now: number, send: (exchange: Exchange) => void): void {
+  ask(now: number, link: Link): void {
     if (now < this.#nextAt || this.#asked || this.#unanswered >= MOST_UNANSWERED) return
     if (!this.#notices.hasListeners) return
     this.#nextAt = now + READ_EVERY_MS
-    this.#stat('', send, (stats) => {
-      if (!stats) return
-      const before = this.#last
+    this.#stat('', link, (stats) => {
       const reading = readingOf(stats, performance.now(), Date.now())
-      this.#last = reading ?? before
-      for (const notice of before && reading ? happenedBetween(before, reading) : []) {
-        if (notice.type === 'server-flushed') this.#tellUnlessRefused(notice, send)
+      if (!reading) return
+      const before = this.#last ?? reading
+      this.#last = reading
+      for (const notice of happenedBetween(before, reading)) {
+        if (notice.type === 'server-flushed') this.#tellUnlessRefused(notice, link)
         else this.#notices.tell(notice)
       }
     })
   }
 
   /** memcached counts the flushes that it refuses, too. */
-  #tellUnlessRefused(flushed: Notice, send: (exchange: Exchange) => void): void {
-    this.#stat('settings', send, (settings) => {
-      if (settings?.get('flush_enabled') !== 'no') this.#notices.tell(flushed)
+  #tellUnlessRefused(flushed: Notice, link: Link): void {
+    this.#stat('settings', link, (settings) => {
+      if (settings.get('flush_enabled') !== 'no') this.#notices.tell(flushed)
     })
   }
 
   /** `use` gets nothing of an answer that is not whole. */
-  #stat(
-    group: string,
-    send: (exchange: Exchange) => void,
-    use: (stats: ReadonlyMap<string, string> | undefined) => void,
-  ): void {
+  #stat(group: string, link: Link, use: (stats: ReadonlyMap<string, string>) => void): void {
     const stats = new Map<string, string>()
-    const finish = (all?: ReadonlyMap<string, string>) => {
+    const finish = (all: ReadonlyMap<string, string>) => {
       this.#asked = undefined
       use(all)
     }
@@ -80,8 +76,8 @@ export class ServerWatch {
         this.#unanswered = 0
         finish(stats)
       },
-      fail: () => finish(),
+      fail: () => finish(new Map()),
     }
-    send(this.#asked)
+    link.send(this.#asked)
   }
 }
