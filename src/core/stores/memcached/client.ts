@@ -112,16 +112,15 @@ export class MemcachedClient {
     const startedAt = performance.now()
     // One promise an operation: each that waits for another costs as much as encoding the request.
     return new Promise((resolve, reject) => {
-      const fail = (error: unknown) => reject(failure(error))
       this.#exchange(request, expected, read, resolve, (error) => {
         const left = this.#timeoutMs - (performance.now() - startedAt)
         const isLost = error instanceof MemcachedError && error.code === 'ERR_CONNECTION_LOST'
-        if (!isLost || !REPEATABLE.has(request.opcode) || left <= 0) return fail(error)
+        if (!isLost || !REPEATABLE.has(request.opcode) || left <= 0) return reject(failure(error))
         const again = () =>
           new Promise<Result>((resolve, reject) => {
             this.#exchange(request, expected, read, resolve, reject)
           })
-        within(left, again).then(resolve, fail)
+        within(left, again, failure).then(resolve, reject)
       })
     })
   }
