@@ -1,10 +1,10 @@
 import type { MarkKeys } from '../crypto/keyring.ts'
-import { SessionConflictError, SessionError, StoreUnavailableError } from '../errors.ts'
+import { SessionConflictError, type StoreUnavailableError } from '../errors.ts'
 import { within } from '../stores/deadline.ts'
 import { markWith, type MarkEntry } from './mark.ts'
 import { readMark, writeMark, type FoundMark } from './mark-io.ts'
 import { pause } from './pause.ts'
-import { asUnanswered, type RecordIO } from './record-io.ts'
+import { asUnanswered, LEAST_TIME_MS, unavailable, type RecordIO } from './record-io.ts'
 
 /**
  * What becomes of a user's entries; `undefined` leaves them as they are. `isInDoubt` says that a write with it went
@@ -14,9 +14,6 @@ export type MarkChange = (
   entries: readonly MarkEntry[],
   isInDoubt: boolean,
 ) => readonly MarkEntry[] | undefined
-
-/** What another attempt needs to be answered. */
-const LEAST_TIME_MS = 100
 
 interface WaitingChange {
   readonly io: RecordIO
@@ -44,35 +41,22 @@ export class MarkChanges {
    *
    * Rejects with `SessionConflictError`, and nothing was written; or with `StoreUnavailableError`, and it may have been.
    */
-  async make(
-    io: RecordIO,
-    keys: MarkKeys,
-    change: MarkChange,
-    reserveMs: number = LEAST_TIME_MS,
-  ): Promise<void> {
+  make(io: RecordIO, keys: MarkKeys, change: MarkChange, reserveMs: number = LEAST_TIME_MS): Promise<void> {
     const make = () =>
       new Promise<void>((resolve, reject) => {
         this.#add(keys, { io, change, reserveMs, isTried: false, unanswered: undefined, resolve, reject })
       })
-    try {
-      await within(io.timeLeft(), make)
-    } catch (error) {
-      throw error instanceof SessionError ? error : new StoreUnavailableError('replace', error)
-    }
+    return within(io.timeLeft(), make, (error) => unavailable('replace', error))
   }
 
   #add(keys: MarkKeys, waiting: WaitingChange): void {
     const queue = this.#queues[keys.storeKey]
-    if (queue) {
-      queue.add(waiting)
-      return
-    }
-    const begun = new Set([waiting])
-    this.#queues[keys.storeKey] = begun
-    void this.#work(begun, keys)
+    if (queue) queue.add(waiting)
+    else void this.#work(new Set([waiting]), keys)
   }
 
   async #work(queue: Queue, keys: MarkKeys): Promise<void> {
+    this.#queues[keys.storeKey] = queue
     // Used at once: a mark's key is used again, so its version is never carried over anything that is waited for (M14).
     let known: FoundMark | undefined
     for (let attempt = 0; queue.size > 0; attempt = known ? 0 : attempt + 1) {
@@ -80,7 +64,8 @@ export class MarkChanges {
       if (attempt > 1) await pause(attempt)
       for (const each of queue) {
         if (each.io.timeLeft() > (each.isTried ? each.reserveMs : 0)) continue
-        settle(queue, [each], each.unanswered ?? conflict())
+        const message = "other requests kept writing the same user's list of sessions"
+        settle(queue, [each], each.unanswered ?? new SessionConflictError(message))
       }
       known = queue.size > 0 ? await swap(queue, keys, known) : undefined
     }
@@ -147,8 +132,4 @@ function settle(queue: Queue, changes: readonly WaitingChange[], error?: unknown
     if (error === undefined) each.resolve()
     else each.reject(error)
   }
-}
-
-function conflict(): SessionConflictError {
-  return new SessionConflictError("other requests kept writing the same user's list of sessions")
 }

@@ -42,6 +42,9 @@ export interface Services {
 /** How long a load, and a commit, may keep its request waiting for the store, in milliseconds. */
 const BUDGET_MS = 600
 
+/** What another attempt needs to be answered. */
+export const LEAST_TIME_MS = 100
+
 /** Sealed records on the store, for one load or one commit: it counts the round trips and bounds the time. */
 export class RecordIO {
   readonly services: Services
@@ -178,7 +181,7 @@ export class RecordIO {
     this.#roundTrips++
     const timeLeft = this.timeLeft()
     const failure = (cause: unknown) => {
-      const error = cause instanceof SessionError ? cause : new StoreUnavailableError(operation, cause)
+      const error = unavailable(operation, cause)
       if (!isOfServerDown(error, this.services.store)) this.services.emit('store-error', { error })
       return error
     }
@@ -202,6 +205,11 @@ export class RecordIO {
       return bytes
     })
   }
+}
+
+/** What a store's operation failed with; what is an error of ours already stays it. */
+export function unavailable(operation: string, cause: unknown): SessionError {
+  return cause instanceof SessionError ? cause : new StoreUnavailableError(operation, cause)
 }
 
 /** It was told when the server went down, by a store that tells such things (K3). */

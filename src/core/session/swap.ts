@@ -1,7 +1,7 @@
 import type { StoreUnavailableError } from '../errors.ts'
 import { remembers, type LiveRecord, type Tombstone } from '../record/record.ts'
 import { pause } from '../record/pause.ts'
-import { asUnanswered, type LiveSession, type RecordIO } from '../record/record-io.ts'
+import { asUnanswered, LEAST_TIME_MS, type LiveSession, type RecordIO } from '../record/record-io.ts'
 
 /** How a {@link swap} ended. `exhausted`: others kept writing for as long as a request may wait. */
 export type Swapped =
@@ -17,9 +17,6 @@ export interface Write {
   /** The generation on which the write went out and was not answered. */
   unanswered?: number | undefined
 }
-
-/** What another attempt needs to be answered. */
-const LEAST_TIME_MS = 100
 
 /**
  * Writes what `next` makes of a session by compare-and-swap, again and again on the newest record while others write
