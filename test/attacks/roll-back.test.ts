@@ -36,7 +36,7 @@ describeAttacks(
           removed: [
             {
               file: 'src/core/session/entry.ts',
-              piece: "if (at < 0) return isBefore(found.mark, entryId) ? 'mark-lost' : 'revoked'",
+              piece: "if (at < 0) return isBefore(found.record, entryId) ? 'mark-lost' : 'revoked'",
               replacement: 'if (at < 0) return undefined',
             },
           ],

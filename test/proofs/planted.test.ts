@@ -84,9 +84,12 @@ const cases: [string, Case][] = [
     {
       fault: {
         file: 'src/core/record/mark-io.ts',
-        piece: "return io.ask('replace', () => store.replace(keys.storeKey, bytes, ttl, version))",
-        replacement: `await io.ask('set', () => store.set(keys.storeKey, bytes, ttl))
-    return { outcome: 'replaced', version }`,
+        piece:
+          "if (found) return io.ask('replace', () => store.replace(keys.storeKey, bytes, ttl, found.version))",
+        replacement: `if (found) {
+    await io.ask('set', () => store.set(keys.storeKey, bytes, ttl))
+    return { outcome: 'replaced', version: found.version }
+  }`,
       },
       run: stormOfOneUser,
       found: / lists no .+, which nothing had ended$/,

@@ -7,13 +7,12 @@ const MANAGER = 'src/core/manager.ts'
 const DRAFT = 'src/core/draft/draft.ts'
 
 const KNOWN = 'const known = opened.recall(storeKey, stored.bytes, decode)'
-/** So that the load knows of a record whether it was remembered. */
+/** So that the load knows of a record that it was remembered. */
 const tellsLoad: Fault[] = [
-  { file: RECORD_IO, piece: KNOWN, replacement: `${KNOWN}\n    stored.isKnown = Boolean(known)` },
   {
     file: RECORD_IO,
-    piece: 'return { record, version: stored!.version }',
-    replacement: 'return { record, version: stored!.version, isKnown: stored!.isKnown }',
+    piece: 'return { record: known, version }',
+    replacement: 'return { record: known, version, isKnown: true }',
   },
 ]
 
@@ -23,15 +22,13 @@ export const wrongMemories = {
     before(RECORD_IO, '/** How long a load, and a commit, may keep', 'const versions = new Map()'),
     {
       file: RECORD_IO,
-      piece: KNOWN,
-      replacement: `${KNOWN}
-    if (known) stored.version = versions.get(String(stored.bytes)) ?? stored.version`,
+      piece: 'return { record: known, version }',
+      replacement: 'return { record: known, version: versions.get(String(stored.bytes)) ?? version }',
     },
     {
       file: RECORD_IO,
       piece: 'else opened.remember(storeKey, bytes, text!)',
-      replacement:
-        'else versions.set(String(bytes), stored.version), opened.remember(storeKey, bytes, text!)',
+      replacement: 'else versions.set(String(bytes), version), opened.remember(storeKey, bytes, text!)',
     },
   ],
   markNotAsked: [
@@ -68,8 +65,8 @@ export const wrongMemories = {
     },
     {
       file: RECORD_IO,
-      piece: 'const value = text ? decode(text) : undefined',
-      replacement: 'const value = text ? decodeOnce(text) : undefined',
+      piece: 'const record = text ? decode(text) : undefined',
+      replacement: 'const record = text ? decodeOnce(text) : undefined',
     },
     before(
       DRAFT,

@@ -1,10 +1,10 @@
 import type { MarkKeys } from '../crypto/keyring.ts'
 import { SessionConflictError, type StoreUnavailableError } from '../errors.ts'
 import { within } from '../stores/deadline.ts'
-import { markWith, type MarkEntry } from './mark.ts'
-import { readMark, writeMark, type FoundMark } from './mark-io.ts'
+import { markWith, type Mark, type MarkEntry } from './mark.ts'
+import { readMark, writeMark } from './mark-io.ts'
 import { pause } from './pause.ts'
-import { asUnanswered, LEAST_TIME_MS, unavailable, type RecordIO } from './record-io.ts'
+import { asUnanswered, LEAST_TIME_MS, unavailable, type Found, type RecordIO } from './record-io.ts'
 
 /**
  * What becomes of a user's entries; `undefined` leaves them as they are. `isInDoubt` says that a write with it went
@@ -58,7 +58,7 @@ export class MarkChanges {
   async #work(queue: Queue, keys: MarkKeys): Promise<void> {
     this.#queues[keys.storeKey] = queue
     // Used at once: a mark's key is used again, so its version is never carried over anything that is waited for (M14).
-    let known: FoundMark | undefined
+    let known: Found<Mark> | undefined
     for (let attempt = 0; queue.size > 0; attempt = known ? 0 : attempt + 1) {
       // Wait, then read, then swap, as with a session's record.
       if (attempt > 1) await pause(attempt)
@@ -77,8 +77,8 @@ export class MarkChanges {
 async function swap(
   queue: Queue,
   keys: MarkKeys,
-  known: FoundMark | undefined,
-): Promise<FoundMark | undefined> {
+  known: Found<Mark> | undefined,
+): Promise<Found<Mark> | undefined> {
   const [first] = queue
   // Whose time lasts longest: that of one that ends is no failure of the others.
   const { io } = [...queue].reduce((left, right) => (right.io.timeLeft() > left.io.timeLeft() ? right : left))
@@ -88,17 +88,17 @@ async function swap(
     const asked = known ? [] : [...queue]
     const found = known ?? (await readMark(io, keys))
     const changes = [...queue]
-    const entries = changed(found.mark?.entries ?? [], changes)
+    const entries = changed(found?.record?.entries ?? [], changes)
     if (!entries) {
       settle(queue, asked)
       return undefined
     }
-    const mark = markWith(entries, found.mark, now())
+    const mark = markWith(entries, found?.record, now())
     const reply = await writeMark(io, keys, mark, found).catch(asUnanswered)
     switch (reply.outcome) {
       case 'replaced':
         settle(queue, changes)
-        return { mark, version: reply.version }
+        return { record: mark, version: reply.version }
       case 'unanswered':
         if (first!.unanswered) settle(queue, [first!], reply.error)
         for (const each of changes) each.unanswered = reply.error

@@ -5,7 +5,7 @@ import { SessionDataError, SessionError, StoreUnavailableError } from '../errors
 import type { EndReason, SessionEvent, SessionEventType } from '../events.ts'
 import type { OpenedRecords } from './opened-records.ts'
 import { decodeRecord, encodeRecord, secondsUntil, type LiveRecord, type Tombstone } from './record.ts'
-import type { ReplaceOutcome, SessionStore, StoredRecord, Version } from '../stores/store.ts'
+import type { ReplaceOutcome, SessionStore, Version } from '../stores/store.ts'
 import { scratch } from '../scratch.ts'
 import { within } from '../stores/deadline.ts'
 import type { MarkChanges } from './mark-changes.ts'
@@ -18,6 +18,12 @@ export interface LiveSession {
   version: Version
   /** When its time to live was last restarted here, in milliseconds since the epoch; unknown where it was read and left alone. */
   renewedAt: number | undefined
+}
+
+/** What lay under a store key; no record for what cannot be opened or understood, which is told. */
+export interface Found<Kind> {
+  record: Kind | undefined
+  version: Version
 }
 
 /** What the sessions of one manager share. Timeouts in seconds. */
@@ -67,63 +73,40 @@ export class RecordIO {
     return this.#startedAt + BUDGET_MS - now
   }
 
-  /** `undefined` for no record, and for one that cannot be opened or understood. */
-  read(
-    keys: Keys,
-    ttl: number | undefined,
-  ): Promise<{ record: LiveRecord | Tombstone; version: Version } | undefined> {
-    const { keyring, opened } = this.services
-    const { storeKey } = keys
-    const open = (bytes: Uint8Array) => keyring.open(keys, bytes)
-    return this.#get(storeKey, ttl).then((stored) =>
-      after(this.#understood(storeKey, stored, open, decodeRecord), (record) => {
-        if (!record) return undefined
-        if ('ended' in record) opened.forget(storeKey)
-        return { record, version: stored!.version }
-      }),
-    )
+  /** The session's record under its token's store key. */
+  read(keys: Keys, ttl: number | undefined): Promise<Found<LiveRecord | Tombstone> | undefined> {
+    const { keyring } = this.services
+    return this.find(keys.storeKey, ttl, (bytes) => keyring.open(keys, bytes), decodeRecord)
   }
 
-  /** What lies under a store key; no value for what cannot be opened or understood, which is told. */
-  async find<Value>(
+  /** What lies under a store key, as `open` and `decode` have it. */
+  find<Kind extends object>(
     storeKey: string,
     ttl: number | undefined,
     open: (sealed: Uint8Array) => ReturnType<Keyring['open']>,
-    decode: (text: string) => Value | undefined,
-  ): Promise<{ value: Value | undefined; version: Version } | undefined> {
-    const stored = await this.#get(storeKey, ttl)
-    const value = await this.#understood(storeKey, stored, open, decode)
-    return stored && { value, version: stored.version }
-  }
-
-  #get(storeKey: string, ttl: number | undefined): Promise<StoredRecord | undefined> {
+    decode: (text: string) => Kind | undefined,
+  ): Promise<Found<Kind> | undefined> {
+    const { store, opened, emit } = this.services
     const follows = this.#follows || this.#roundTrips > 0
-    return this.ask('get', () => this.services.store.get(storeKey, ttl, follows))
-  }
-
-  /** Nothing for what is not there, and for what cannot be opened or understood. */
-  #understood<Value>(
-    storeKey: string,
-    stored: StoredRecord | undefined,
-    open: (sealed: Uint8Array) => ReturnType<Keyring['open']>,
-    decode: (text: string) => Value | undefined,
-  ): Eventually<Value | undefined> {
-    const { opened, emit } = this.services
-    if (!stored) {
-      opened.forget(storeKey)
-      return undefined
-    }
-    const known = opened.recall(storeKey, stored.bytes, decode)
-    if (known) return known
-    // A copy, made before anything is waited for: a store may hand out a view on what its socket reads into.
-    const bytes = scratch(stored.bytes)
-    return after(open(bytes), (text) => {
-      const value = text ? decode(text) : undefined
-      if (!value) {
-        this.hasTold = true
-        emit('invalid')
-      } else opened.remember(storeKey, bytes, text!)
-      return value
+    return this.ask('get', () => store.get(storeKey, ttl, follows)).then((stored) => {
+      if (!stored) {
+        opened.forget(storeKey)
+        return undefined
+      }
+      const { version } = stored
+      const known = opened.recall(storeKey, stored.bytes, decode)
+      if (known) return { record: known, version }
+      // A copy, made before anything is waited for: a store may hand out a view on what its socket reads into.
+      const bytes = scratch(stored.bytes)
+      return after(open(bytes), (text) => {
+        const record = text ? decode(text) : undefined
+        if (!record) {
+          this.hasTold = true
+          emit('invalid')
+        } else if ('ended' in record) opened.forget(storeKey)
+        else opened.remember(storeKey, bytes, text!)
+        return { record, version }
+      })
     })
   }
 

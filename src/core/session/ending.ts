@@ -34,8 +34,8 @@ async function end(session: LiveSession, io: RecordIO): Promise<void> {
   let found = swapped.outcome === 'ended' ? swapped.tombstone : undefined
   if (swapped.outcome === 'exhausted') {
     // What it lost to last may have been a regenerateId.
-    const newest = await io.read(session.keys, io.ttlOf(session.record))
-    if (newest && 'ended' in newest.record) found = newest.record
+    const newest = (await io.read(session.keys, io.ttlOf(session.record)))?.record
+    if (newest && 'ended' in newest) found = newest
     else if (newest) await setTwice(session, last, io)
   }
   // The tombstone decides; the list follows.
@@ -48,7 +48,7 @@ async function end(session: LiveSession, io: RecordIO): Promise<void> {
 async function endSuccessor(token: string, io: RecordIO): Promise<void> {
   const keys = await io.services.keyring.keysOf(token)
   const found = await io.read(keys, undefined)
-  if (!found) return
+  if (!found?.record) return
   const { record, version } = found
   if (!('ended' in record)) await end({ keys, record, version, renewedAt: undefined }, io)
   else if (record.successor) await endSuccessor(record.successor.token, io)

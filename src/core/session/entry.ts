@@ -37,16 +37,16 @@ export async function whyUnlisted(
   // No revocation reaches a mark of a secret that is no longer listed.
   if (!(await io.services.keyring.lists(keys.keyId))) return 'mark-lost'
   const found = await readMark(io, keys)
-  if (!found.mark) return 'mark-lost'
-  const { entries } = found.mark
+  if (!found?.record) return 'mark-lost'
+  const { entries } = found.record
   const at = entries.findIndex(({ id }) => id === entryId)
-  if (at < 0) return isBefore(found.mark, entryId) ? 'mark-lost' : 'revoked'
+  if (at < 0) return isBefore(found.record, entryId) ? 'mark-lost' : 'revoked'
   const entry = entries[at]!
   const now = io.services.now()
   if (seen && now - entry.lastSeenAt >= SEEN_STEP_MS) {
     const changed = { ...entry, ...timesOf(io, seen), lastSeenAt: now, over: undefined }
     // A courtesy to the list: one that fails is tried again by the next load.
-    const mark = markWith(entries.with(at, changed), found.mark, now)
+    const mark = markWith(entries.with(at, changed), found.record, now)
     await writeMark(io, keys, mark, found).catch(() => {})
   }
   return undefined

@@ -82,7 +82,7 @@ async function loadToken(
   // Before the store is asked, so that nobody is told of a second that he does not have.
   const renewedAt = renews ? now() : undefined
   const found = await io.read(keys, renews ? loadTtl : undefined)
-  if (!found) return undefined
+  if (!found?.record) return undefined
   const { record, version } = found
   if ('ended' in record) {
     if (now() - record.endedAt < ENDED_MS) return record

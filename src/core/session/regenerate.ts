@@ -67,8 +67,8 @@ export async function regenerate(commit: Commit, journal: Journal, loaded: LiveS
   const asked = before && (await askMark(io, journal, loaded.record, before, keepsEntry))
   if (asked && !asked.isListed) {
     // Another sign-in over the session takes the entry out, too, and the tombstone tells.
-    const found = signIn && (await io.read(loaded.keys, undefined))
-    return found && 'ended' in found.record ? superseded(commit, journal, loaded, found.record) : ended()
+    const left = signIn && (await io.read(loaded.keys, undefined))?.record
+    return left && 'ended' in left ? superseded(commit, journal, loaded, left) : ended()
   }
   const signedIn = keepsEntry ? before : signIn && (await newEntry(io, signIn.userId))
   const over = loaded.keys.storeKey.slice(0, LENGTH_OF_OVER)
@@ -211,7 +211,7 @@ async function lastOf(
 ): Promise<LiveSession | undefined> {
   const keys = await io.services.keyring.keysOf(token)
   const found = await io.read(keys, undefined)
-  if (!found) return undefined
+  if (!found?.record) return undefined
   const { record, version } = found
   if (!('ended' in record)) {
     const renewedAt = io.services.now()

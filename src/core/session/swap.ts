@@ -61,7 +61,7 @@ export async function swap(
     if (attempt > 0) await pause(attempt)
     if (isExhausted()) return { outcome: 'exhausted' }
     const found = await io.read(session.keys, io.ttlOf(session.record))
-    if (!found) return { outcome: 'missing' }
+    if (!found?.record) return { outcome: 'missing' }
     const stale = session.record
     session = withRecord(io, session, found.record, found.version)
     if ('ended' in found.record) {

@@ -73,6 +73,6 @@ function listedBefore(entries: readonly MarkEntry[], at: number): readonly MarkE
 }
 
 async function entriesUnder(io: RecordIO, marks: readonly MarkKeys[]): Promise<readonly MarkEntry[]> {
-  const lists = await Promise.all(marks.map(async (keys) => (await readMark(io, keys)).mark?.entries ?? []))
-  return lists.flat()
+  const found = await Promise.all(marks.map((keys) => readMark(io, keys)))
+  return found.flatMap((each) => each?.record?.entries ?? [])
 }
