@@ -42,8 +42,13 @@ export interface Tombstone {
   ended: 'destroyed' | 'regenerated'
   endedAt: number
   writeId: string
-  /** The session that goes on after `regenerateId` or `signIn`, and whose it is. For nobody but who is to end or join it (B5). */
-  successor?: { token: string; userId?: string | undefined } | undefined
+  successor?: Successor | undefined
+}
+
+/** The session that goes on after `regenerateId` or `signIn`, and whose it is. For nobody but who is to end or join it (B5). */
+export interface Successor {
+  token: string
+  userId?: string | undefined
 }
 
 const MAX_WRITE_IDS = 256

@@ -1,6 +1,5 @@
-import { StoreUnavailableError } from '../errors.ts'
-import type { LiveSession, RecordIO } from '../record/record-io.ts'
-import { generateWriteId, type Tombstone } from '../record/record.ts'
+import { asUnanswered, type LiveSession, type RecordIO } from '../record/record-io.ts'
+import { generateWriteId, type Successor, type Tombstone } from '../record/record.ts'
 import type { SessionState } from './session-state.ts'
 import { swap } from './swap.ts'
 import { delist } from './entry.ts'
@@ -19,11 +18,7 @@ export async function endLoaded({ loaded, services }: SessionState, io: RecordIO
 }
 
 /** What is left of a session that ends now; `successor` is the one that goes on. */
-export function tombstone(
-  io: RecordIO,
-  ended: Tombstone['ended'],
-  successor?: Tombstone['successor'],
-): Tombstone {
+export function tombstone(io: RecordIO, ended: Tombstone['ended'], successor?: Successor): Tombstone {
   return { ended, endedAt: io.services.now(), writeId: generateWriteId(), successor }
 }
 
@@ -41,25 +36,28 @@ async function end(session: LiveSession, io: RecordIO): Promise<void> {
   // The tombstone decides; the list follows.
   if (session.record.signedIn) await delist(io, session.record.signedIn)
   // This request held the session live, so the end it asked for is meant for what became of it too.
-  if (found?.successor) await endSuccessor(found.successor.token, io)
+  const goesOn = found?.successor && (await lastOf(found.successor, io))
+  if (goesOn) await end(goesOn, io)
 }
 
-/** And that one's, to the last. */
-async function endSuccessor(token: string, io: RecordIO): Promise<void> {
+/** The session that goes on, through later successors: any, or those of one user's. */
+export async function lastOf(
+  { token }: Successor,
+  io: RecordIO,
+  userId?: string,
+): Promise<LiveSession | undefined> {
   const keys = await io.services.keyring.keysOf(token)
   const found = await io.read(keys, undefined)
-  if (!found?.record) return
+  if (!found?.record) return undefined
   const { record, version } = found
-  if (!('ended' in record)) await end({ keys, record, version, renewedAt: undefined }, io)
-  else if (record.successor) await endSuccessor(record.successor.token, io)
+  if (!('ended' in record)) return { keys, record, version, renewedAt: undefined }
+  const { successor } = record
+  const isMeant = successor && (userId === undefined || successor.userId === userId)
+  return isMeant ? lastOf(successor, io, userId) : undefined
 }
 
 /** A tombstone does no harm when it is written twice. */
 async function setTwice(session: LiveSession, last: Tombstone, io: RecordIO): Promise<void> {
-  try {
-    await io.set(session.keys, last)
-  } catch (error) {
-    if (!(error instanceof StoreUnavailableError)) throw error
-    await io.set(session.keys, last)
-  }
+  const failed = await io.set(session.keys, last).catch(asUnanswered)
+  if (failed) await io.set(session.keys, last)
 }

@@ -10,8 +10,8 @@ import {
 import { SessionConflictError, SessionEndedError, StoreUnavailableError } from '../errors.ts'
 import type { LiveSession, RecordIO } from '../record/record-io.ts'
 import type { MarkEntry } from '../record/mark.ts'
-import type { LiveRecord, SignedIn, Tombstone } from '../record/record.ts'
-import { endLoaded, tombstone } from './ending.ts'
+import type { LiveRecord, SignedIn, Successor, Tombstone } from '../record/record.ts'
+import { endLoaded, lastOf, tombstone } from './ending.ts'
 import { swap, type Swapped, type Write } from './swap.ts'
 import { announce, delist, enlist, newEntry, tellExactly, timesOf, whyUnlisted } from './entry.ts'
 import { makeRoom } from './users.ts'
@@ -187,40 +187,25 @@ async function takeBack(io: RecordIO, { session, listed }: Begun): Promise<void>
 async function join(
   commit: Commit,
   journal: Journal,
-  successor: Tombstone['successor'],
+  successor: Successor | undefined,
 ): Promise<Outcome | undefined> {
   const { io } = commit
   const signIn = signInOf(journal.steps)
   if (!signIn || signIn.userId !== successor?.userId) return undefined
-  const session = await lastOf(io, successor)
-  const signedIn = session?.record.signedIn
+  const session = await lastOf(successor, io, signIn.userId)
+  const renewedAt = io.services.now()
+  if (!session || session.record.deadline <= renewedAt) return undefined
+  // Whoever signs in uses it.
+  await io.touch(session.keys, io.ttlOf(session.record))
+  const { signedIn } = session.record
   if (!signedIn || (await whyUnlisted(io, signedIn)) !== undefined) return undefined
   const rest: Journal = { ...journal, steps: stepsBesideSignIn(journal.steps) }
   try {
-    const outcome = await save(commit, rest, session)
+    const outcome = await save(commit, rest, { ...session, renewedAt })
     return 'kept' in outcome ? { kept: outcome.kept, isHandedOut: true, event: 'signed-in' } : undefined
   } finally {
     journal.unanswered = rest.unanswered
   }
-}
-
-/** The session that goes on, through later sign-ins of the same user. */
-async function lastOf(
-  io: RecordIO,
-  { token, userId }: NonNullable<Tombstone['successor']>,
-): Promise<LiveSession | undefined> {
-  const keys = await io.services.keyring.keysOf(token)
-  const found = await io.read(keys, undefined)
-  if (!found?.record) return undefined
-  const { record, version } = found
-  if (!('ended' in record)) {
-    const renewedAt = io.services.now()
-    if (record.deadline <= renewedAt) return undefined
-    // Whoever signs in uses it.
-    await io.touch(keys, io.ttlOf(record))
-    return { keys, record, version, renewedAt }
-  }
-  return record.successor && record.successor.userId === userId ? lastOf(io, record.successor) : undefined
 }
 
 /** Asks the user's mark once more before a cookie is sent for his session, and tells it of what changes (E5, E10). */
