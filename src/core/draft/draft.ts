@@ -31,8 +31,6 @@ export class Draft {
   #sent: Journal | undefined
   #open: Step[] = []
   readonly #held = new Map<string, HeldValue>()
-  /** What was held at a sign-in before it was known whose session it is over. */
-  #heldAtSignIn: Map<SignInStep, ReadonlyMap<string, HeldValue>> | undefined
 
   /** Whether there is something to write; call `settle` first. */
   get hasSteps(): boolean {
@@ -56,7 +54,7 @@ export class Draft {
 
   /** Whether only the load can tell what a sign-in leaves. */
   get isOwnerAwaited(): boolean {
-    return (this.#heldAtSignIn?.size ?? 0) > 0
+    return this.#base === undefined && signInOf(this.steps) !== undefined
   }
 
   /** Whose session it will be. */
@@ -95,9 +93,8 @@ export class Draft {
 
   /** Over another's session only what it keeps is left, as soon as it is known whose it is. */
   signIn(step: SignInStep): void {
+    step.heldBefore = new Map(this.#held)
     this.add(step)
-    this.#heldAtSignIn ??= new Map()
-    this.#heldAtSignIn.set(step, new Map(this.#held))
     if (this.#base) this.#judgeSignIns(this.#base.userId)
   }
 
@@ -111,22 +108,18 @@ export class Draft {
     const held = this.#held.get(key)
     if (held) this.#settleKey(key, held)
     const step: UpdateStep = { type: 'update', key, fn }
-    this.#begin(step)
-    return {
-      finish: () => {
-        try {
-          this.#run(step)
-        } catch (error) {
-          if (held && this.#isLatest(step)) this.#held.set(key, held)
-          this.#remove(step)
-          throw error
-        }
-        const { value, output } = step.first ?? {}
-        if (output !== undefined && this.#isLatest(step)) this.#held.set(key, { value, text: output })
-        return value
-      },
-      cancel: () => this.#remove(step),
-    }
+    return this.#begin(step, () => {
+      try {
+        this.#run(step)
+      } catch (error) {
+        if (held && this.#isLatest(step)) this.#held.set(key, held)
+        this.#remove(step)
+        throw error
+      }
+      const { value, output } = step.first ?? {}
+      if (output !== undefined && this.#isLatest(step)) this.#held.set(key, { value, text: output })
+      return value
+    })
   }
 
   take(key: string): Begun {
@@ -134,17 +127,13 @@ export class Draft {
     // A value that was handed out and changed inside is still the one that the record holds.
     if (held && held.text === undefined) this.#settleKey(key, held)
     const step: TakeStep = { type: 'take', key }
-    this.#begin(step)
-    return {
-      finish: () => {
-        this.#run(step)
-        const text = step.first?.text
-        if (text === undefined) this.#remove(step)
-        // What the handler holds may be older than the record by now: the value is the one that is claimed.
-        return held && held.text === text ? held.value : parse(text)
-      },
-      cancel: () => this.#remove(step),
-    }
+    return this.#begin(step, () => {
+      this.#run(step)
+      const text = step.first?.text
+      if (text === undefined) this.#remove(step)
+      // What the handler holds may be older than the record by now: the value is the one that is claimed.
+      return held && held.text === text ? held.value : parse(text)
+    })
   }
 
   /**
@@ -203,7 +192,6 @@ export class Draft {
     this.#sent = undefined
     this.#open = []
     this.#held.clear()
-    this.#heldAtSignIn = undefined
     return hadChanges
   }
 
@@ -243,11 +231,11 @@ export class Draft {
       if (step.type !== 'sign-in') continue
       step.isOverAnother ??= owner !== undefined && owner !== step.userId
       owner = step.userId
-      const held = step.isOverAnother ? this.#heldAtSignIn?.get(step) : undefined
+      const held = step.isOverAnother ? step.heldBefore : undefined
       for (const [key, each] of held ?? []) {
         if (!step.keep.has(key) && this.#held.get(key) === each) this.#held.delete(key)
       }
-      this.#heldAtSignIn?.delete(step)
+      step.heldBefore = undefined
     }
   }
 
@@ -258,16 +246,17 @@ export class Draft {
     if (!isNew && text === held.text) return
     // What was set before a sign-in is before it in the journal, too: over another's session it is to go.
     const after = this.#open.findIndex(
-      (step) => step.type === 'sign-in' && this.#heldAtSignIn?.get(step)?.get(key) === held,
+      (step) => step.type === 'sign-in' && step.heldBefore?.get(key) === held,
     )
     this.#open.splice(after < 0 ? this.#open.length : after, 0, { type: 'set', key, text })
     if (text === undefined) this.#held.delete(key)
     else held.text = text
   }
 
-  #begin(step: UpdateStep | TakeStep): void {
+  #begin(step: UpdateStep | TakeStep, finish: () => unknown): Begun {
     this.add(step)
     this.#held.delete(step.key)
+    return { finish, cancel: () => this.#remove(step) }
   }
 
   /** Unless sending ran it already, or nothing is left of the session. What was begun on the key before it runs first. */

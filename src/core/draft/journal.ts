@@ -1,5 +1,6 @@
 import { SessionDataError } from '../errors.ts'
 import type { LiveRecord, SessionTexts } from '../record/record.ts'
+import type { HeldValue } from './held-value.ts'
 import { toJsonText } from './json.ts'
 
 /**
@@ -30,7 +31,10 @@ export interface TakeStep {
   first?: { text: string | undefined }
 }
 
-/** `isOverAnother`, once it is known whose session it was: then only what it keeps comes along (E11). */
+/**
+ * `isOverAnother`, once it is known whose session it was: then only what it keeps comes along (E11). `heldBefore`, until
+ * then: what the handler held.
+ */
 export interface SignInStep {
   type: 'sign-in'
   userId: string
@@ -38,6 +42,7 @@ export interface SignInStep {
   keep: ReadonlySet<string>
   timeouts: Timeouts
   isOverAnother?: boolean
+  heldBefore?: ReadonlyMap<string, HeldValue> | undefined
 }
 
 export type Timeouts = Pick<LiveRecord, 'deadline' | 'idleTimeout' | 'persistent'>
