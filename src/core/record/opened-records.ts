@@ -6,18 +6,22 @@ const MOST_RECORDS = 10_000
 const MOST_BYTES = 16_777_216
 const KEPT_MS = 60_000
 
-interface Opened {
+class Opened {
   /** Nobody else's: the sealed bytes, and behind them the text in UTF-8. */
-  bytes: Uint8Array
-  sealedLength: number
-  textLength: number
+  readonly bytes: Uint8Array
+  sealedLength = 0
+  textLength = 0
   /** What sealed it, where it was sealed here: deriving it anew would be a tenth of the next write. */
   recordKey: RecordKey | undefined
   /** By a clock that only goes forward. */
-  openedAt: number
-  isRecalled: boolean
+  openedAt = 0
+  isRecalled = false
   /** What the text came to, from the second recall on. */
   value: unknown
+
+  constructor(size: number) {
+    this.bytes = new Uint8Array(size)
+  }
 }
 
 const utf8 = new TextEncoder()
@@ -78,7 +82,7 @@ export class OpenedRecords {
     const size = 2 ** Math.ceil(Math.log2(2 * sealed.length))
     if (size > MOST_BYTES / 2) return this.forget(storeKey)
     const recent = this.#recent.get(storeKey)
-    const opened = recent?.bytes.length === size ? recent : blank(size)
+    const opened = recent?.bytes.length === size ? recent : new Opened(size)
     opened.bytes.set(sealed)
     opened.sealedLength = sealed.length
     opened.textLength = utf8.encodeInto(text, opened.bytes.subarray(sealed.length)).written
@@ -120,18 +124,6 @@ export class OpenedRecords {
     this.#recent = new Map()
     this.#recentBytes = 0
     this.#recentSince = now
-  }
-}
-
-function blank(size: number): Opened {
-  return {
-    bytes: new Uint8Array(size),
-    sealedLength: 0,
-    textLength: 0,
-    recordKey: undefined,
-    openedAt: 0,
-    isRecalled: false,
-    value: undefined,
   }
 }
 
