@@ -1,3 +1,4 @@
+import type { Journal } from '../draft/journal.ts'
 import type { StoreUnavailableError } from '../errors.ts'
 import { remembers, type LiveRecord, type Tombstone } from '../record/record.ts'
 import { pause } from '../record/pause.ts'
@@ -12,11 +13,7 @@ export type Swapped =
 type Next = LiveRecord | Tombstone | undefined
 
 /** One write, recognisable when its reply is lost. */
-export interface Write {
-  writeId: string
-  /** The generation on which the write went out and was not answered. */
-  unanswered?: number | undefined
-}
+export type Write = Omit<Journal, 'steps'>
 
 /**
  * Writes what `next` makes of a session by compare-and-swap, again and again on the newest record while others write

@@ -52,11 +52,9 @@ export function makeRoom(io: RecordIO, { userId, entryId, mark }: SignedIn, list
     const older = await entriesUnder(own, olderMarks)
     let ids = new Set<string>()
     await markChanges.make(own, mark, (entries) => {
-      ids = new Set()
       const at = entries.findIndex(({ id }) => id === entryId)
       // One that was itself pushed out meanwhile pushes nobody out.
-      if (at < 0) return undefined
-      const others = [...listedBefore(entries, at), ...older]
+      const others = at < 0 ? [] : [...listedBefore(entries, at), ...older]
       const surplus = Math.max(0, others.length + 1 - maxSessionsPerUser)
       const oldest = others.toSorted(byLastUse(now())).slice(0, surplus)
       ids = new Set(oldest.map(({ id }) => id))
