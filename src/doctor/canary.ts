@@ -1,19 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import type { SessionStore } from '../core/stores/store.ts'
-
-/** What became of the operations that sessions rest on. */
-export interface CanaryOutcome {
-  /** What went wrong; nothing was done after it. */
-  failure?: Error
-  /** Milliseconds of each operation that was answered. */
-  durations: number[]
-}
+import { ok, unfit, warning, type Finding } from './finding.ts'
 
 /** Longer than a store waits, to tell a slow server from a dead one. */
 export const PATIENCE_MS = 2_000
 const ROUNDS = 4
 /** A slow server is known for one after the first round. */
 const LAST_ROUND_MS = 500
+/** A request that writes its session waits twice. */
+const SLOW_MS = 20
 /** Seconds: what an interrupted doctor leaves behind is soon gone. */
 const TTL = 60
 const RECORD_BYTES = 512
@@ -23,20 +18,35 @@ export function newKey(): string {
   return randomBytes(32).toString('base64url')
 }
 
-/** Does with a record of its own, under a key that nobody has, what the manager does with sessions. */
-export async function runCanary(store: SessionStore, key: string = newKey()): Promise<CanaryOutcome> {
+/**
+ * Does with a record of its own, under a key that nobody has, what the manager does with sessions, which wait
+ * `timeoutMs`. After the first operation that fails, which `explain` is asked about, nothing more is done.
+ */
+export async function runCanary(
+  store: SessionStore,
+  timeoutMs: number,
+  explain: (topic: string, error: Error) => Finding,
+  key: string = newKey(),
+): Promise<Finding> {
   const durations: number[] = []
   const start = performance.now()
   try {
     for (let round = 0; round < ROUNDS && performance.now() - start < LAST_ROUND_MS; round++) {
       await liveOnce(store, key, durations)
     }
-    return { durations }
   } catch (error) {
     await store.delete(key).catch(() => {})
     // What a store could not be asked for, it wraps.
-    return { durations, failure: ((error as Error).cause ?? error) as Error }
+    return explain('operations', ((error as Error).cause ?? error) as Error)
   }
+  const median = durations.toSorted((a, b) => a - b)[durations.length >> 1]!
+  const speed = `answers in ${median.toFixed(median < 10 ? 2 : 0)} ms (median of ${durations.length})`
+  const advice = 'Look at the network between here and there, and at the load of that host'
+  if (median >= timeoutMs) {
+    return unfit('operations', `${speed}, but sessions wait ${timeoutMs} ms only`, advice)
+  }
+  if (median >= SLOW_MS) return warning('operations', `is slow: ${speed}`, advice)
+  return ok('operations', `${speed}: add, get-and-touch, compare-and-swap, delete`)
 }
 
 async function liveOnce(store: SessionStore, key: string, durations: number[]): Promise<void> {

@@ -80,12 +80,12 @@ async function examine(
     if (stats instanceof Error) return [explain('reachable', stats)]
     const readAt = Date.now()
     const settings = await client.stats('settings').catch(() => new Map<string, string>())
-    const canary = await runCanary(store)
+    const operations = await runCanary(store, operationTimeoutMs, explain)
     const protection = tls ? 'TLS' : credentials && 'a password'
     const keys: Reading['keys'] = protection
       ? { omitted: `with ${protection} it is not asked in text` }
       : await sampleKeys(server, keyPrefix).catch((error: Error) => ({ omitted: error.message }))
-    const reading = { stats, settings, readAt, canary, keys, keyPrefix, maxBytes, operationTimeoutMs }
+    const reading = { stats, settings, readAt, operations, keys, keyPrefix, maxBytes }
     return [...findingsInUse(reading), ...findingsAtStart(reading), ...(await lookUp(server.host))]
   } finally {
     client.close()

@@ -1,4 +1,3 @@
-import type { CanaryOutcome } from './canary.ts'
 import type { KeySample } from './key-sample.ts'
 
 /** One thing that the doctor says of a server. */
@@ -33,12 +32,12 @@ export interface Reading {
   settings: ReadonlyMap<string, string>
   /** This host's clock when the server told its own, in milliseconds. */
   readAt: number
-  canary: CanaryOutcome
+  /** What came of trying them. */
+  operations: Finding
   keys: KeySample | { omitted: string }
   keyPrefix: string
-  /** The limits of the store. */
+  /** The limit of the store. */
   maxBytes: number
-  operationTimeoutMs: number
 }
 
 export function ok(topic: string, message: string): Finding {

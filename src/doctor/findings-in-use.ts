@@ -1,11 +1,8 @@
-import type { CanaryOutcome } from './canary.ts'
-import { explain } from './failure.ts'
-import { firstOfEach, ok, skipped, unfit, warning, type Finding, type Reading } from './finding.ts'
+import { firstOfEach, ok, skipped, warning, type Finding, type Reading } from './finding.ts'
 
 /** What is found in how the server is doing and what was done to it; of one level, what matters most comes first. */
 export function findingsInUse(reading: Reading): Finding[] {
-  const { stats, settings, readAt, canary, operationTimeoutMs } = reading
-  const operations = checkOperations(canary, operationTimeoutMs, explain)
+  const { stats, settings, readAt, operations } = reading
   if (stats.size === 0) {
     const unseen = 'flushes, evictions, memory and its clock were not looked at'
     return [operations, skipped('stats', `does not tell how it is doing: ${unseen}`)]
@@ -48,22 +45,6 @@ export function findingsInUse(reading: Reading): Finding[] {
 
 /** Measured with -m 64 and records from 300 bytes to 100 kB: evictions begin at 85 to 87 % of the limit. */
 export const NEARLY_FULL = 0.75
-
-/** A request that writes its session waits twice. */
-const SLOW_MS = 20
-
-export function checkOperations(canary: CanaryOutcome, timeoutMs: number, why: typeof explain): Finding {
-  const { failure, durations } = canary
-  if (failure) return why('operations', failure)
-  const median = durations.toSorted((a, b) => a - b)[durations.length >> 1]!
-  const speed = `answers in ${median.toFixed(median < 10 ? 2 : 0)} ms (median of ${durations.length})`
-  const advice = 'Look at the network between here and there, and at the load of that host'
-  if (median >= timeoutMs) {
-    return unfit('operations', `${speed}, but sessions wait ${timeoutMs} ms only`, advice)
-  }
-  if (median >= SLOW_MS) return warning('operations', `is slow: ${speed}`, advice)
-  return ok('operations', `${speed}: add, get-and-touch, compare-and-swap, delete`)
-}
 
 /** Holdfast counts nothing in memcached. Gets say nothing: what does not renew a session reads by them. */
 const NOT_OURS = ['incr_hits', 'incr_misses', 'decr_hits', 'decr_misses']

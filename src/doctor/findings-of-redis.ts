@@ -1,14 +1,11 @@
 import { infoOf } from '../core/stores/redis/redis-info.ts'
-import { explainRedis } from './failure.ts'
 import { firstOfEach, ok, skipped, unfit, warning, type Finding, type Reading } from './finding.ts'
 import { isLoopback } from './findings-at-start.ts'
-import { checkOperations, mebibytes, NEARLY_FULL, numberOf, whenStarted } from './findings-in-use.ts'
+import { mebibytes, NEARLY_FULL, numberOf, whenStarted } from './findings-in-use.ts'
 import { isSession } from './key-sample.ts'
 
 /** All that was read of one Redis or Valkey. */
-export interface RedisReading extends Pick<Reading, 'readAt' | 'keyPrefix'> {
-  /** Missing where no key with the prefix is this server's. */
-  canary: Reading['canary'] | undefined
+export interface RedisReading extends Pick<Reading, 'readAt' | 'operations' | 'keyPrefix'> {
   url: URL
   /** Empty where the server does not tell. */
   info: string
@@ -67,7 +64,7 @@ function fromInfo({ info, config, readAt }: RedisReading): Finding[] {
 }
 
 /** What came of asking it. */
-function fromTrying({ info, config, canary, url, keyPrefix, scan, isOpen }: RedisReading): Finding[] {
+function fromTrying({ info, config, operations, url, keyPrefix, scan, isOpen }: RedisReading): Finding[] {
   const bind = config.get('bind')
   const listeners = (bind === '' ? '*' : (bind ?? url.hostname)).replaceAll(/(?<!\S)-/g, '').split(' ')
   const open = listeners.filter((listener) => !isLoopback(listener)).join(', ')
@@ -77,7 +74,7 @@ function fromTrying({ info, config, canary, url, keyPrefix, scan, isOpen }: Redi
   const foreign = keys.filter((key) => !isSession(key.toString('latin1'), keyPrefix)).length
   const own = 'Who fills or flushes it signs everybody out: give sessions a server of their own'
   return firstOfEach([
-    [true, canary ? checkOperations(canary, 250, explainRedis) : skipped('operations', `has no session under '${keyPrefix}'`)],
+    [true, operations],
     [foreign > 0, warning('sharing', `is shared: keys not under '${keyPrefix}' (${foreign} of ${keys.length} looked at)`, own)],
     [others.length > 0, warning('sharing', `is shared: there are keys in ${others.join(', ')}`, own)],
     [scan instanceof Error, skipped('sharing', `does not tell whose keys it holds: ${scan}`)],

@@ -6,7 +6,7 @@ import { refusalOf } from '../core/stores/redis/redis-server.ts'
 import { RedisStore } from '../core/stores/redis/redis-store.ts'
 import { newKey, PATIENCE_MS, runCanary } from './canary.ts'
 import { explainRedis } from './failure.ts'
-import { located, type Finding, type LocatedFinding } from './finding.ts'
+import { located, skipped, type Finding, type LocatedFinding } from './finding.ts'
 import { aboutCluster, findingsOfRedis, type Slots } from './findings-of-redis.ts'
 import type { lookUpName } from './name-of-server.ts'
 
@@ -113,7 +113,9 @@ async function examine(open: Open, url: URL, keyPrefix: string, key?: string): P
       url,
       keyPrefix,
       readAt,
-      canary: key === undefined ? undefined : await runCanary(store, key),
+      operations: key
+        ? await runCanary(store, 250, explainRedis, key)
+        : skipped('operations', `has no session under '${keyPrefix}'`),
       info: info instanceof Error ? '' : info,
       config: new Map(config.flatMap((name, at) => (at % 2 ? [] : [[String(name), String(config[at + 1])]]))),
       scan: await ask('SCAN', '0', 'COUNT', '5000').catch((error: Error) => error),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { runCanary } from '../../src/doctor/canary.ts'
+import { unfit } from '../../src/doctor/finding.ts'
 import { MemcachedStore } from '../../src/core/stores/memcached/memcached-store.ts'
 import { foundReply, replyTo, type FakeRequest } from '../support/fake-server.ts'
 import { useServers } from '../support/servers.ts'
@@ -52,7 +53,8 @@ describe('runCanary', () => {
     const servers = [`127.0.0.1:${server.port}`]
     const store = new MemcachedStore({ servers, operationTimeoutMs: 5000 })
     onEnd(() => store.close())
-    expect((await runCanary(store)).failure?.message).toBe(message)
+    const explain = (topic: string, error: Error) => unfit(topic, error.message, '')
+    expect(await runCanary(store, 250, explain)).toEqual(explain('operations', new Error(message)))
     const keys = new Set(server.requests.map(({ key }) => key))
     expect([...keys]).toEqual([expect.stringMatching(/^session:[\w-]{43}$/)])
     expect(server.requests.at(-1)!.opcode).toBe(DELETE)

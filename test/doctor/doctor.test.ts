@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { diagnose, linesOf, type Report } from '../../src/doctor/doctor.ts'
 import { explain } from '../../src/doctor/failure.ts'
-import type { Reading } from '../../src/doctor/finding.ts'
+import { ok, type Reading } from '../../src/doctor/finding.ts'
 import { findingsAtStart } from '../../src/doctor/findings-at-start.ts'
 import { findingsInUse } from '../../src/doctor/findings-in-use.ts'
 import { MemcachedStore } from '../../src/core/stores/memcached/memcached-store.ts'
@@ -376,11 +376,10 @@ function readingOf(stats: Record<string, string>, reading: Partial<Reading> = {}
     stats: new Map(Object.entries(stats)),
     settings: new Map(),
     readAt: Date.now(),
-    canary: { durations: [1] },
+    operations: ok('operations', 'answers'),
     keys: { looked: 0, foreign: 0, isComplete: true },
     keyPrefix: 'session:',
     maxBytes: 1_000_000,
-    operationTimeoutMs: 250,
     ...reading,
   }
 }

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { diagnose, linesOf, type Report } from '../../src/doctor/doctor.ts'
 import { explainRedis } from '../../src/doctor/failure.ts'
+import { ok } from '../../src/doctor/finding.ts'
 import { findingsOfRedis, type RedisReading } from '../../src/doctor/findings-of-redis.ts'
 import { findingsOfName } from '../../src/doctor/name-of-server.ts'
 import { startRedis, startRedisCluster, type RedisServerProcess } from '../support/redis.ts'
@@ -390,7 +391,7 @@ function sayings(told: Partial<RedisReading>): string[] {
     url: new URL('redis://127.0.0.1'),
     keyPrefix: 'session:',
     readAt: Date.now(),
-    canary: { durations: [1] },
+    operations: ok('operations', 'answers'),
     info: 'role:master',
     config: new Map(),
     isOpen: true,
