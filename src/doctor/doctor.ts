@@ -26,9 +26,9 @@ export interface Report {
  *
  * Rejects with `TypeError` or `RangeError` for a wrong address.
  */
-export async function diagnose(address: string, lookUp: typeof lookUpName = lookUpName): Promise<Report> {
+export async function diagnose(address: string): Promise<Report> {
   const examineAll = /^(redis|valkey)s?:/i.test(address) ? examineRedis : examineMemcached
-  const findings = (await examineAll(address, lookUp)).toSorted(
+  const findings = (await examineAll(address)).toSorted(
     (one, other) => LEVELS.indexOf(one.level) - LEVELS.indexOf(other.level),
   )
   const worst = findings[0]!.level
@@ -54,11 +54,11 @@ const VERDICTS = {
   ok: 'fit to hold sessions',
 }
 
-async function examineMemcached(address: string, lookUp: typeof lookUpName): Promise<LocatedFinding[]> {
+async function examineMemcached(address: string): Promise<LocatedFinding[]> {
   const settings = readSettings(address)
   const { servers } = settings
   const examined = await Promise.all(
-    servers.map(async (server) => located(serverName(server), await examine(server, settings, lookUp))),
+    servers.map(async (server) => located(serverName(server), await examine(server, settings))),
   )
   // I2.
   const demands = `${servers.length} servers: every application server must list the same; a change signs out who moves, and a server that is put back must be restarted first`
@@ -68,7 +68,6 @@ async function examineMemcached(address: string, lookUp: typeof lookUpName): Pro
 async function examine(
   server: ServerAddress,
   { keyPrefix, maxBytes, connection }: Settings,
-  lookUp: typeof lookUpName,
 ): Promise<Finding[]> {
   const { operationTimeoutMs, credentials, tls } = connection
   const patience = { operationTimeoutMs: PATIENCE_MS, connectTimeoutMs: PATIENCE_MS }
@@ -86,7 +85,7 @@ async function examine(
       ? { omitted: `with ${protection} it is not asked in text` }
       : await sampleKeys(server, keyPrefix).catch((error: Error) => ({ omitted: error.message }))
     const reading = { stats, settings, readAt, operations, keys, keyPrefix, maxBytes }
-    return [...findingsInUse(reading), ...findingsAtStart(reading), ...(await lookUp(server.host))]
+    return [...findingsInUse(reading), ...findingsAtStart(reading), ...(await lookUpName(server.host))]
   } finally {
     client.close()
     await store.close()

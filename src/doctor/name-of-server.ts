@@ -1,13 +1,12 @@
-import { lookup } from 'node:dns/promises'
+import { promises as dns } from 'node:dns'
 import { warning, type Finding } from './finding.ts'
 
-/** L5, of a name that answered: what it stands for. */
+/**
+ * L5, of a name that answered: whether it stands for one server, which may have an address of each family; several of
+ * one are taken for several servers.
+ */
 export async function lookUpName(host: string): Promise<Finding[]> {
-  return findingsOfName(await lookup(host, { all: true }).catch(() => []))
-}
-
-/** A server may have an address of each family; several of one are taken for several servers. */
-export function findingsOfName(addresses: readonly { address: string; family: number }[]): Finding[] {
+  const addresses = await dns.lookup(host, { all: true }).catch(() => [])
   for (const version of [4, 6]) {
     const ofVersion = addresses.filter(({ family }) => family === version)
     const found = [...new Set(ofVersion.map(({ address }) => address))]

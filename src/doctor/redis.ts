@@ -8,10 +8,10 @@ import { newKey, PATIENCE_MS, runCanary } from './canary.ts'
 import { explainRedis } from './failure.ts'
 import { located, skipped, type Finding, type LocatedFinding } from './finding.ts'
 import { aboutCluster, findingsOfRedis, type Slots } from './findings-of-redis.ts'
-import type { lookUpName } from './name-of-server.ts'
+import { lookUpName } from './name-of-server.ts'
 
 /** What there is to say of a Redis or Valkey, or of every master of its cluster. */
-export async function examineRedis(address: string, lookUp: typeof lookUpName): Promise<LocatedFinding[]> {
+export async function examineRedis(address: string): Promise<LocatedFinding[]> {
   const url = readAddress(address)
   const keyPrefix = url.searchParams.get('keyPrefix') ?? 'session:'
   // The clients would add it, too.
@@ -21,19 +21,20 @@ export async function examineRedis(address: string, lookUp: typeof lookUpName): 
   const seed = open(url)
   const slots: Slots = await seed.ask('CLUSTER', 'SLOTS').catch(() => [])
   seed.close()
+  if (slots.length === 0) {
+    const found = await Promise.all([examine(open, url, keyPrefix, newKey()), lookUpName(url.hostname)])
+    return located(url.host, found.flat())
+  }
   // A node that does not know its own host leaves it out.
   const hostOf = (host: Buffer | null) => String(host ?? '').replace(/.*:.*/, '[$&]') || url.hostname
   const masters = slots.map(([, , [host, port]]) => `${hostOf(host)}:${port}`)
-  const servers = slots.length > 0 ? [...new Set(masters)] : [url.host]
-  const examined = servers.map(async (host) => {
-    const isIts = (slot: number) =>
-      slots.some(([first, last], at) => masters[at] === host && slot >= first && slot <= last)
-    const key = drawKey((key) => slots.length === 0 || isIts(slotOf(keyPrefix + key)))
+  const masterOf = (slot: number) =>
+    masters[slots.findIndex(([first, last]) => first <= slot && slot <= last)]
+  const examined = [...new Set(masters)].map(async (host) => {
+    const key = drawKey((key) => masterOf(slotOf(keyPrefix + key)) === host)
     return located(host, await examine(open, Object.assign(new URL(url), { host }), keyPrefix, key))
   })
-  const whole =
-    slots.length > 0 ? located('all', [aboutCluster(slots)]) : located(url.host, await lookUp(url.hostname))
-  return [...(await Promise.all(examined)), whole].flat()
+  return [...(await Promise.all(examined)), located('all', [aboutCluster(slots)])].flat()
 }
 
 /** What is wrong is not repeated: it may be a part of a password. */
