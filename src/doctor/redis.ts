@@ -10,6 +10,9 @@ import { located, skipped, type Finding, type LocatedFinding } from './finding.t
 import { aboutCluster, findingsOfRedis, type Slots } from './findings-of-redis.ts'
 import { lookUpName } from './name-of-server.ts'
 
+/** For a master that has one slot alone, of 16 384, a key is found in six cases of seven. */
+const DRAWS = 32_768
+
 /** What there is to say of a Redis or Valkey, or of every master of its cluster. */
 export async function examineRedis(address: string): Promise<LocatedFinding[]> {
   const url = readAddress(address)
@@ -30,8 +33,10 @@ export async function examineRedis(address: string): Promise<LocatedFinding[]> {
   const masters = slots.map(([, , [host, port]]) => `${hostOf(host)}:${port}`)
   const masterOf = (slot: number) =>
     masters[slots.findIndex(([first, last]) => first <= slot && slot <= last)]
+  const keys = Array.from({ length: DRAWS }, newKey)
   const examined = [...new Set(masters)].map(async (host) => {
-    const key = drawKey((key) => masterOf(slotOf(keyPrefix + key)) === host)
+    // With a hash tag before it, it may be that none is.
+    const key = keys.find((key) => masterOf(slotOf(keyPrefix + key)) === host)
     return located(host, await examine(open, Object.assign(new URL(url), { host }), keyPrefix, key))
   })
   return [...(await Promise.all(examined)), located('all', [aboutCluster(slots)])].flat()
@@ -85,18 +90,6 @@ function connect(client: any) {
     },
     close: () => (client.destroy ?? client.disconnect).call(client),
   }
-}
-
-/** For a master that has one slot alone, of 16 384, a key is found in six cases of seven. */
-const DRAWS = 32_768
-
-/** A key that nobody has, of those that are meant; with a hash tag before it, it may be that none is. */
-function drawKey(isMeant: (key: string) => boolean): string | undefined {
-  for (let draw = 0; draw < DRAWS; draw++) {
-    const key = newKey()
-    if (isMeant(key)) return key
-  }
-  return undefined
 }
 
 async function examine(open: Open, url: URL, keyPrefix: string, key?: string): Promise<Finding[]> {
