@@ -94,11 +94,8 @@ export class RedisServer {
 /** ioredis keeps the command with its error, and Redis repeats one that it does not know: both hold a session's key. */
 function withoutCommand(error: NodeJS.ErrnoException): Error {
   if (error instanceof GateError) return error
-  const { code } = error
-  return Object.assign(
-    new Error(error.message.replace(/, with args .*/s, '')),
-    code !== undefined && { code },
-  )
+  const { code, message } = error
+  return Object.assign(new Error(message.replace(/, with args .*/s, '')), code !== undefined && { code })
 }
 
 /** The word in capitals that a server refuses with; Redis 6.2 puts others before that of a script. */
@@ -106,10 +103,10 @@ export function refusalOf({ message }: Error): string | undefined {
   return /^(?:ERR .*-)?([A-Z]{2,}) /.exec(message)?.[1]
 }
 
-/** A healthy server's refusals are answers; with these it refuses whatever it is asked, reads too, which move an end. */
-const OUTAGES: ReadonlySet<string | undefined> = new Set([
-  'BUSY', 'CLUSTERDOWN', 'DENIED', 'LOADING', 'MASTERDOWN', 'MISCONF', 'NOAUTH', 'NOREPLICAS', 'READONLY', 'TRYAGAIN',
-  'WRONGPASS',
-]) // prettier-ignore
 /** What asking again does not mend. */
 const LASTING: ReadonlySet<string | undefined> = new Set(['DENIED', 'NOAUTH', 'WRONGPASS'])
+
+/** A healthy server's refusals are answers; with these it refuses whatever it is asked, reads too, which move an end. */
+const OUTAGES: ReadonlySet<string | undefined> = new Set([
+  ...LASTING, 'BUSY', 'CLUSTERDOWN', 'LOADING', 'MASTERDOWN', 'MISCONF', 'NOREPLICAS', 'READONLY', 'TRYAGAIN',
+]) // prettier-ignore
