@@ -39,7 +39,8 @@ export class Gate {
 
   /** Of a server that is down already, that is told at once. */
   watch(listener: NoticeListener): void {
-    this.notices.add(listener, this.#breaker.isOpen ? this.#down() : undefined)
+    this.notices.add(listener)
+    if (this.#breaker.isOpen) this.notices.tell(this.#down(), [listener])
   }
 
   /**

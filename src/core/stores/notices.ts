@@ -16,19 +16,16 @@ export class Notices {
     return this.#listeners.length > 0
   }
 
-  /** `missed` is told to this one alone, at once. */
-  add(listener: NoticeListener, missed?: Notice): void {
+  add(listener: NoticeListener): void {
     this.#listeners.push(listener)
-    if (missed) this.#tell(listener, missed)
   }
 
-  tell(notice: Notice): void {
-    for (const listener of this.#listeners) this.#tell(listener, notice)
-  }
-
-  #tell(listener: NoticeListener, notice: Notice): void {
-    void new Promise((resolve) => {
-      resolve(listener({ ...notice, server: this.#server }))
-    }).catch(() => {})
+  /** To some of them, where the others know already. */
+  tell(notice: Notice, listeners: readonly NoticeListener[] = this.#listeners): void {
+    for (const listener of listeners) {
+      void new Promise((resolve) => {
+        resolve(listener({ ...notice, server: this.#server }))
+      }).catch(() => {})
+    }
   }
 }
