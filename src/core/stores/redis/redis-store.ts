@@ -77,11 +77,7 @@ export class RedisStore implements SessionStore {
     }
   }
 
-  async get(
-    key: string,
-    ttl: number | undefined,
-    follows: boolean = false,
-  ): Promise<StoredRecord | undefined> {
+  async get(key: string, ttl: number | undefined, follows = false): Promise<StoredRecord | undefined> {
     const stored = this.#keyPrefix + key
     // GETEX also where the end stays: clients send a read to replicas, and no write.
     const lifetime = ttl === undefined ? [] : ['EX', seconds(ttl)]
@@ -144,15 +140,12 @@ export class RedisStore implements SessionStore {
     stored: string,
     command: Command,
     read: (reply: unknown) => Result,
-    follows: boolean = true,
+    follows = true,
   ): Promise<Result> {
     const send = () => this.#commands.send(stored, command)
     // A swap is recognised by its write id instead, an addition begins anew, and a SET might undo another one (M8).
     const isRepeatable = operation === 'get' || operation === 'delete'
-    const again = (error: Error) => {
-      if (refusalOf(error)) throw error
-      return send()
-    }
+    const again = (error: Error) => (refusalOf(error) ? Promise.reject(error) : send())
     try {
       const server = this.#serverOf(stored)
       return read(await server.ask(follows, isRepeatable ? () => send().catch(again) : send))
