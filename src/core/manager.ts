@@ -10,7 +10,8 @@ import { MarkChanges } from './record/mark-changes.ts'
 import { OpenedRecords } from './record/opened-records.ts'
 import { RecordIO, type Services } from './record/record-io.ts'
 import { Turns } from './record/turns.ts'
-import { addCacheHeaders, addSessionCookie, isInsecure, takeBackAnswer } from './http/response-headers.ts'
+import { addCacheHeaders, isInsecure, takeBackAnswer } from './http/response-headers.ts'
+import { serializeCookie } from './http/cookie.ts'
 import { isAnswered, type CommitResponse } from './http/commit-response.ts'
 import { close, openingOf, pendingOf, Session, stateOf, type SessionData } from './session/session.ts'
 import { isFirstToSay, isWarning, warn, warnOfStore } from './warnings.ts'
@@ -232,7 +233,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
       return
     }
     if (isRejected) takeBackAnswer(headers)
-    if (change) addSessionCookie(headers, cookie, change)
+    if (change) headers.append('Set-Cookie', serializeCookie(cookie, change))
     const mustNotBeStored = change !== undefined || isRejected
     if (cacheHeaders && addCacheHeaders(headers, mustNotBeStored)) emit('cache-overridden')
     if (!change || this.#hasWarned || !cookie.secure || !isInsecure(url, forwardedProto)) return

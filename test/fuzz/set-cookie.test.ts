@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { Cookie, CookieJar } from 'tough-cookie'
 import { describe, expect, it } from 'vitest'
 import { LONGEST_AGE_SECONDS } from '../../src/core/check.ts'
-import { readSessionTokens, serializeClearedCookie, serializeCookie } from '../../src/core/http/cookie.ts'
+import { readSessionTokens, serializeCookie } from '../../src/core/http/cookie.ts'
 import { checkOptions, type CookieOptions } from '../../src/core/options.ts'
 import { generateToken } from '../../src/core/http/token.ts'
 import { seedOr } from '../model/seed.ts'
@@ -57,7 +57,7 @@ describe('writing Set-Cookie, read back by two parsers', () => {
         fc.property(cookieOptions, maxAge, (options, age) => {
           const { cookie } = checkOptions({ cookie: options })
           const token = generateToken()
-          const setCookie = serializeCookie(cookie, token, age)
+          const setCookie = serializeCookie(cookie, { token, maxAge: age })
           // It leaves out what is not there.
           const isTold = ([, value]: [string, unknown]) => value !== false && value !== undefined
           const told = Object.entries({ ...cookie, value: token, maxAge: age }).filter(isTold)
@@ -109,9 +109,9 @@ describe('writing Set-Cookie, read back by two parsers', () => {
             const jar = new CookieJar(undefined, { prefixSecurity: 'strict' })
             const token = generateToken()
             jar.setCookieSync('theme=dark; Path=/', url)
-            jar.setCookieSync(serializeCookie(cookie, token, age), url)
+            jar.setCookieSync(serializeCookie(cookie, { token, maxAge: age }), url)
             expect(readSessionTokens(jar.getCookieStringSync(url), cookie.name)).toEqual([token])
-            jar.setCookieSync(serializeClearedCookie(cookie), url)
+            jar.setCookieSync(serializeCookie(cookie, 'clear'), url)
             expect(jar.getCookieStringSync(url)).toBe('theme=dark')
           },
         ),

@@ -50,12 +50,12 @@ export function hasCookie(header: string, name: string): boolean {
     .some((pair) => valueOf(name, pair, 0, pair.length) !== undefined)
 }
 
-/** A Set-Cookie value that hands out the token; `maxAge` in seconds, or `undefined` for until the browser closes. */
-export function serializeCookie(
-  attributes: CookieAttributes,
-  token: string,
-  maxAge: number | undefined,
-): string {
+/** What a response's Set-Cookie is to say; `maxAge` in seconds, `undefined` until the browser closes. */
+export type CookieChange = { token: string; maxAge: number | undefined } | 'clear'
+
+/** A Set-Cookie value. Browsers match a cookie to clear by name, domain and path, so that one repeats them all. */
+export function serializeCookie(attributes: CookieAttributes, change: CookieChange): string {
+  const { token, maxAge } = change === 'clear' ? { token: '', maxAge: 0 } : change
   let cookie = `${attributes.name}=${token}; Path=${attributes.path}`
   if (maxAge !== undefined) cookie += `; Max-Age=${maxAge}`
   if (attributes.domain !== undefined) cookie += `; Domain=${attributes.domain}`
@@ -64,11 +64,6 @@ export function serializeCookie(
   cookie += `; SameSite=${attributes.sameSite[0]?.toUpperCase()}${attributes.sameSite.slice(1)}`
   if (attributes.partitioned) cookie += '; Partitioned'
   return cookie
-}
-
-/** A Set-Cookie value that removes the cookie: browsers match it by name, domain and path, so it repeats them all. */
-export function serializeClearedCookie(attributes: CookieAttributes): string {
-  return serializeCookie(attributes, '', 0)
 }
 
 function valueOf(name: string, header: string, start: number, stop: number): string | undefined {

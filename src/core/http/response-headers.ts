@@ -1,5 +1,3 @@
-import { serializeClearedCookie, serializeCookie, type CookieAttributes } from './cookie.ts'
-
 /** The response's headers as an adapter hands them over; a `Headers` is one. */
 export interface ResponseHeaders {
   /** Its value, as the framework has it. */
@@ -75,22 +73,6 @@ export function addCacheHeaders(headers: ResponseHeaders, mustNotBeStored: boole
   if (mustNotBeStored) headers.set('Cache-Control', 'no-store')
   else if (!cacheControl) headers.set('Cache-Control', 'private')
   return mustNotBeStored && /\bpublic\b|\bs-maxage\b/i.test(cacheControl)
-}
-
-/** What the response's Set-Cookie is to say; `maxAge` in seconds, `undefined` until the browser closes. */
-export type CookieChange = { token: string; maxAge: number | undefined } | 'clear'
-
-/** Appended: other cookies of the response survive. */
-export function addSessionCookie(
-  headers: ResponseHeaders,
-  attributes: CookieAttributes,
-  change: CookieChange,
-): void {
-  const cookie =
-    change === 'clear'
-      ? serializeClearedCookie(attributes)
-      : serializeCookie(attributes, change.token, change.maxAge)
-  headers.append('Set-Cookie', cookie)
 }
 
 /** Whether a browser would drop a Secure cookie of this response: plain http, and to no host of its own machine. */

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest'
 import {
   hasCookie,
   readSessionTokens,
-  serializeClearedCookie,
   serializeCookie,
   type CookieAttributes,
 } from '../../../src/core/http/cookie.ts'
@@ -154,13 +153,13 @@ describe('the Set-Cookie header', () => {
   const attributesOf = (cookie: CookieOptions) => checkOptions({ cookie }).cookie
 
   it('S16: is Path=/, Secure, HttpOnly and SameSite=Lax by default', () => {
-    expect(serializeCookie(attributesOf({}), A, 1_209_600)).toBe(
+    expect(serializeCookie(attributesOf({}), { token: A, maxAge: 1_209_600 })).toBe(
       `__Host-session=${A}; Path=/; Max-Age=1209600; Secure; HttpOnly; SameSite=Lax`,
     )
   })
 
   it('S16: says no Max-Age for a cookie that ends with the browser', () => {
-    expect(serializeCookie(attributesOf({}), A, undefined)).toBe(
+    expect(serializeCookie(attributesOf({}), { token: A, maxAge: undefined })).toBe(
       `__Host-session=${A}; Path=/; Secure; HttpOnly; SameSite=Lax`,
     )
   })
@@ -182,22 +181,24 @@ describe('the Set-Cookie header', () => {
       `session=${A}; Path=/; Max-Age=60; Domain=a.example; Secure; HttpOnly; SameSite=Lax`,
     ],
   ])('S16: says what %j says', (options, expected) => {
-    expect(serializeCookie(attributesOf(options), A, 60)).toBe(expected)
+    expect(serializeCookie(attributesOf(options), { token: A, maxAge: 60 })).toBe(expected)
   })
 
   it.each<[CookieOptions]>([[{}], [everything], [{ secure: false }], [{ domain: 'a.example' }]])(
     'H3: clearing repeats name and attributes with Max-Age=0: %j',
     (options) => {
       const attributes = attributesOf(options)
-      const cleared = serializeClearedCookie(attributes)
-      expect(cleared).toBe(serializeCookie(attributes, A, 60).replace(A, '').replace('=60', '=0'))
+      const cleared = serializeCookie(attributes, 'clear')
+      expect(cleared).toBe(
+        serializeCookie(attributes, { token: A, maxAge: 60 }).replace(A, '').replace('=60', '=0'),
+      )
       expect(cleared).toMatch(/^[^=;]+=; /)
       expect(cleared.match(/Max-Age=[^;]*/g)).toEqual(['Max-Age=0'])
     },
   )
 
   it('H3: clears the default cookie exactly', () => {
-    expect(serializeClearedCookie(attributesOf({}))).toBe(
+    expect(serializeCookie(attributesOf({}), 'clear')).toBe(
       '__Host-session=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax',
     )
   })
@@ -210,12 +211,12 @@ describe('the Set-Cookie header', () => {
       sameSite: 'strict',
       partitioned: true,
     })
-    const [pair, ...attributes] = serializeCookie(longest, A, 34_560_000).split('; ')
+    const [pair, ...attributes] = serializeCookie(longest, { token: A, maxAge: 34_560_000 }).split('; ')
     expect(pair!.length).toBeLessThanOrEqual(4096)
     for (const attribute of attributes) {
       expect(attribute.slice(attribute.indexOf('=') + 1).length).toBeLessThanOrEqual(1024)
     }
-    expect(serializeCookie(longest, A, 34_560_000).length).toBeLessThanOrEqual(4096)
+    expect(serializeCookie(longest, { token: A, maxAge: 34_560_000 }).length).toBeLessThanOrEqual(4096)
   })
 })
 
