@@ -1,11 +1,8 @@
-/** As hosts that are not Node may lack it. */
-const { process } = globalThis as { process?: { versions?: { v8?: string } } }
-
 /**
  * Express gives each request and response another prototype. From then on the V8 of Node 20 and 22 makes a hidden class
  * of its own for every property that is added to one of them, ours or Express's: 2 µs and 1.5 kB each. Later ones share.
  */
-const IS_SHAPE_LOST = Number.parseInt(process?.versions?.v8 ?? '') < 13
+const IS_SHAPE_LOST = Number.parseInt(globalThis.process?.versions?.v8 ?? '') < 13
 
 /**
  * Makes a dictionary of an object whose prototype was changed, and gives it back: then an untouched request takes about

@@ -78,7 +78,7 @@ export function isFirstToSay(store: SessionStore): boolean {
 
 /** Once a process, of sessions that live in its memory though others should know them, or though it matters. */
 export function warnOfStore(store: SessionStore): void {
-  const { env } = host() ?? {}
+  const env = globalThis.process?.env
   if (!env || isTest() || said.has(MEMORY) || brandOf(store, MEMORY_STORE) === undefined) return
   if (env['NODE_ENV'] !== 'production' && !isWorker()) return
   said.set(MEMORY, { at: 0, unsaid: 0 })
@@ -87,25 +87,17 @@ export function warnOfStore(store: SessionStore): void {
   )
 }
 
-interface Host {
-  env?: Record<string, string | undefined>
-  getBuiltinModule?: (name: 'node:cluster') => { isWorker: boolean } | undefined
-}
-
-function host(): Host | undefined {
-  return (globalThis as { process?: Host }).process
-}
-
 /** Asked late: tests set it for themselves. */
 function isTest(): boolean {
-  return host()?.env?.['NODE_ENV'] === 'test'
+  return globalThis.process?.env?.['NODE_ENV'] === 'test'
 }
 
 /** Of `node:cluster`, which leaves no trace in the environment, or of pm2. */
 function isWorker(): boolean {
-  const process = host()
+  const { process } = globalThis
   if (process?.env?.['NODE_APP_INSTANCE'] !== undefined) return true
-  return process?.getBuiltinModule?.('node:cluster')?.isWorker === true
+  const cluster = process?.getBuiltinModule?.('node:cluster') as { isWorker?: boolean } | undefined
+  return cluster?.isWorker === true
 }
 
 /** Of whatever copy of the package. */
