@@ -8,25 +8,22 @@ import type { Session, SessionData } from './session/session.ts'
 /** @internal Where an adapter keeps a request's sessions: one, or a list of several, so that the usual one allocates nothing. */
 export const MOUNTED: unique symbol = Symbol.for('holdfast sessions')
 
-/** Options of a middleware; throws `TypeError` for wrong ones. `as` is the property that the session is to be. */
-export function checkMount<Options extends MiddlewareOptions>(
+/**
+ * Options of a middleware; throws `TypeError` for wrong ones. `as` is the property that the session is to be, the others
+ * are functions.
+ */
+export function checkMount<Options extends object>(
   options: Options,
   names: readonly string[] = ['as', 'renew'],
   what = 'session',
 ): Options & { as: string } {
   checkNames(what, options, names, `an object, { ${names.join(', ')} }`)
-  const { as = 'session', renew, onError } = options
+  const { as = 'session', ...functions }: { as?: unknown } = options
   if (typeof as !== 'string' || as === '') throw wrong('as', "the name of a property, as in 'admin'", as)
-  for (const [name, each] of Object.entries({ renew, onError })) {
+  for (const [name, each] of Object.entries(functions)) {
     if (each !== undefined && typeof each !== 'function') throw wrong(name, 'a function', each)
   }
   return { ...options, as }
-}
-
-interface MiddlewareOptions {
-  as?: string | undefined
-  renew?: ((request: never) => boolean) | undefined
-  onError?: ((error: unknown) => void) | undefined
 }
 
 /**
