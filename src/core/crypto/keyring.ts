@@ -84,7 +84,6 @@ export class Keyring {
 
   /** The text, or `undefined` for anything that was not sealed for this very token with a listed secret. */
   open(keys: Keys, bytes: Uint8Array): Eventually<string | undefined> {
-    if (!isSealed(bytes)) return undefined
     return after(this.#ready(), (secrets) => {
       const secret = secrets.find(({ prefix }) => prefix.every((byte, index) => byte === bytes[index]))
       return secret && after(this.#recordKey(secret, keys), (key) => this.#decrypt(key, keys.storeKey, bytes))
@@ -117,7 +116,7 @@ export class Keyring {
 
   /** The text, or `undefined` for anything that was not sealed with these keys. */
   async openMark({ storeKey, sealKey }: MarkKeys, bytes: Uint8Array): Promise<string | undefined> {
-    return isSealed(bytes) ? this.#decrypt(fromBase64url(sealKey), storeKey, bytes) : undefined
+    return this.#decrypt(fromBase64url(sealKey), storeKey, bytes)
   }
 
   #encrypt(key: Uint8Array, prefix: Uint8Array, storeKey: string, text: string): Eventually<Uint8Array> {
@@ -126,6 +125,7 @@ export class Keyring {
   }
 
   #decrypt(key: Uint8Array, storeKey: string, bytes: Uint8Array): Eventually<string | undefined> {
+    if (bytes.length < HEADER_BYTES + TAG_BYTES || bytes[0] !== FORMAT) return undefined
     const nonce = bytes.subarray(PREFIX_BYTES, HEADER_BYTES)
     return this.#primitives.decrypt(key, nonce, bytes.subarray(HEADER_BYTES), associatedData(bytes, storeKey))
   }
@@ -160,10 +160,6 @@ export class Keyring {
 
 function prefixOf(keyId: Uint8Array): Uint8Array {
   return Uint8Array.of(FORMAT, ...keyId)
-}
-
-function isSealed(bytes: Uint8Array): boolean {
-  return bytes.length >= HEADER_BYTES + TAG_BYTES && bytes[0] === FORMAT
 }
 
 /**
