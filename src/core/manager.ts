@@ -23,8 +23,7 @@ import type { SessionState } from './session/session-state.ts'
  * share their sign-ins.
  */
 export class SessionManager<Data extends SessionData<Data> = Record<string, any>> {
-  readonly #options: CheckedOptions
-  readonly #services: Services
+  readonly #services: Services & CheckedOptions
   readonly #open: (given: Given) => Session<Data>
   /** Per manager: each has an `onEvent` of its own to tell. */
   #hasWarned = false
@@ -43,7 +42,6 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
       if (onEvent) safely(() => onEvent({ type, at: now(), ...details }))
       else if (isWarning(type)) safely(() => warn({ type, at: now(), ...details }))
     }
-    this.#options = checked
     this.#services = {
       ...checked,
       cookieName: cookie.name,
@@ -191,7 +189,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
   /** Not where the manager is made: a build may do that, too. */
   #openFirst(): void {
     this.#hasOpened = true
-    const { onEvent, store } = this.#options
+    const { onEvent, store } = this.#services
     if (!onEvent) safely(() => warnOfStore(store))
   }
 
@@ -225,8 +223,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
 
   #respond(state: SessionState, response: CommitResponse, isRejected: boolean): void {
     const { headers, url, forwardedProto } = response
-    const { cookie, cacheHeaders } = this.#options
-    const { emit } = this.#services
+    const { cookie, cacheHeaders, emit } = this.#services
     const change = state.cookie
     if (!state.canSetHeaders()) {
       if (change) emit('cookie-lost')
