@@ -52,18 +52,16 @@ export function session<Data extends SessionData<Data> = Record<string, any>>(
     try {
       const mounted: unknown = request[MOUNTED]
       const own = joined(manager, mounted, request[as], name)
-      // Node's own, and no others, inherit whether the head has left; on an upgrade no head will.
-      const isHeld = !request.upgrade && typeof inherited(response, 'headersSent') === 'boolean'
       const session = own ?? open({ request, response })
       if (request[as] !== session) Object.defineProperty(withoutShape(request), as, property)
       request[slot] = session
       if (!own) {
         request[MOUNTED] = withMounted(mounted, session)
-        const mount: Mounted = { manager, session, onError, outer: undefined }
-        if (isHeld) takeOver(response as ServerResponse, mount)
         // No answer will end an upgrade, so its socket does (L3); a little later, for those who save when it closes.
-        else if (request.upgrade)
-          request.socket?.once?.('close', () => setImmediate(() => manager.drop(session)))
+        if (request.upgrade) request.socket?.once?.('close', () => setImmediate(() => manager.drop(session)))
+        // Node's own, and no others, inherit whether the head has left.
+        else if (typeof inherited(response, 'headersSent') === 'boolean')
+          takeOver(response as ServerResponse, { manager, session, onError, outer: undefined })
       }
     } catch (error) {
       return next(error)
@@ -87,11 +85,8 @@ interface Answer {
   readonly original: Record<MethodName, Method>
   /** What waits for the commit, in the order of the calls. */
   readonly kept: { name: MethodName; parameters: unknown[] }[]
-  /** As it was when the handler began to answer. */
-  status: number
   /** Nobody called `writeHead`: Node does so at the first byte. */
   isHeadImplicit: boolean
-  isDrainAwaited: boolean
 }
 
 const ANSWER = Symbol('holdfast answer')
@@ -110,9 +105,7 @@ function takeOver(response: ServerResponse, mounted: Mounted): void {
     phase: 'open',
     original: { writeHead, flushHeaders, write, end, setHeader, appendHeader, removeHeader },
     kept: [],
-    status: 0,
     isHeadImplicit: false,
-    isDrainAwaited: false,
   }
   Object.assign(withoutShape(response), { [ANSWER]: answer }, METHODS)
 }
@@ -142,7 +135,6 @@ const METHODS: Record<'writeHead' | BodyMethodName, (this: Answering, ...paramet
     const answer = begun(this)
     if (answer.phase === 'sent') return answer.original.write.apply(this, parameters)
     keep(answer, 'write', parameters)
-    answer.isDrainAwaited ||= answer.phase === 'held'
     return answer.phase !== 'held'
   },
   end(...parameters) {
@@ -183,11 +175,11 @@ function callBack(parameters: unknown[], error: unknown): void {
 
 function hold(response: Answering, answer: Answer, committing: Promise<void>): Answering {
   answer.phase = 'held'
-  answer.status = response.statusCode
-  if (!answer.isHeadImplicit) answer.kept.push({ name: 'writeHead', parameters: [answer.status] })
+  const { statusCode } = response
+  if (!answer.isHeadImplicit) answer.kept.push({ name: 'writeHead', parameters: [statusCode] })
   Object.defineProperties(response, WHILE_HELD)
   committing
-    .then(() => send(response, answer))
+    .then(() => send(response, answer, statusCode))
     .catch((error: unknown) => refuse(response, answer, error))
     .catch(() => void response.destroy())
   return response
@@ -204,12 +196,16 @@ const WHILE_HELD: PropertyDescriptorMap & ThisType<Answering> = {
   writableEnded: {
     configurable: true,
     get() {
-      return this[ANSWER].kept.some(({ name }) => name === 'end') || inherited(this, 'writableEnded')
+      return isKept(this[ANSWER], 'end') || inherited(this, 'writableEnded')
     },
   },
   setHeader: refusedWhileHeld('setHeader'),
   appendHeader: refusedWhileHeld('appendHeader'),
   removeHeader: refusedWhileHeld('removeHeader'),
+}
+
+function isKept({ kept }: Answer, name: BodyMethodName): boolean {
+  return kept.some((each) => each.name === name)
 }
 
 /** Looked up late: Express changes the prototype on the way. */
@@ -230,14 +226,16 @@ function refusedWhileHeld(name: MethodName): PropertyDescriptor & ThisType<Answe
   }
 }
 
-function send(response: Answering, answer: Answer): void {
+/** `statusCode` as it was when the handler began to answer. */
+function send(response: Answering, answer: Answer, statusCode: number): void {
   letGo(response, answer)
-  response.statusCode = answer.status
+  response.statusCode = statusCode
+  let isDrainAwaited = isKept(answer, 'write')
   for (const { name, parameters } of answer.kept) {
-    if (answer.original[name].apply(response, parameters) === false) answer.isDrainAwaited = false
+    if (answer.original[name].apply(response, parameters) === false) isDrainAwaited = false
   }
   // Where the socket took it all, nobody else tells those who were made to wait.
-  if (answer.isDrainAwaited && !response.writableEnded) response.emit('drain')
+  if (isDrainAwaited && !response.writableEnded) response.emit('drain')
 }
 
 async function refuse(response: Answering, answer: Answer, error: unknown): Promise<void> {
@@ -261,7 +259,7 @@ async function refuse(response: Answering, answer: Answer, error: unknown): Prom
   Object.assign(response, { writeHead: METHODS.writeHead })
   for (const { parameters } of answer.kept) callBack(parameters, error)
   // Whoever streams goes on into the void, and so comes to an end.
-  if (answer.isDrainAwaited) response.emit('drain')
+  if (isKept(answer, 'write')) response.emit('drain')
 }
 
 function described(response: ServerResponse, { original }: Answer): CommitResponse {
