@@ -28,13 +28,7 @@ describeAttacks('Who sends whatever Cookie header he likes', [
     without: [
       {
         defence: 'a check of its shape',
-        removed: [
-          {
-            file: 'src/core/http/token.ts',
-            piece: 'return is32Bytes(value)',
-            replacement: 'return value !== ""',
-          },
-        ],
+        removed: [{ file: COOKIE, piece: 'is32Bytes(token)', replacement: 'token !== ""' }],
         gain: /^memcached was asked about "/,
       },
     ],

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { base64url } from '../../src/core/crypto/base64url.ts'
+import { base64url, is32Bytes } from '../../src/core/crypto/base64url.ts'
 import { Keyring } from '../../src/core/crypto/keyring.ts'
 import { nativePrimitives } from '../../src/core/crypto/native.ts'
 import type { Primitives } from '../../src/core/crypto/primitives.ts'
@@ -9,7 +9,7 @@ import { webPrimitives } from '../../src/core/crypto/web.ts'
 import { MemoryStore, SessionDataError, type Session } from '../../src/core/index.ts'
 import { decodeMark, encodeMark } from '../../src/core/record/mark.ts'
 import { decodeRecord } from '../../src/core/record/record.ts'
-import { generateToken, isTokenShaped } from '../../src/core/http/token.ts'
+import { generateToken } from '../../src/core/http/token.ts'
 import { seedOr } from '../model/seed.ts'
 import { createBench } from '../support/managers.ts'
 import { secret } from '../support/stores.ts'
@@ -144,7 +144,7 @@ describe('plaintext that somebody with the secret sealed', () => {
             expect(['destroyed', 'regenerated']).toContain(record.ended)
             expect(record.endedAt).toSatisfy(Number.isFinite)
             const { token, userId } = record.successor ?? { token: 'k'.repeat(43) }
-            expect(token).toSatisfy(isTokenShaped)
+            expect(token).toSatisfy(is32Bytes)
             expect(userId ?? 'nobody').toSatisfy(isUserId)
             return
           }
@@ -172,7 +172,7 @@ describe('plaintext that somebody with the secret sealed', () => {
             expect(signedIn.entryId).toMatch(/^[\w-]{22}$/)
             expect(signedIn.mark.keyId).toBeTypeOf('string')
             for (const key of [signedIn.mark.storeKey, signedIn.mark.sealKey])
-              expect(key).toSatisfy(isTokenShaped)
+              expect(key).toSatisfy(is32Bytes)
           }
           for (const entry of texts) expect(entry.map((each) => typeof each)).toEqual(['string', 'string'])
         }),

@@ -1,4 +1,4 @@
-import { isTokenShaped } from './token.ts'
+import { is32Bytes } from '../crypto/base64url.ts'
 
 /** Attributes of the session cookie (RFC 6265bis §4.1), checked and complete. */
 export interface CookieAttributes {
@@ -31,7 +31,8 @@ export function readSessionTokens(header: string, name: string): string[] {
     // Cut by the bound, a longer value could pass for a token.
     if (stop > end) break
     const token = valueOf(name, header, start, stop)
-    if (token !== undefined && isTokenShaped(token) && !tokens.includes(token)) tokens.push(token)
+    // Only what could be one of our tokens may reach derivation or the store (Django CVE-2015-5143, CVE-2020-13254).
+    if (token !== undefined && is32Bytes(token) && !tokens.includes(token)) tokens.push(token)
     start = stop + 1
   }
   return tokens

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { generateToken, isTokenShaped } from '../../../src/core/http/token.ts'
+import { is32Bytes } from '../../../src/core/crypto/base64url.ts'
+import { generateToken } from '../../../src/core/http/token.ts'
 
 const SOURCES = new URL('../../../src/', import.meta.url)
 
@@ -62,10 +63,10 @@ describe('generateToken', () => {
   })
 })
 
-describe('isTokenShaped', () => {
+describe('the shape of a token', () => {
   it('B2: takes what generateToken makes', () => {
-    for (let round = 0; round < 1000; round++) expect(isTokenShaped(generateToken())).toBe(true)
-    expect(isTokenShaped(`${'a'.repeat(41)}-_`)).toBe(true)
+    for (let round = 0; round < 1000; round++) expect(is32Bytes(generateToken())).toBe(true)
+    expect(is32Bytes(`${'a'.repeat(41)}-_`)).toBe(true)
   })
 
   const rest = 'a'.repeat(42)
@@ -89,6 +90,6 @@ describe('isTokenShaped', () => {
     ['a full-width digit', `${rest}\uFF11`],
     ['the Kelvin sign, which lowercases to k', `${rest}\u212A`],
   ])('B2: refuses %s', (_, value) => {
-    expect(isTokenShaped(value)).toBe(false)
+    expect(is32Bytes(value)).toBe(false)
   })
 })
