@@ -1,13 +1,6 @@
 import type { Context, HonoRequest, MiddlewareHandler } from 'hono'
-import {
-  createSessionManager,
-  headersOf,
-  checkMount,
-  joined,
-  MOUNTED,
-  refuseAssigned,
-  withMounted,
-} from '../core/index.ts'
+import { checkMount, createSessionManager, headersOf, joined } from '../core/index.ts'
+import { MOUNTED, refuseAssigned, withMounted } from '../core/index.ts'
 import type { CommitResponse, Session, SessionData, SessionManager, SessionOptions } from '../core/index.ts'
 
 /** What the middleware adds to `c.var`. */
@@ -90,10 +83,7 @@ function described(c: Context): CommitResponse {
 
 /** Nobody answers, or it is done: on Node a handler may have answered by `c.env.outgoing` itself (`RESPONSE_ALREADY_SENT` of @hono/node-server). */
 function hasLeft(c: Context): boolean {
-  if (c.get(UNANSWERED)) return true
   const { outgoing } = (c.env ?? {}) as { outgoing?: { headersSent?: boolean } }
-  return (
-    outgoing !== undefined &&
-    (outgoing.headersSent || (c.finalized && c.res.headers.has('x-hono-already-sent')))
-  )
+  if (c.get(UNANSWERED) || outgoing?.headersSent) return true
+  return outgoing !== undefined && c.finalized && c.res.headers.has('x-hono-already-sent')
 }
