@@ -113,9 +113,7 @@ function headersThatSurviveErrors(ctx: Context): ResponseHeaders {
       added[name] = value
       ctx.append(name, value)
     },
-    delete(name) {
-      ctx.remove(name)
-    },
+    delete: (name) => ctx.remove(name),
   }
 }
 

@@ -273,7 +273,5 @@ const GIVEN: Omit<Opening<Given>, 'services'> = {
 
 /** A logger that fails, now or later, must cost neither a session nor the process. */
 function safely(tell: () => unknown): void {
-  void new Promise((resolve) => {
-    resolve(tell())
-  }).catch(() => {})
+  void new Promise((told) => told(tell())).catch(() => {})
 }
