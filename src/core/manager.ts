@@ -10,9 +10,9 @@ import { MarkChanges } from './record/mark-changes.ts'
 import { OpenedRecords } from './record/opened-records.ts'
 import { RecordIO, type Services } from './record/record-io.ts'
 import { Turns } from './record/turns.ts'
-import { addCacheHeaders, isInsecure, takeBackAnswer } from './http/response-headers.ts'
+import { addCacheHeaders, takeBackAnswer } from './http/response-headers.ts'
 import { serializeCookie } from './http/cookie.ts'
-import { isAnswered, type CommitResponse } from './http/commit-response.ts'
+import { isAnswered, isInsecure, type CommitResponse } from './http/commit-response.ts'
 import { close, openingOf, pendingOf, Session, stateOf, type SessionData } from './session/session.ts'
 import { isFirstToSay, isWarning, warn, warnOfStore } from './warnings.ts'
 import type { CookieHeader, Opening, OpenOptions } from './session/opening.ts'
@@ -222,7 +222,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
   }
 
   #respond(state: SessionState, response: CommitResponse, isRejected: boolean): void {
-    const { headers, url, forwardedProto } = response
+    const { headers } = response
     const { cookie, cacheHeaders, emit } = this.#services
     const change = state.cookie
     if (!state.canSetHeaders()) {
@@ -233,7 +233,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
     if (change) headers.append('Set-Cookie', serializeCookie(cookie, change))
     const mustNotBeStored = change !== undefined || isRejected
     if (cacheHeaders && addCacheHeaders(headers, mustNotBeStored)) emit('cache-overridden')
-    if (!change || this.#hasWarned || !cookie.secure || !isInsecure(url, forwardedProto)) return
+    if (!change || this.#hasWarned || !cookie.secure || !isInsecure(response)) return
     this.#hasWarned = true
     emit('insecure-cookie')
   }

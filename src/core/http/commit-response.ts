@@ -23,3 +23,11 @@ export function isAnswered({ status, error }: CommitResponse): boolean {
   const answer = own || statusCode
   return Number.isInteger(answer) && (answer as number) >= 100 && (answer as number) <= 499
 }
+
+/** Whether a browser would drop a Secure cookie of this response: plain http, and to no host of its own machine. */
+export function isInsecure({ url, forwardedProto }: CommitResponse): boolean {
+  if (url === undefined || !url.startsWith('http:') || !URL.canParse(url)) return false
+  // The first value is the browser's own scheme; later proxies append theirs.
+  if (forwardedProto?.split(',')[0]?.trim().toLowerCase() === 'https') return false
+  return !/^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(url).hostname)
+}

@@ -75,14 +75,6 @@ export function addCacheHeaders(headers: ResponseHeaders, mustNotBeStored: boole
   return mustNotBeStored && /\bpublic\b|\bs-maxage\b/i.test(cacheControl)
 }
 
-/** Whether a browser would drop a Secure cookie of this response: plain http, and to no host of its own machine. */
-export function isInsecure(url: string | undefined, forwardedProto: string | null | undefined): boolean {
-  if (url === undefined || !url.startsWith('http:') || !URL.canParse(url)) return false
-  // The first value is the browser's own scheme; later proxies append theirs.
-  if (forwardedProto?.split(',')[0]?.trim().toLowerCase() === 'https') return false
-  return !/^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(url).hostname)
-}
-
 function read(headers: ResponseHeaders, name: string): string {
   return String(headers.get(name) ?? '')
 }
