@@ -12,12 +12,11 @@ export interface Credentials {
   password: string
 }
 
-/** What a list of servers comes down to; all but the servers only where an address says it. */
-export interface ParsedServers {
+/** What a list of servers comes down to, as the options of those names; all but the servers only where an address says it. */
+export interface ParsedServers extends Partial<Credentials> {
   servers: ServerAddress[]
   keyPrefix?: string
-  credentials?: Credentials
-  isTls?: true
+  tls?: true
 }
 
 const DEFAULT_PORT = 11211
@@ -47,8 +46,8 @@ function parseAddress(address: string): ParsedServers {
   return {
     servers: distinct(hosts.split(',').map(parseServer)),
     ...(prefix && { keyPrefix: decode('a prefix', prefix) }),
-    ...(userInfo !== undefined && { credentials: parseUserInfo(userInfo) }),
-    ...(scheme.toLowerCase() === 'memcacheds' && { isTls: true }),
+    ...(userInfo !== undefined && parseUserInfo(userInfo)),
+    ...(scheme.toLowerCase() === 'memcacheds' && { tls: true }),
   }
 }
 

@@ -73,14 +73,16 @@ const LONGEST_PREFIX = 250 - KEY_LENGTH
 export function readSettings(given: string | MemcachedStoreOptions): Settings {
   const options = typeof given === 'string' ? { servers: given } : given
   checkNames('MemcachedStore', options, OPTION_NAMES, 'a memcached:// address or options')
-  const parsed = parseServers(options.servers)
-  if (parsed.keyPrefix !== undefined && options.keyPrefix !== undefined) throw twice('keyPrefix')
-  for (const option of ['username', 'password'] as const) {
-    if (parsed.credentials && options[option] !== undefined) throw twice(option)
+  const address = parseServers(options.servers)
+  for (const option of ['keyPrefix', 'username', 'password'] as const) {
+    if (address[option] === undefined || options[option] === undefined) continue
+    throw new TypeError(`${option}: expected here or in the address, got both`)
   }
   const {
-    keyPrefix = parsed.keyPrefix ?? 'session:',
-    tls = parsed.isTls,
+    keyPrefix = address.keyPrefix ?? 'session:',
+    username = address.username,
+    password = address.password,
+    tls = address.tls,
     operationTimeoutMs = 250,
     connectTimeoutMs = 250,
     maxInFlight = 4096,
@@ -90,42 +92,37 @@ export function readSettings(given: string | MemcachedStoreOptions): Settings {
   if (keyPrefix.length > LONGEST_PREFIX) {
     throw new RangeError(`keyPrefix: expected at most ${LONGEST_PREFIX} characters, got ${keyPrefix.length}`)
   }
-  if (parsed.isTls && tls === false) throw new TypeError('tls: expected true with memcacheds://, got false')
+  if (address.tls && tls === false) throw new TypeError('tls: expected true with memcacheds://, got false')
   return {
-    servers: parsed.servers,
+    servers: address.servers,
     keyPrefix,
     maxBytes: checkBound('maxBytes', maxBytes, LARGEST_ITEM),
     connection: {
       operationTimeoutMs: checkBound('operationTimeoutMs', operationTimeoutMs, LONGEST_TIMER),
       connectTimeoutMs: checkBound('connectTimeoutMs', connectTimeoutMs, LONGEST_TIMER),
       maxInFlight: checkBound('maxInFlight', maxInFlight, 2 ** 20),
-      credentials: checkCredentials(parsed.credentials ?? options),
+      credentials: checkCredentials(username, password),
       tls: checkTls(tls),
     },
   }
 }
 
 /** NUL is what separates them on the wire (RFC 4616 §2). */
-function checkCredentials({
-  username,
-  password,
-}: Pick<MemcachedStoreOptions, 'username' | 'password'>): Credentials | undefined {
+function checkCredentials(username: unknown, password: unknown): Credentials | undefined {
   if (username === undefined && password === undefined) return undefined
-  for (const [name, value] of Object.entries({ username, password })) {
-    if (typeof value !== 'string' || !/^[^\0]+$/.test(value)) {
-      throw new TypeError(
-        `${name}: expected a string that is not empty and holds no NUL, got ${kindOf(value)}`,
-      )
-    }
-  }
-  return { username: username as string, password: password as string }
+  return { username: checkText('username', username), password: checkText('password', password) }
 }
 
-function checkTls(tls: unknown): TlsOptions | undefined {
+function checkText(option: string, value: unknown): string {
+  if (typeof value === 'string' && /^[^\0]+$/.test(value)) return value
+  throw new TypeError(`${option}: expected a string that is not empty and holds no NUL, got ${kindOf(value)}`)
+}
+
+function checkTls(tls: MemcachedStoreOptions['tls']): TlsOptions | undefined {
   if (tls === undefined || tls === false) return undefined
   if (tls === true) return {}
-  checkNames('tls', tls as object, TLS_NAMES, 'true or options')
-  const { ca, cert, key, servername } = tls as TlsOptions
+  checkNames('tls', tls, TLS_NAMES, 'true or options')
+  const { ca, cert, key, servername } = tls
   if ((cert === undefined) !== (key === undefined))
     throw new TypeError('tls: expected cert and key together, got one')
   if (servername !== undefined && (typeof servername !== 'string' || isIP(servername)))
@@ -142,9 +139,5 @@ function checkTls(tls: unknown): TlsOptions | undefined {
   } catch (error) {
     throw new TypeError('tls: expected ca, cert and key in PEM, got what cannot be read', { cause: error })
   }
-  return tls as TlsOptions
-}
-
-function twice(option: string): TypeError {
-  return new TypeError(`${option}: expected here or in the address, got both`)
+  return tls
 }

@@ -94,12 +94,13 @@ describe('parseServers', () => {
         { host: '10.0.0.1', port: 11211 },
         { host: '10.0.0.2', port: 11211 },
       ],
-      credentials: { username: 'hunter', password: 'p:@,/%ü' },
+      username: 'hunter',
+      password: 'p:@,/%ü',
       keyPrefix: 'prefix',
     })
     expect(parseServers('MEMCACHEDS://[::1]:11200')).toEqual({
       servers: [{ host: '::1', port: 11200 }],
-      isTls: true,
+      tls: true,
     })
   })
 
