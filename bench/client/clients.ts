@@ -21,7 +21,7 @@ export const clients = {
       connectTimeoutMs: TIMEOUT_MS,
       maxInFlight: 1024,
     })
-    return (key) => client.getAndTouch(key, TTL_SECONDS)
+    return (key) => client.get(key, TTL_SECONDS)
   },
   async memjs(port: number): Promise<Read> {
     const { Client } = await import('memjs')

@@ -36,20 +36,15 @@ export class MemcachedClient {
     this.#sequence = firstSequence
   }
 
-  /** Reads, and sets the time to live of whatever it finds, leaving the version alone (M15). */
-  getAndTouch(key: string, ttl: number, follows = false): Promise<StoredRecord | undefined> {
-    const request = { opcode: Opcode.getAndTouch, key, expiry: expiry(ttl) }
-    return this.#ask('get', request, MISSING, recordIn, follows)
-  }
-
-  /** Reads, and leaves the time to live alone. */
-  get(key: string, follows = false): Promise<StoredRecord | undefined> {
-    return this.#ask('get', { opcode: Opcode.get, key }, MISSING, recordIn, follows)
+  /** Reads; with a `ttl` also sets the time to live of whatever it finds, leaving the version alone (M15). */
+  get(key: string, ttl?: number, follows = false): Promise<StoredRecord | undefined> {
+    const opcode = ttl === undefined ? Opcode.get : Opcode.getAndTouch
+    return this.#ask('get', { opcode, key, ttl }, recordIn, follows)
   }
 
   /** Stores only where nothing is; `undefined` when the key is taken. */
   add(key: string, value: Uint8Array, ttl: number): Promise<Uint8Array | undefined> {
-    return this.#ask('add', { opcode: Opcode.add, key, expiry: expiry(ttl), value }, TAKEN, (reply) =>
+    return this.#ask('add', { opcode: Opcode.add, key, ttl, value }, (reply) =>
       reply.status === Status.taken ? undefined : versionIn(reply),
     )
   }
@@ -58,8 +53,8 @@ export class MemcachedClient {
   replace(key: string, value: Uint8Array, ttl: number, version: Uint8Array): Promise<ReplaceOutcome> {
     if (isZero(version))
       return Promise.reject(new StoreUnavailableError('replace', new MemcachedError('ERR_NO_VERSIONS')))
-    const request = { opcode: Opcode.replace, key, expiry: expiry(ttl), value, version }
-    return this.#ask('replace', request, TAKEN_OR_MISSING, (reply) => {
+    const request = { opcode: Opcode.replace, key, ttl, value, version }
+    return this.#ask('replace', request, (reply) => {
       if (reply.status === Status.taken) return { outcome: 'conflict' }
       if (reply.status === Status.missing) return { outcome: 'missing' }
       return { outcome: 'replaced', version: versionIn(reply) }
@@ -68,12 +63,14 @@ export class MemcachedClient {
 
   /** Stores whatever is there. */
   set(key: string, value: Uint8Array, ttl: number): Promise<void> {
-    return this.#ask('set', { opcode: Opcode.set, key, expiry: expiry(ttl), value }, [], () => {})
+    return this.#ask('set', { opcode: Opcode.set, key, ttl, value }, expectOk)
   }
 
   /** Removes; missing is a success. */
   delete(key: string): Promise<void> {
-    return this.#ask('delete', { opcode: Opcode.delete, key }, MISSING, () => {})
+    return this.#ask('delete', { opcode: Opcode.delete, key }, (reply) => {
+      if (reply.status !== Status.missing) expectOk(reply)
+    })
   }
 
   /** Tells what happens to each server, from now on (K3). */
@@ -89,36 +86,36 @@ export class MemcachedClient {
   /** What the server says of itself, by name; of a client with one server. `group`: `settings`, `items`, `slabs`. */
   stats(group = ''): Promise<Map<string, string>> {
     const stats = new Map<string, string>()
-    return this.#ask('stats', { opcode: Opcode.stat, key: group }, [], ({ key, value }) => {
-      if (key.length > 0) stats.set(String(key), String(value))
+    return this.#ask('stats', { opcode: Opcode.stat, key: group }, (reply) => {
+      expectOk(reply)
+      if (!reply.isLast) stats.set(String(reply.key), String(reply.value))
       return stats
     })
   }
 
   /**
-   * What `read` makes of the last reply, of which only {@link stats} has more than one. Rejects with memcached's refusal
-   * for every status but success and those `expected` besides. Writes follow a read, or what the handler did instead.
+   * What `read` makes of the last reply, of which only {@link stats} has more than one; it refuses each status that the
+   * operation does not know. Writes follow a read, or what the handler did instead.
    */
   #ask<Result>(
     operation: string,
     request: Request,
-    expected: readonly number[],
     read: (reply: Reply) => Result,
     follows = true,
   ): Promise<Result> {
     const failure = (cause: unknown) => new StoreUnavailableError(operation, cause)
-    const refused = follows ? undefined : this.#connections[this.#place(request.key!)]!.refusal(false)
+    const refused = follows ? undefined : this.#connections[this.#place(request.key)]!.refusal(false)
     if (refused) return Promise.reject(failure(refused))
     const startedAt = performance.now()
     // One promise an operation: each that waits for another costs as much as encoding the request.
     return new Promise((resolve, reject) => {
-      this.#exchange(request, expected, read, resolve, (error) => {
+      this.#exchange(request, read, resolve, (error) => {
         const left = this.#timeoutMs - (performance.now() - startedAt)
         const isLost = error instanceof MemcachedError && error.code === 'ERR_CONNECTION_LOST'
         if (!isLost || !REPEATABLE.has(request.opcode) || left <= 0) return reject(failure(error))
         const again = () =>
           new Promise<Result>((resolve, reject) => {
-            this.#exchange(request, expected, read, resolve, reject)
+            this.#exchange(request, read, resolve, reject)
           })
         within(left, again, failure).then(resolve, reject)
       })
@@ -127,20 +124,16 @@ export class MemcachedClient {
 
   #exchange<Result>(
     request: Request,
-    expected: readonly number[],
     read: (reply: Reply) => Result,
     resolve: (result: Result) => void,
     reject: (error: unknown) => void,
   ): void {
     // Unsigned: memjs's own counter turns negative after 2^31 operations, and then every call throws (M4).
     const sequence = (this.#sequence = (this.#sequence + 1) >>> 0)
-    const { key = '' } = request
-    this.#memjs.perform(key, encodeRequest(request, sequence), sequence, (error, response) => {
+    this.#memjs.perform(request.key, encodeRequest(request, sequence), sequence, (error, response) => {
       if (error) return reject(error)
       // Our Connection answers with its own.
       const reply = response as unknown as Reply
-      const { status } = reply
-      if (status !== Status.ok && !expected.includes(status)) return reject(refusal(status))
       try {
         const result = read(reply)
         if (reply.isLast) resolve(result)
@@ -149,21 +142,6 @@ export class MemcachedClient {
       }
     })
   }
-}
-
-const MISSING: readonly number[] = [Status.missing]
-const TAKEN: readonly number[] = [Status.taken]
-const TAKEN_OR_MISSING: readonly number[] = [Status.taken, Status.missing]
-
-const LONGEST_RELATIVE_EXPIRY = 30 * 24 * 60 * 60
-const LATEST_EXPIRY = 2 ** 32 - 1
-
-/**
- * A time to live as memcached reads it: up to 30 days in seconds, beyond that as a Unix time. Sent as they are, 31 days
- * would be a day in 1970: stored, and gone (M7).
- */
-export function expiry(ttl: number, nowSeconds: number = Math.ceil(Date.now() / 1000)): number {
-  return ttl <= LONGEST_RELATIVE_EXPIRY ? ttl : Math.min(nowSeconds + ttl, LATEST_EXPIRY)
 }
 
 /**
@@ -179,9 +157,15 @@ function recordIn(reply: Reply): StoredRecord | undefined {
 }
 
 /** A swap with version 0 is unconditional and would bring a session that was signed out back to life (M13). */
-function versionIn({ version }: Reply): Uint8Array {
+function versionIn(reply: Reply): Uint8Array {
+  expectOk(reply)
+  const { version } = reply
   if (isZero(version)) throw new MemcachedError('ERR_NO_VERSIONS')
   return new Uint8Array(version)
+}
+
+function expectOk({ status }: Reply): void {
+  if (status !== Status.ok) throw refusal(status)
 }
 
 function isZero(version: Uint8Array): boolean {

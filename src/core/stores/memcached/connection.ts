@@ -75,7 +75,7 @@ export class Connection extends Server {
 
   /** Never with a visitor's operation. Its answer closes the breaker, its failure brings the next probe. */
   #probe(): void {
-    this.#send({ request: encodeRequest({ opcode: Opcode.noop }, 0), answer() {}, fail() {} })
+    this.#send({ request: encodeRequest({ opcode: Opcode.noop, key: '' }, 0), answer() {}, fail() {} })
   }
 }
 

@@ -34,8 +34,8 @@ export class MemcachedStore implements SessionStore {
 
   get(key: string, ttl: number | undefined, follows: boolean = false): Promise<StoredRecord | undefined> {
     const stored = this.#keyPrefix + key
-    if (ttl === undefined) return this.#client.get(stored, follows)
-    return checked(ttl, () => this.#client.getAndTouch(stored, ttl, follows))
+    if (ttl === undefined) return this.#client.get(stored, ttl, follows)
+    return checked(ttl, () => this.#client.get(stored, ttl, follows))
   }
 
   // The size is checked before anything is sent: refused for it by memcached, a SET would take the old record along (M6).

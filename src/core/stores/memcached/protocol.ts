@@ -40,9 +40,9 @@ const REPLY_OVERHEAD_BYTES = 1024
 export interface Request {
   opcode: number
   /** ASCII. */
-  key?: string
-  /** As {@link expiry} gives it; storing takes four bytes of flags before it, which sessions do not use. */
-  expiry?: number
+  key: string
+  /** In seconds; storing takes four bytes of flags before it, which sessions do not use. */
+  ttl?: number | undefined
   value?: Uint8Array
   /** The CAS that the stored item must have. */
   version?: Uint8Array
@@ -52,8 +52,8 @@ export interface Request {
  * The request's bytes; `opaque` is an unsigned 32-bit number that the reply repeats. One allocation, where memjs's own
  * `makeRequestBuffer` takes five: `npm run client` in bench/ measures both clients.
  */
-export function encodeRequest({ opcode, key = '', expiry, value, version }: Request, opaque: number): Buffer {
-  const extrasLength = expiry === undefined ? 0 : value === undefined ? 4 : 8
+export function encodeRequest({ opcode, key, ttl, value, version }: Request, opaque: number): Buffer {
+  const extrasLength = ttl === undefined ? 0 : value === undefined ? 4 : 8
   const keyStart = HEADER_BYTES + extrasLength
   const valueStart = keyStart + key.length
   const length = valueStart + (value?.length ?? 0)
@@ -65,10 +65,21 @@ export function encodeRequest({ opcode, key = '', expiry, value, version }: Requ
   if (version) bytes.set(version, VERSION_OFFSET)
   else bytes.fill(0, VERSION_OFFSET, HEADER_BYTES)
   if (extrasLength === 8) bytes.writeUInt32BE(0, HEADER_BYTES)
-  if (expiry !== undefined) bytes.writeUInt32BE(expiry, keyStart - 4)
+  if (ttl !== undefined) bytes.writeUInt32BE(expiry(ttl), keyStart - 4)
   bytes.write(key, keyStart, 'latin1')
   if (value) bytes.set(value, valueStart)
   return bytes
+}
+
+const LONGEST_RELATIVE_EXPIRY = 30 * 24 * 60 * 60
+const LATEST_EXPIRY = 2 ** 32 - 1
+
+/**
+ * A time to live as memcached reads it: up to 30 days in seconds, beyond that as a Unix time. Sent as they are, 31 days
+ * would be a day in 1970: stored, and gone (M7).
+ */
+export function expiry(ttl: number, nowSeconds: number = Math.ceil(Date.now() / 1000)): number {
+  return ttl <= LONGEST_RELATIVE_EXPIRY ? ttl : Math.min(nowSeconds + ttl, LATEST_EXPIRY)
 }
 
 /** One reply: a view on the bytes that the socket read, which copies nothing. */

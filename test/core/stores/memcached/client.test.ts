@@ -1,8 +1,9 @@
 import { describe, expect, it, vi } from 'vitest'
 import { StoreUnavailableError } from '../../../../src/core/errors.ts'
 import { parseServers, serverName } from '../../../../src/core/stores/memcached/address.ts'
-import { expiry, MemcachedClient } from '../../../../src/core/stores/memcached/client.ts'
+import { MemcachedClient } from '../../../../src/core/stores/memcached/client.ts'
 import { rendezvous } from '../../../../src/core/stores/memcached/placement.ts'
+import { expiry } from '../../../../src/core/stores/memcached/protocol.ts'
 import { foundReply, replyTo } from '../../../support/fake-server.ts'
 import { startMemcached, type Memcached } from '../../../support/memcached.ts'
 import { useServers } from '../../../support/servers.ts'
@@ -41,7 +42,7 @@ const pears = Buffer.from('pears')
 /** Every operation that asks the server. */
 const operations: [string, (client: MemcachedClient) => Promise<unknown>][] = [
   ['get', (client) => client.get('key')],
-  ['getAndTouch', (client) => client.getAndTouch('key', 100)],
+  ['getAndTouch', (client) => client.get('key', 100)],
   ['add', (client) => client.add('key', apples, 100)],
   ['replace', (client) => client.replace('key', apples, 100, new Uint8Array(8).fill(1))],
   ['set', (client) => client.set('key', apples, 100)],
@@ -57,7 +58,7 @@ describe('MemcachedClient', () => {
     const client = open(server.port, { firstSequence })
     for (let index = 0; index < 10; index++) {
       await client.add(`key ${index}`, Buffer.from(String(index)), 100)
-      const found = await client.getAndTouch(`key ${index}`, 100)
+      const found = await client.get(`key ${index}`, 100)
       expect(Buffer.from(found!.bytes).toString()).toBe(String(index))
     }
   })
@@ -65,7 +66,7 @@ describe('MemcachedClient', () => {
   it('M4: numbers its requests with all 32 bits', async () => {
     const server = await fake((request) => void request.socket.write(replyTo(request, { status: 1 })))
     const client = open(server.port, { firstSequence: 2 ** 32 - 3 })
-    await Promise.all(Array.from({ length: 4 }, () => client.getAndTouch('key', 100)))
+    await Promise.all(Array.from({ length: 4 }, () => client.get('key', 100)))
     expect(server.requests.map(({ opaque }) => opaque.readUInt32BE())).toEqual([
       2 ** 32 - 2,
       2 ** 32 - 1,
@@ -80,11 +81,11 @@ describe('MemcachedClient', () => {
     const version = (await client.add('key', apples, 100))!
     const large = Buffer.alloc(600_000)
     expect(await fails(client.replace('key', large, 100, version))).toBe('memcached refused: value too large')
-    expect(await client.getAndTouch('key', 100)).toEqual({ bytes: new Uint8Array(apples), version })
+    expect(await client.get('key', 100)).toEqual({ bytes: new Uint8Array(apples), version })
     expect(await fails(client.add('other', large, 100))).toBe('memcached refused: value too large')
     // Why a swap is no SET:
     expect(await fails(client.set('key', large, 100))).toBe('memcached refused: value too large')
-    expect(await client.getAndTouch('key', 100)).toBeUndefined()
+    expect(await client.get('key', 100)).toBeUndefined()
   })
 
   it('M6: refused for want of memory, a swap leaves the old value and its version', async () => {
@@ -98,7 +99,7 @@ describe('MemcachedClient', () => {
       reason: { cause: new Error('memcached refused: out of memory') },
     })
     expect(await fails(client.replace('key', bulk, 100, version))).toBe('memcached refused: out of memory')
-    expect(await client.getAndTouch('key', 100)).toEqual({ bytes: new Uint8Array(apples), version })
+    expect(await client.get('key', 100)).toEqual({ bytes: new Uint8Array(apples), version })
   })
 
   it('M7: every write and every read sends more than 30 days as a Unix time', async () => {
@@ -110,14 +111,14 @@ describe('MemcachedClient', () => {
 
     const version = (await client.add('key', apples, ttl))!
     await lasts()
-    await client.getAndTouch('key', 60)
-    await client.getAndTouch('key', ttl)
+    await client.get('key', 60)
+    await client.get('key', ttl)
     await lasts()
     await client.replace('key', pears, 60, version)
     expect(await remaining()).toBeLessThanOrEqual(60)
     await client.set('key', pears, ttl)
     await lasts()
-    const found = (await client.getAndTouch('key', 60))!
+    const found = (await client.get('key', 60))!
     await client.replace('key', pears, ttl, found.version as Uint8Array)
     await lasts()
   })
@@ -139,7 +140,7 @@ describe('MemcachedClient', () => {
     })
     const client = open(server.port, { timeoutMs: 300 })
     const startedAt = performance.now()
-    expect(await fails(client.getAndTouch('key', 100))).toBe('no answer in time')
+    expect(await fails(client.get('key', 100))).toBe('no answer in time')
     expect(performance.now() - startedAt).toBeGreaterThan(290)
     expect(performance.now() - startedAt).toBeLessThan(440)
     expect(server.requests).toHaveLength(2)
@@ -147,9 +148,7 @@ describe('MemcachedClient', () => {
 
   it('F2: what was not answered in time is not sent again', async () => {
     const server = await fake(() => {})
-    expect(await fails(open(server.port, { timeoutMs: 50 }).getAndTouch('key', 100))).toBe(
-      'no answer in time',
-    )
+    expect(await fails(open(server.port, { timeoutMs: 50 }).get('key', 100))).toBe('no answer in time')
     expect(server.requests).toHaveLength(1)
   })
 
@@ -159,7 +158,7 @@ describe('MemcachedClient', () => {
       else request.socket.write(foundReply(request, apples))
     })
     const read = [
-      (client: MemcachedClient) => client.getAndTouch('key', 100),
+      (client: MemcachedClient) => client.get('key', 100),
       (client: MemcachedClient) => client.get('key'),
     ]
     for (const get of read) {
@@ -190,7 +189,7 @@ describe('MemcachedClient', () => {
     await servers[1]!.stop()
 
     for (let round = 0; round < 2; round++) {
-      const found = await Promise.allSettled(keys.map((key) => client.getAndTouch(key, 100)))
+      const found = await Promise.allSettled(keys.map((key) => client.get(key, 100)))
       for (const [index, key] of keys.entries()) {
         expect(found[index]!.status).toBe(place(key) === 1 ? 'rejected' : 'fulfilled')
       }
@@ -215,7 +214,7 @@ describe('MemcachedClient', () => {
       )
     }
     const reversed = open(ports.toReversed())
-    for (const key of keys) expect(await reversed.getAndTouch(key, 100)).toBeDefined()
+    for (const key of keys) expect(await reversed.get(key, 100)).toBeDefined()
   })
 
   it('M10: prints nothing, whatever goes wrong', async () => {
@@ -233,7 +232,7 @@ describe('MemcachedClient', () => {
     const client = open(server.port)
     for (const [, operate] of operations) await fails(operate(client))
     await server.close()
-    await fails(client.getAndTouch('key', 100))
+    await fails(client.get('key', 100))
     for (const spy of output) expect(spy).not.toHaveBeenCalled()
   })
 
@@ -242,9 +241,9 @@ describe('MemcachedClient', () => {
     const client = open(server.port)
     expect(await fails(client.add('key', apples, 100))).toContain('start it without -C')
     await server.text('set other 0 100 6\r\napples')
-    expect(await fails(client.getAndTouch('other', 100))).toContain('start it without -C')
+    expect(await fails(client.get('other', 100))).toContain('start it without -C')
     expect(await fails(client.get('other'))).toContain('start it without -C')
-    expect(await client.getAndTouch('missing', 100)).toBeUndefined()
+    expect(await client.get('missing', 100)).toBeUndefined()
     expect(await client.get('missing')).toBeUndefined()
   })
 
@@ -253,7 +252,7 @@ describe('MemcachedClient', () => {
     const client = open(server.port)
     await client.add('key', apples, 100)
     expect(await fails(client.replace('key', pears, 100, new Uint8Array(8)))).toContain('-C')
-    expect(Buffer.from((await client.getAndTouch('key', 100))!.bytes).toString()).toBe('apples')
+    expect(Buffer.from((await client.get('key', 100))!.bytes).toString()).toBe('apples')
   })
 
   it('M14: after a cold restart a swap finds nothing and makes nothing', async () => {
@@ -264,7 +263,7 @@ describe('MemcachedClient', () => {
     const restarted = await startMemcached({ port: server.port })
     onEnd(() => restarted.stop())
     expect(await client.replace('key', pears, 100, version)).toEqual({ outcome: 'missing' })
-    expect(await client.getAndTouch('key', 100)).toBeUndefined()
+    expect(await client.get('key', 100)).toBeUndefined()
     // Why a key is never used twice: what is added there now has the very version of what was lost.
     expect(await client.add('key', pears, 100)).toEqual(version)
   })
@@ -274,7 +273,7 @@ describe('MemcachedClient', () => {
     const client = open(server.port)
     const version = (await client.add('key', apples, 100))!
     for (const ttl of [1000, 50]) {
-      expect(await client.getAndTouch('key', ttl)).toEqual({ bytes: new Uint8Array(apples), version })
+      expect(await client.get('key', ttl)).toEqual({ bytes: new Uint8Array(apples), version })
       const remaining = Number(/^HD t(\d+)/.exec(await server.text('mg key t'))?.[1])
       expect(ttl - remaining).toBeGreaterThanOrEqual(0)
       expect(ttl - remaining).toBeLessThan(5)
@@ -286,7 +285,7 @@ describe('MemcachedClient', () => {
     const server = await memcached()
     const client = open(server.port)
     const version = (await client.add('key', apples, 1000))!
-    await client.getAndTouch('key', 100)
+    await client.get('key', 100)
     expect(await client.get('key')).toEqual({ bytes: new Uint8Array(apples), version })
     const remaining = Number(/^HD t(-?\d+)/.exec(await server.text('mg key t'))?.[1])
     expect(100 - remaining).toBeGreaterThanOrEqual(0)
@@ -302,7 +301,7 @@ describe('MemcachedClient', () => {
       request.socket.write(reply)
     })
     const client = open(server.port)
-    const found = (await client.getAndTouch('key', 100))!
+    const found = (await client.get('key', 100))!
     const swapped = await client.replace('key', pears, 100, found.version as Uint8Array)
     expect(server.requests[1]!.version.equals(version)).toBe(true)
     expect(swapped).toEqual({ outcome: 'replaced', version: new Uint8Array(version) })
@@ -313,9 +312,7 @@ describe('MemcachedClient', () => {
     const client = open(server.port)
     await client.add('key', apples, 100)
     const replies = await Promise.all(
-      Array.from({ length: 20 }, (_, index) =>
-        index % 2 ? client.get('key') : client.getAndTouch('key', 100),
-      ),
+      Array.from({ length: 20 }, (_, index) => (index % 2 ? client.get('key') : client.get('key', 100))),
     )
     for (const reply of replies) {
       expect(reply!.bytes.buffer.byteLength).toBe(apples.length)
@@ -329,7 +326,7 @@ describe('MemcachedClient', () => {
     await client.add('key', Buffer.alloc(1_000_000), 100)
     const concat = vi.spyOn(Buffer, 'concat')
     onEnd(() => concat.mockRestore())
-    expect((await client.getAndTouch('key', 100))!.bytes).toHaveLength(1_000_000)
+    expect((await client.get('key', 100))!.bytes).toHaveLength(1_000_000)
     expect(concat.mock.calls.length).toBeLessThanOrEqual(2)
   })
 

@@ -36,8 +36,8 @@ function open(port: number, options: Partial<ConnectionOptions> = {}): Connectio
 /** One operation, exactly as `Client.perform` does it. */
 let sequence = 0
 function ask(connection: Server, key: string, opcode = GET_AND_TOUCH): Promise<Reply> {
-  const expiry = opcode === GET_AND_TOUCH ? { expiry: 100 } : {}
-  const request = encodeRequest({ opcode, key, ...expiry }, ++sequence)
+  const ttl = opcode === GET_AND_TOUCH ? 100 : undefined
+  const request = encodeRequest({ opcode, key, ttl }, ++sequence)
   return new Promise((resolve, reject) => {
     connection.onResponse(sequence, resolve as never)
     connection.onError(sequence, reject)

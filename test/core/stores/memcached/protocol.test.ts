@@ -7,19 +7,15 @@ const value = Buffer.from([0, 1, 254, 255])
 
 describe('encodeRequest', () => {
   it.each<[string, Request, string]>([
-    ['reads', { opcode: Opcode.getAndTouch, key: 'key', expiry: 0x01020304 }, '01020304'],
+    ['reads', { opcode: Opcode.getAndTouch, key: 'key', ttl: 0x00010203 }, '00010203'],
     ['reads alone', { opcode: Opcode.get, key: 'key' }, ''],
-    ['stores', { opcode: Opcode.set, key: 'key', expiry: 2 ** 32 - 1, value }, '00000000ffffffff'],
-    [
-      'stores nothing',
-      { opcode: Opcode.add, key: 'k', expiry: 1, value: Buffer.alloc(0) },
-      '0000000000000001',
-    ],
+    ['stores', { opcode: Opcode.set, key: 'key', ttl: 2 ** 32 - 1, value }, '00000000ffffffff'],
+    ['stores nothing', { opcode: Opcode.add, key: 'k', ttl: 1, value: Buffer.alloc(0) }, '0000000000000001'],
     ['authenticates', { opcode: Opcode.authenticate, key: 'PLAIN', value }, ''],
     ['deletes', { opcode: Opcode.delete, key: 'key' }, ''],
-    ['asks for nothing', { opcode: Opcode.noop }, ''],
+    ['asks for nothing', { opcode: Opcode.noop, key: '' }, ''],
   ])('%s with the bytes that memjs would send', (_, request, extras) => {
-    const { opcode, key = '' } = request
+    const { opcode, key } = request
     const sent = request.value ? Buffer.from(request.value) : ''
     for (const opaque of [0, 1, 2 ** 31, 2 ** 32 - 1]) {
       expect(encodeRequest(request, opaque)).toEqual(
@@ -29,14 +25,14 @@ describe('encodeRequest', () => {
   })
 
   it('swaps with the version where the header has its CAS', () => {
-    const request = encodeRequest({ opcode: Opcode.replace, key: 'key', expiry: 100, value, version }, 7)
+    const request = encodeRequest({ opcode: Opcode.replace, key: 'key', ttl: 100, value, version }, 7)
     expect(Header.fromBuffer(request)).toMatchObject({ magic: 0x80, opcode: 0x03, opaque: 7, cas: version })
   })
 
   it('leaves nothing of what the memory held before', () => {
     for (let attempt = 0; attempt < 100; attempt++) {
       Buffer.allocUnsafe(24).fill(0xff)
-      const request = encodeRequest({ opcode: Opcode.noop }, 0)
+      const request = encodeRequest({ opcode: Opcode.noop, key: '' }, 0)
       expect(request.toString('hex')).toBe(`800a${'00'.repeat(22)}`)
     }
   })
@@ -65,7 +61,7 @@ describe('Reply', () => {
     ['lengths', (bytes: Buffer) => bytes.writeUInt16BE(7, 2)],
     ['too long', (bytes: Buffer) => bytes.writeUInt32BE(2 ** 31, 8)],
   ])('M3: does not fit its request by its %s', (mismatch, spoil) => {
-    const request = encodeRequest({ opcode: Opcode.getAndTouch, key: 'key', expiry: 100 }, 42)
+    const request = encodeRequest({ opcode: Opcode.getAndTouch, key: 'key', ttl: 100 }, 42)
     const bytes = Buffer.from(found)
     expect(new Reply(bytes, 0).mismatchWith(request)).toBeUndefined()
     spoil(bytes)
@@ -89,7 +85,7 @@ describe('Reply', () => {
     reply.writeUInt32BE(bodyLength, 8)
     const reads: Request[] = [
       { opcode: Opcode.get, key: 'key' },
-      { opcode: Opcode.getAndTouch, key: 'key', expiry: 100 },
+      { opcode: Opcode.getAndTouch, key: 'key', ttl: 100 },
     ]
     for (const read of reads) {
       reply[1] = read.opcode
