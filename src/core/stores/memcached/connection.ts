@@ -2,7 +2,6 @@ import { Server } from 'memjs'
 import { Gate, storeClosed } from '../gate.ts'
 import { serverName, type ServerAddress } from './address.ts'
 import { Link, type Exchange } from './link.ts'
-import type { MemcachedErrorCode } from './memcached-error.ts'
 import { encodeRequest, Opcode, type Reply } from './protocol.ts'
 import { ServerWatch } from './server-watch.ts'
 import type { ConnectionOptions } from './settings.ts'
@@ -52,25 +51,14 @@ export class Connection extends Server {
 
   /** Why an operation is not sent now; `follows`: its request was served before. */
   refusal(follows: boolean): Error | undefined {
-    return this.gate.refusal((this.#link?.load ?? 0) - this.#watch.load, follows)
+    return this.gate.refusal(this.#link?.load ?? 0, follows)
   }
 
   #send(exchange: Exchange): void {
-    if (!this.#link || this.#link.hasEnded) this.#link = this.#connect()
+    if (!this.#link || this.#link.hasEnded) {
+      this.#link = new Link(this, this.#options, this.gate, this.#watch)
+    }
     this.#link.send(exchange)
-  }
-
-  #connect(): Link {
-    this.#watch.connectionBegins()
-    const link = new Link({ host: this.host, port: this.port }, this.#options, {
-      answered: () => this.gate.answered(),
-      failed: (reason, oldest) => {
-        this.#watch.connectionFailed(oldest)
-        this.gate.failed(reason, LASTING.has(reason.code))
-      },
-      turnEnded: (now) => this.#watch.ask(now, link),
-    })
-    return link
   }
 
   /** Never with a visitor's operation. Its answer closes the breaker, its failure brings the next probe. */
@@ -78,8 +66,3 @@ export class Connection extends Server {
     this.#send({ request: encodeRequest({ opcode: Opcode.noop, key: '' }, 0), answer() {}, fail() {} })
   }
 }
-
-/** What asking again does not mend. */
-const LASTING: ReadonlySet<string | undefined> = new Set<MemcachedErrorCode>([
-  'ERR_SIGN_IN_MISSING', 'ERR_SIGN_IN_REFUSED', 'ERR_SIGN_IN_UNSUPPORTED',
-]) // prettier-ignore

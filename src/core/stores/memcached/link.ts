@@ -1,8 +1,10 @@
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
+import type { Gate } from '../gate.ts'
 import type { ServerAddress } from './address.ts'
-import { MemcachedError } from './memcached-error.ts'
+import { MemcachedError, type MemcachedErrorCode } from './memcached-error.ts'
 import { encodeRequest, HEADER_BYTES, Opcode, refusal, Reply, Status } from './protocol.ts'
+import type { ServerWatch } from './server-watch.ts'
 import type { ConnectionOptions } from './settings.ts'
 
 /** One request, and who waits for what becomes of it. */
@@ -14,15 +16,6 @@ export interface Exchange {
   deadline?: number
 }
 
-/** What a {@link Link} tells its owner. */
-export interface LinkListener {
-  answered(): void
-  /** Something in flight failed; told once, however much it is, and before those who wait. `oldest` was to be answered next. */
-  failed(reason: NodeJS.ErrnoException, oldest: Exchange): void
-  /** What was asked in one turn of the event loop is on its way, or waits for the connection; `now` in milliseconds, monotonic. */
-  turnEnded(now: number): void
-}
-
 const KEEP_ALIVE_MS = 30_000
 
 /**
@@ -31,13 +24,14 @@ const KEEP_ALIVE_MS = 30_000
  */
 export class Link {
   readonly #options: ConnectionOptions
-  readonly #listener: LinkListener
+  readonly #gate: Gate
+  readonly #watch: ServerWatch
   readonly #socket: Socket
   #stage: 'connecting' | 'securing' | 'authenticating' | 'ready' | 'ended' = 'connecting'
   readonly #connectDeadline: number
   #isTurnEnding = false
   #outgoing: Exchange[] = []
-  #authentication: Pick<Exchange, 'request' | 'answer'> | undefined
+  #authentication: Buffer | undefined
   /** Oldest first, the order in which memcached answers. */
   readonly #inFlight: Exchange[] = []
   #received: Buffer[] = []
@@ -45,9 +39,11 @@ export class Link {
   #awaitedBytes = HEADER_BYTES
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  constructor(address: ServerAddress, options: ConnectionOptions, listener: LinkListener) {
+  /** The gate is told what becomes of what is asked; the watch asks along with it. */
+  constructor(address: ServerAddress, options: ConnectionOptions, gate: Gate, watch: ServerWatch) {
     this.#options = options
-    this.#listener = listener
+    this.#gate = gate
+    this.#watch = watch
     this.#connectDeadline = performance.now() + options.connectTimeoutMs
     this.#socket = this.#open(address)
       .setNoDelay()
@@ -63,9 +59,9 @@ export class Link {
     return this.#stage === 'ended'
   }
 
-  /** Requests that wait for an answer. */
+  /** Operations that wait for an answer; what the watch asks is none. */
   get load(): number {
-    return this.#inFlight.length
+    return this.#inFlight.length - this.#watch.load
   }
 
   send(exchange: Exchange): void {
@@ -84,7 +80,9 @@ export class Link {
     this.#outgoing = []
     this.#received = []
     const failed = this.#inFlight.splice(0)
-    if (failed[0]) this.#listener.failed(reason, failed[0])
+    this.#watch.connectionEnded(failed[0])
+    // Once, however much it is, and before those who wait.
+    if (failed.length > 0) this.#gate.failed(reason, LASTING.has(reason.code))
     for (const { fail } of failed) fail(reason)
   }
 
@@ -115,20 +113,17 @@ export class Link {
     const { credentials } = this.#options
     if (!credentials) return this.#begin()
     this.#stage = 'authenticating'
-    const { username, password } = credentials
-    const value = Buffer.from(`\0${username}\0${password}`)
-    const request = encodeRequest({ opcode: Opcode.authenticate, key: 'PLAIN', value }, 0)
-    this.#authentication = {
-      request,
-      answer: ({ status }) => {
-        this.#authentication = undefined
-        if (status === Status.ok) this.#begin()
-        else if (status === Status.authenticationFailed) this.end(new MemcachedError('ERR_SIGN_IN_REFUSED'))
-        else if (status === Status.unknown) this.end(new MemcachedError('ERR_SIGN_IN_UNSUPPORTED'))
-        else this.end(refusal(status))
-      },
-    }
-    this.#socket.write(request)
+    const value = Buffer.from(`\0${credentials.username}\0${credentials.password}`)
+    this.#authentication = encodeRequest({ opcode: Opcode.authenticate, key: 'PLAIN', value }, 0)
+    this.#socket.write(this.#authentication)
+  }
+
+  #authenticated({ status }: Reply): void {
+    this.#authentication = undefined
+    if (status === Status.ok) this.#begin()
+    else if (status === Status.authenticationFailed) this.end(new MemcachedError('ERR_SIGN_IN_REFUSED'))
+    else if (status === Status.unknown) this.end(new MemcachedError('ERR_SIGN_IN_UNSUPPORTED'))
+    else this.end(refusal(status))
   }
 
   #begin(): void {
@@ -146,8 +141,8 @@ export class Link {
     const now = performance.now()
     const deadline = now + this.#options.operationTimeoutMs
     for (const exchange of asked) exchange.deadline ??= deadline
-    if (this.#timer === undefined) this.#watch()
-    if (!this.hasEnded) this.#listener.turnEnded(now)
+    if (this.#timer === undefined) this.#watchDeadline()
+    if (!this.hasEnded) this.#watch.ask(now, this)
   }
 
   /** One write for all requests of an event-loop turn: a system call costs more than the rest of an operation (M12). */
@@ -172,7 +167,7 @@ export class Link {
       if (!asked) return this.#lose('the server sent bytes that nobody had asked for')
       if (bytes.length - start < HEADER_BYTES) break
       const reply = new Reply(bytes, start)
-      const mismatch = reply.mismatchWith(asked.request)
+      const mismatch = reply.mismatchWith(asked)
       if (mismatch) return this.#lose(`the reply does not fit the request: ${mismatch}`)
       const end = reply.end
       if (end > bytes.length) {
@@ -180,7 +175,7 @@ export class Link {
         break
       }
       start = end
-      if (asked === this.#authentication) asked.answer(reply)
+      if (this.#authentication) this.#authenticated(reply)
       else this.#answerOldest(reply)
       if (this.hasEnded) return
     }
@@ -191,9 +186,9 @@ export class Link {
     this.#timer = undefined
   }
 
-  /** What the next reply is to answer. */
-  get #asked(): Pick<Exchange, 'request' | 'answer'> | undefined {
-    return this.#authentication ?? this.#inFlight[0]
+  /** The request that the next reply is to answer. */
+  get #asked(): Buffer | undefined {
+    return this.#authentication ?? this.#inFlight[0]?.request
   }
 
   #answerOldest(reply: Reply): void {
@@ -203,14 +198,14 @@ export class Link {
     const { answer } = (reply.isLast ? this.#inFlight.shift() : this.#inFlight[0])!
     answer(reply)
     // Only now: that a server lets us in does not show that it answers.
-    if (!this.hasEnded) this.#listener.answered()
+    if (!this.hasEnded) this.#gate.answered()
   }
 
   /**
    * Replies come in order, so watching the oldest request is watching all (M2), and a server that owes it an answer has
    * stalled: later ones would only wait behind it. The timer is not moved with each reply but set again when it fires.
    */
-  #watch(): void {
+  #watchDeadline(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
     const deadline = this.#inFlight[0]?.deadline
@@ -221,7 +216,7 @@ export class Link {
       this.#timer = setTimeout(() => {
         // After a blocked event loop timers run before the sockets are read, and the answer may be there already; in
         // Deno it is read only after one more round of timers.
-        setTimeout(() => setImmediate(() => this.#watch()))
+        setTimeout(() => setImmediate(() => this.#watchDeadline()))
       }, remaining)
     } else {
       this.end(new MemcachedError(FAILURES[this.#stage].late))
@@ -243,6 +238,11 @@ const FAILURES = {
   authenticating: { late: 'ERR_SIGN_IN_TIMEOUT', lost: 'ERR_CONNECT_FAILED' },
   ready: { late: 'ERR_ANSWER_TIMEOUT', lost: 'ERR_CONNECTION_LOST' },
 } as const
+
+/** What asking again does not mend. */
+const LASTING: ReadonlySet<string | undefined> = new Set<MemcachedErrorCode>([
+  'ERR_SIGN_IN_MISSING', 'ERR_SIGN_IN_REFUSED', 'ERR_SIGN_IN_UNSUPPORTED',
+]) // prettier-ignore
 
 /** Of a name with several addresses: the code of the first, and the errors of all. */
 type SocketError = NodeJS.ErrnoException & { reason?: string; errors?: SocketError[] }

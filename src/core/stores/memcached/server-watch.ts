@@ -26,16 +26,13 @@ export class ServerWatch {
     return this.#asked ? 1 : 0
   }
 
-  connectionBegins(): void {
-    this.#nextAt = -Infinity
-  }
-
   /**
    * A server that falls silent at a STAT, or hangs up, takes along what visitors asked after it: the second time in a row
-   * is the last.
+   * is the last. `oldest` was to be answered next, if anything was.
    */
-  connectionFailed(oldest: Exchange): void {
-    if (oldest === this.#asked) this.#unanswered++
+  connectionEnded(oldest: Exchange | undefined): void {
+    this.#nextAt = -Infinity
+    if (oldest && oldest === this.#asked) this.#unanswered++
   }
 
   /** Asks, if it is time; `now` in milliseconds, monotonic. */
