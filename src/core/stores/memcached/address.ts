@@ -41,8 +41,8 @@ function parseAddress(address: string): ParsedServers {
   // A password may hold any of these bare: then no part of the text is safe to repeat.
   if (rest?.includes('@'))
     throw new TypeError(`${EXPECTED}, with @ : , / ? # and % in user, password and prefix percent-encoded`)
-  if (!/^memcacheds?$/i.test(scheme)) throw new TypeError(`${EXPECTED}, got ${scheme || 'no scheme'}://`)
-  if (rest) throw new TypeError(`${EXPECTED}, got a query or a fragment`)
+  if (!/^memcacheds?$/i.test(scheme)) throw unexpected(`${scheme || 'no scheme'}://`)
+  if (rest) throw unexpected('a query or a fragment')
   return {
     servers: distinct(hosts.split(',').map(parseServer)),
     ...(prefix && { keyPrefix: decode('a prefix', prefix) }),
@@ -53,24 +53,15 @@ function parseAddress(address: string): ParsedServers {
 
 function parseUserInfo(userInfo: string): Credentials {
   const [username, password, ...rest] = userInfo.split(':').map((part) => decode('credentials', part))
-  if (!username || !password || rest.length > 0) {
-    throw new TypeError(`${EXPECTED}, got credentials that are not user:password`)
-  }
+  if (!username || !password || rest.length > 0) throw unexpected('credentials that are not user:password')
   return { username, password }
 }
 
 function parseServer(server: string, index: number): ServerAddress {
-  if (typeof server !== 'string') {
-    throw new TypeError(`${EXPECTED}, got ${server === null ? 'null' : typeof server}`)
-  }
-  if (server.includes('@')) {
-    throw new TypeError(`${EXPECTED}, got credentials in a list; they are username and password`)
-  }
-  if (server.includes(',')) {
-    throw new TypeError(
-      `${EXPECTED}, got several in one; write a list, ['a:1', 'b:2'], or memcached://a:1,b:2`,
-    )
-  }
+  if (typeof server !== 'string') throw unexpected(server === null ? 'null' : typeof server)
+  if (server.includes('@')) throw unexpected('credentials in a list; they are username and password')
+  if (server.includes(','))
+    throw unexpected("several in one; write a list, ['a:1', 'b:2'], or memcached://a:1,b:2")
   const [, ipv6, name, port = DEFAULT_PORT] = /^(?:\[([^\]]*)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(server) ?? []
   const host = ipv6 ?? name
   if (host === undefined || (ipv6 !== undefined && !isIPv6(ipv6))) {
@@ -93,14 +84,18 @@ function decode(what: string, text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    throw new TypeError(`${EXPECTED}, got ${what} not in percent-encoded UTF-8`)
+    throw unexpected(`${what} not in percent-encoded UTF-8`)
   }
 }
 
 function distinct(servers: ServerAddress[]): ServerAddress[] {
   const names = servers.map(serverName)
-  if (names.length === 0) throw new TypeError(`${EXPECTED}, got an empty list`)
+  if (names.length === 0) throw unexpected('an empty list')
   const place = 1 + names.findIndex((name, index) => names.indexOf(name) < index)
   if (place > 0) throw new TypeError(`servers: expected each server once, got server ${place} again`)
   return servers
+}
+
+function unexpected(came: string): TypeError {
+  return new TypeError(`${EXPECTED}, got ${came}`)
 }
