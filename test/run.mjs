@@ -116,7 +116,8 @@ const byBun = ['test/runtimes/node_modules/.bin/bun', '--bun', ...vitest]
 const but = (...lists) =>
   lists.flat().map((path) => (path.endsWith('/') ? `--exclude=${path}**` : `--exclude=${path}`))
 for (const part of [
-  [...onNode, '--maxWorkers=2', ...but(together, timed, alone, elsewhere)],
+  // Three on two cores: much of it waits for browsers and programs.
+  [...onNode, '--maxWorkers=3', ...but(together, timed, alone, elsewhere)],
   [...onNode, '--maxWorkers=2', '--no-isolate', ...but(timed), ...together],
   [...onNode, '--maxWorkers=3', ...but(elsewhere), ...timed],
   [...onNode, '--no-file-parallelism', ...alone],

@@ -76,7 +76,7 @@ export function checkLabel(label: unknown): void {
   if (length > LONGEST_LABEL) throw new RangeError(`label: expected ${expected}, got ${length}`)
 }
 
-export function checkBoolean(option: string, value: unknown, fallback: boolean = false): boolean {
+export function checkBoolean(option: string, value: unknown, fallback: boolean): boolean {
   if (value === undefined) return fallback
   if (typeof value !== 'boolean') throw wrong(option, 'true or false', value)
   return value

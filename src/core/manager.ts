@@ -230,6 +230,7 @@ export class SessionManager<Data extends SessionData<Data> = Record<string, any>
       return
     }
     if (isRejected) takeBackAnswer(headers)
+    // Appended: other cookies of the response survive (D4).
     if (change) headers.append('Set-Cookie', serializeCookie(cookie, change))
     const mustNotBeStored = change !== undefined || isRejected
     if (cacheHeaders && addCacheHeaders(headers, mustNotBeStored)) emit('cache-overridden')

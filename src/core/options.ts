@@ -215,9 +215,10 @@ function checkSyntax({ name, path, domain, sameSite }: CookieAttributes): void {
   }
   // cookie-name = token (RFC 6265bis §4.1.1, RFC 9110 §5.6.2)
   check('name', name, /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/, 'a token of RFC 9110, at most 256 characters')
-  // Compared with the path of a URL, which holds nothing else unescaped, and no ";"; §5.6 bounds an attribute at 1024 bytes
   const expectedPath = 'a path as URLs have it, percent-encoded, that begins with / and holds no ";"'
+  // Compared with the path of a URL, which holds nothing else unescaped, and no ";"; §5.6 bounds an attribute at 1024 bytes
   check('path', path, /^\/[!$-:=@-[\]_a-z|~]{0,1023}$/, expectedPath)
+  // At most 253 characters, as DNS has names.
   const domainPattern = /^(?=.{1,253}$)\.?[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*$/
   if (domain !== undefined) check('domain', domain, domainPattern, 'a host name')
   const expectedSite = "'lax', 'strict' or 'none', in small letters ('strict' is what others call true)"

@@ -78,7 +78,7 @@ export function isFirstToSay(store: SessionStore): boolean {
 
 /** Once a process, of sessions that live in its memory though others should know them, or though it matters. */
 export function warnOfStore(store: SessionStore): void {
-  const env = globalThis.process?.env
+  const env = environment()
   if (!env || isTest() || said.has(MEMORY) || brandOf(store, MEMORY_STORE) === undefined) return
   if (env['NODE_ENV'] !== 'production' && !isWorker()) return
   said.set(MEMORY, { at: 0, unsaid: 0 })
@@ -87,9 +87,14 @@ export function warnOfStore(store: SessionStore): void {
   )
 }
 
-/** Asked late: tests set it for themselves. */
+/** Asked late, since tests set it for themselves; and not by a name that bundlers put its value in place of. */
+function environment(): NodeJS.ProcessEnv | undefined {
+  const { process } = globalThis
+  return process?.env
+}
+
 function isTest(): boolean {
-  return globalThis.process?.env?.['NODE_ENV'] === 'test'
+  return environment()?.['NODE_ENV'] === 'test'
 }
 
 /** Of `node:cluster`, which leaves no trace in the environment, or of pm2. */

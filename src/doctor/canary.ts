@@ -20,7 +20,7 @@ export function newKey(): string {
 
 /**
  * Does with a record of its own, under a key that nobody has, what the manager does with sessions, which wait
- * `timeoutMs`. After the first operation that fails, which `explain` is asked about, nothing more is done.
+ * `timeoutMs`. The first operation that fails ends it, and `explain` words the finding.
  */
 export async function runCanary(
   store: SessionStore,

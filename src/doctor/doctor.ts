@@ -60,7 +60,7 @@ async function examineMemcached(address: string): Promise<LocatedFinding[]> {
   const examined = await Promise.all(
     servers.map(async (server) => located(serverName(server), await examine(server, settings))),
   )
-  // I2.
+  // What nobody can see from here (I2).
   const demands = `${servers.length} servers: every application server must list the same; a change signs out who moves, and a server that is put back must be restarted first`
   return [...examined.flat(), ...located('all', servers.length > 1 ? [ok('list', demands)] : [])]
 }

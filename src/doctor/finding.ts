@@ -32,7 +32,7 @@ export interface Reading {
   settings: ReadonlyMap<string, string>
   /** This host's clock when the server told its own, in milliseconds. */
   readAt: number
-  /** What came of trying them. */
+  /** What came of trying those of a store. */
   operations: Finding
   keys: KeySample | { omitted: string }
   keyPrefix: string

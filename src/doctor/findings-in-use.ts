@@ -60,9 +60,9 @@ function checkSharing({ stats, keys, keyPrefix }: Reading): Finding {
   // What somebody tries by hand in a busy instance is no traffic.
   if (foreign > numberOf(stats, 'cmd_touch') / 100) signs.push(`counters not by Holdfast (${foreign})`)
   if (signs.length > 0) {
-    const own =
+    const advice =
       'Who fills or flushes it signs everybody out: give sessions their own (memcached -l 127.0.0.1 -p 11200 -m 256 -U 0)'
-    return warning('sharing', `is shared: ${signs.join(', ')}`, own)
+    return warning('sharing', `is shared: ${signs.join(', ')}`, advice)
   }
   if ('omitted' in keys) {
     return skipped('sharing', `holds ${items} items; whose they are cannot be seen: ${keys.omitted}`)

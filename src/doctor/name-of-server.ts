@@ -10,9 +10,10 @@ export async function lookUpName(host: string): Promise<Finding[]> {
   for (const version of [4, 6]) {
     const ofVersion = addresses.filter(({ family }) => family === version)
     const found = [...new Set(ofVersion.map(({ address }) => address))]
+    if (found.length < 2) continue
     const message = `has a name that stands for ${found.length} addresses (${found.join(', ')}): what one of them holds, the next connection may look for at another`
     const advice = 'One name is one server: list each by a name or an address of its own'
-    if (found.length > 1) return [warning('name', message, advice)]
+    return [warning('name', message, advice)]
   }
   return []
 }

@@ -10,7 +10,7 @@ import { located, skipped, type Finding, type LocatedFinding } from './finding.t
 import { aboutCluster, findingsOfRedis, type Slots } from './findings-of-redis.ts'
 import { lookUpName } from './name-of-server.ts'
 
-/** For a master that has one slot alone, of 16 384, a key is found in six cases of seven. */
+/** Keys to choose from: for a master that has one slot alone, of 16 384, one is found in six cases of seven. */
 const DRAWS = 32_768
 
 /** What there is to say of a Redis or Valkey, or of every master of its cluster. */
@@ -35,7 +35,7 @@ export async function examineRedis(address: string): Promise<LocatedFinding[]> {
     masters[slots.findIndex(([first, last]) => first <= slot && slot <= last)]
   const keys = Array.from({ length: DRAWS }, newKey)
   const examined = [...new Set(masters)].map(async (host) => {
-    // With a hash tag before it, it may be that none is.
+    // None, where the prefix has a hash tag: all keys are in one slot then.
     const key = keys.find((key) => masterOf(slotOf(keyPrefix + key)) === host)
     return located(host, await examine(open, Object.assign(new URL(url), { host }), keyPrefix, key))
   })
@@ -92,7 +92,7 @@ function connect(client: any) {
   }
 }
 
-async function examine(open: Open, url: URL, keyPrefix: string, key?: string): Promise<Finding[]> {
+async function examine(open: Open, url: URL, keyPrefix: string, key: string | undefined): Promise<Finding[]> {
   const { client, ask, close } = open(url)
   const stranger = url.password && open(Object.assign(new URL(url), { username: '', password: '' }))
   try {

@@ -8,7 +8,7 @@ export interface Trial {
   store: SessionStore
   /** Another store on the same data. */
   openAnother(): Promise<SessionStore>
-  /** The same trial of another store. */
+  /** The same trial of another store, with a key of its own. */
   of(store: SessionStore): Trial
   /** A key that nobody has used; {@link newKey} makes more. */
   key: string

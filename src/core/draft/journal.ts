@@ -33,7 +33,7 @@ export interface TakeStep {
 
 /**
  * `isOverAnother`, once it is known whose session it was: then only what it keeps comes along (E11). `heldBefore`, until
- * then: what the handler held.
+ * then and for the draft alone: what the handler held.
  */
 export interface SignInStep {
   type: 'sign-in'

@@ -79,7 +79,7 @@ export class RecordIO {
     return this.find(keys.storeKey, ttl, (bytes) => keyring.open(keys, bytes), decodeRecord)
   }
 
-  /** What lies under a store key, as `open` and `decode` have it. */
+  /** What lies under a store key, as `open` and `decode` have it; `undefined` where nothing does. */
   find<Kind extends object>(
     storeKey: string,
     ttl: number | undefined,
@@ -103,6 +103,7 @@ export class RecordIO {
         if (!record) {
           this.hasTold = true
           emit('invalid')
+          // A tombstone is not read again and again.
         } else if ('ended' in record) opened.forget(storeKey)
         else opened.remember(storeKey, bytes, text!)
         return { record, version }
@@ -190,7 +191,7 @@ export class RecordIO {
   }
 }
 
-/** What a store's operation failed with; what is an error of ours already stays it. */
+/** What an operation of the store failed with; an error of ours is left as it is. */
 export function unavailable(operation: string, cause: unknown): SessionError {
   return cause instanceof SessionError ? cause : new StoreUnavailableError(operation, cause)
 }

@@ -247,7 +247,7 @@ export class Session<Data extends SessionData<Data> = Record<string, any>> {
     const { now, idleTimeout } = this.#opening.services
     if (idle !== undefined) checkOwnIdleTimeout(idle, idleTimeout)
     if (absolute !== undefined) checkAbsoluteTimeout('absolute', absolute)
-    checkBoolean('persistent', persistent)
+    checkBoolean('persistent', persistent, false)
     return {
       ...(idle !== undefined && { idleTimeout: idle }),
       ...(absolute !== undefined && { deadline: now() + absolute * 1000 }),

@@ -13,7 +13,7 @@ export type Swapped =
 type Next = LiveRecord | Tombstone | undefined
 
 /** One write, recognisable when its reply is lost. */
-export type Write = Omit<Journal, 'steps'>
+export type Write = Pick<Journal, 'writeId' | 'unanswered'>
 
 /**
  * Writes what `next` makes of a session by compare-and-swap, again and again on the newest record while others write

@@ -73,16 +73,16 @@ const LONGEST_PREFIX = 250 - KEY_LENGTH
 export function readSettings(given: string | MemcachedStoreOptions): Settings {
   const options = typeof given === 'string' ? { servers: given } : given
   checkNames('MemcachedStore', options, OPTION_NAMES, 'a memcached:// address or options')
-  const address = parseServers(options.servers)
+  const parsed = parseServers(options.servers)
   for (const option of ['keyPrefix', 'username', 'password'] as const) {
-    if (address[option] === undefined || options[option] === undefined) continue
-    throw new TypeError(`${option}: expected here or in the address, got both`)
+    if (parsed[option] !== undefined && options[option] !== undefined)
+      throw new TypeError(`${option}: expected here or in the address, got both`)
   }
   const {
-    keyPrefix = address.keyPrefix ?? 'session:',
-    username = address.username,
-    password = address.password,
-    tls = address.tls,
+    keyPrefix = parsed.keyPrefix ?? 'session:',
+    username = parsed.username,
+    password = parsed.password,
+    tls = parsed.tls,
     operationTimeoutMs = 250,
     connectTimeoutMs = 250,
     maxInFlight = 4096,
@@ -92,9 +92,9 @@ export function readSettings(given: string | MemcachedStoreOptions): Settings {
   if (keyPrefix.length > LONGEST_PREFIX) {
     throw new RangeError(`keyPrefix: expected at most ${LONGEST_PREFIX} characters, got ${keyPrefix.length}`)
   }
-  if (address.tls && tls === false) throw new TypeError('tls: expected true with memcacheds://, got false')
+  if (parsed.tls && tls === false) throw new TypeError('tls: expected true with memcacheds://, got false')
   return {
-    servers: address.servers,
+    servers: parsed.servers,
     keyPrefix,
     maxBytes: checkBound('maxBytes', maxBytes, LARGEST_ITEM),
     connection: {

@@ -1,6 +1,6 @@
 import type { Bounds } from '../arguments.ts'
 import { within } from '../deadline.ts'
-import { Gate, storeClosed } from '../gate.ts'
+import { Gate, GateError, storeClosed } from '../gate.ts'
 import { happenedBetween, infoOf, type Info } from './redis-info.ts'
 import type { RedisNode } from './redis-client.ts'
 
@@ -93,6 +93,7 @@ export class RedisServer {
 
 /** ioredis keeps the command with its error, and Redis repeats one that it does not know: both hold a session's key. */
 function withoutCommand(error: NodeJS.ErrnoException): Error {
+  if (error instanceof GateError) return error
   const { code, message } = error
   return Object.assign(new Error(message.replace(/, with args .*/s, '')), code !== undefined && { code })
 }
