@@ -41,9 +41,6 @@ await Promise.all([
   check('lint', 'npx', 'oxlint', '--deny-warnings'),
   check('format', 'npx', 'oxfmt', '--check'),
 ])
-if ((await installed).includes(false)) process.exit(1)
-await check('types of the recipes', 'npx', 'tsc', '-p', 'test/recipes')
-
 // The core remembers nothing from one manager to the next, so two processes that compile it once run all its tests; each
 // file has one of its own in `npx vitest run` and `npm run test:runtimes`.
 const together = ['test/core/']
@@ -115,16 +112,7 @@ const onNode = [process.execPath, ...vitest]
 const byBun = ['test/runtimes/node_modules/.bin/bun', '--bun', ...vitest]
 const but = (...lists) =>
   lists.flat().map((path) => (path.endsWith('/') ? `--exclude=${path}**` : `--exclude=${path}`))
-for (const part of [
-  // Three on two cores: much of it waits for browsers and programs.
-  [...onNode, '--maxWorkers=3', ...but(together, timed, alone, elsewhere)],
-  [...onNode, '--maxWorkers=2', '--no-isolate', ...but(timed), ...together],
-  [...onNode, '--maxWorkers=3', ...but(elsewhere), ...timed],
-  [...onNode, '--no-file-parallelism', ...alone],
-  [...byBun, '--maxWorkers=2', ...but(timed, notOnBun), ...onBun],
-  [...byBun, '--maxWorkers=2', '--no-isolate', ...but(timed), ...together],
-  [...byBun, '--maxWorkers=3', ...but(elsewhere, notOnBun), ...timed],
-]) {
+function test(...part) {
   const isGreen = run(...part, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`)
   try {
     const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'))
@@ -136,6 +124,18 @@ for (const part of [
     rmSync(report, { force: true })
   }
 }
+
+// Of what was installed it needs nothing, so it runs meanwhile, too.
+test(...onNode, '--maxWorkers=2', '--no-isolate', ...but(timed), ...together)
+if ((await installed).includes(false)) process.exit(1)
+await check('types of the recipes', 'npx', 'tsc', '-p', 'test/recipes')
+// Three on two cores: much of it waits for browsers and programs.
+test(...onNode, '--maxWorkers=3', ...but(together, timed, alone, elsewhere))
+test(...onNode, '--maxWorkers=3', ...but(elsewhere), ...timed)
+test(...onNode, '--no-file-parallelism', ...alone)
+test(...byBun, '--maxWorkers=2', ...but(timed, notOnBun), ...onBun)
+test(...byBun, '--maxWorkers=2', '--no-isolate', ...but(timed), ...together)
+test(...byBun, '--maxWorkers=3', ...but(elsewhere, notOnBun), ...timed)
 rmSync(join(report, '..'), { recursive: true })
 console.log(`${passed} passed, ${failed} failed`)
 process.exit(failed === 0 ? 0 : 1)

@@ -33,7 +33,9 @@ export class MemcachedStore implements SessionStore {
   }
 
   get(key: string, ttl: number | undefined, follows: boolean = false): Promise<StoredRecord | undefined> {
-    return checked(ttl, () => this.#client.get(this.#keyPrefix + key, ttl, follows))
+    const stored = this.#keyPrefix + key
+    if (ttl === undefined) return this.#client.get(stored, undefined, follows)
+    return checked(ttl, () => this.#client.get(stored, ttl, follows))
   }
 
   // The size is checked before anything is sent: refused for it by memcached, a SET would take the old record along (M6).
@@ -70,9 +72,9 @@ export class MemcachedStore implements SessionStore {
 }
 
 /** What is wrong rejects, as all else does. */
-function checked<Result>(ttl: number | undefined, ask: () => Promise<Result>): Promise<Result> {
+function checked<Result>(ttl: number, ask: () => Promise<Result>): Promise<Result> {
   try {
-    if (ttl !== undefined) checkTtl(ttl)
+    checkTtl(ttl)
     return ask()
   } catch (error) {
     return Promise.reject(error)
