@@ -1,8 +1,8 @@
 import { Server } from 'memjs'
 import { Gate, storeClosed } from '../gate.ts'
 import { serverName, type ServerAddress } from './address.ts'
-import { Link, type Exchange } from './link.ts'
-import { encodeRequest, Opcode, type Reply } from './protocol.ts'
+import { Link } from './link.ts'
+import { encodeRequest, Opcode, type Exchange, type Reply } from './protocol.ts'
 import { ServerWatch } from './server-watch.ts'
 import type { ConnectionOptions } from './settings.ts'
 

@@ -3,18 +3,9 @@ import { connect as connectSecurely } from 'node:tls'
 import type { Gate } from '../gate.ts'
 import type { ServerAddress } from './address.ts'
 import { MemcachedError, type MemcachedErrorCode } from './memcached-error.ts'
-import { encodeRequest, HEADER_BYTES, Opcode, refusal, Reply, Status } from './protocol.ts'
+import { encodeRequest, HEADER_BYTES, Opcode, refusal, Reply, Status, type Exchange } from './protocol.ts'
 import type { ServerWatch } from './server-watch.ts'
 import type { ConnectionOptions } from './settings.ts'
-
-/** One request, and who waits for what becomes of it. */
-export interface Exchange {
-  request: Buffer
-  answer: (reply: Reply) => void
-  fail: (error: Error) => void
-  /** When it must be answered; set at the end of its event-loop turn. */
-  deadline?: number
-}
 
 const KEEP_ALIVE_MS = 30_000
 

@@ -148,6 +148,15 @@ export class Reply {
   }
 }
 
+/** One request, and who waits for what becomes of it. */
+export interface Exchange {
+  request: Buffer
+  answer: (reply: Reply) => void
+  fail: (error: Error) => void
+  /** When it must be answered; set at the end of its event-loop turn. */
+  deadline?: number
+}
+
 /** What a status other than success means. */
 export function refusal(status: number): MemcachedError {
   if (status === Status.outOfMemory) return new MemcachedError('ERR_OUT_OF_MEMORY')

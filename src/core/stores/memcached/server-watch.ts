@@ -1,10 +1,14 @@
 import type { Notice, Notices } from '../notices.ts'
-import type { Exchange, Link } from './link.ts'
-import { encodeRequest, Opcode } from './protocol.ts'
+import { encodeRequest, Opcode, type Exchange } from './protocol.ts'
 import { happenedBetween, readingOf, type Reading } from './server-reading.ts'
 
 const READ_EVERY_MS = 60_000
 const MOST_UNANSWERED = 2
+
+/** What carries its questions. */
+interface Link {
+  send(exchange: Exchange): void
+}
 
 /**
  * Finds out what happened to one server, and tells: by one STAT on each new connection, and one a minute while it is in
