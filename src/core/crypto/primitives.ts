@@ -30,5 +30,8 @@ export interface Primitives {
 
 export const TAG_BYTES = 16
 
-/** Gives the very text that was encoded, and throws for anything else. */
-export const strictUtf8: TextDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+/** Gives the very text that was encoded, and throws for anything else. Its class is no type where only Node's are. */
+export const strictUtf8: { decode(bytes: Uint8Array | ArrayBuffer): string } = new TextDecoder('utf-8', {
+  fatal: true,
+  ignoreBOM: true,
+})
