@@ -24,6 +24,6 @@ async function complaints(files: readonly string[]): Promise<string> {
   const compiler = promisify(execFile)(process.execPath, ['node_modules/typescript/bin/tsc', ...args])
   return compiler.then(
     () => '',
-    (error: { stdout: string }) => error.stdout,
+    (error: Error & { stdout: string }) => error.stdout || error.message,
   )
 }

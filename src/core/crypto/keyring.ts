@@ -75,7 +75,7 @@ export class Keyring {
     return after(digest, (storeKey) => ({ token, storeKey, recordKey: undefined }))
   }
 
-  /** Seals with the first secret, which options see to, and a fresh random nonce. */
+  /** Seals with the first secret, since options refuse an empty list, and a fresh random nonce. */
   seal(keys: Keys, text: string): Eventually<Uint8Array> {
     return after(this.#ready(), ([secret]) =>
       after(this.#recordKey(secret!, keys), (key) => this.#encrypt(key, secret!.prefix, keys.storeKey, text)),

@@ -100,10 +100,10 @@ export class RecordIO {
       const bytes = scratch(stored.bytes)
       return after(open(bytes), (text) => {
         const record = text ? decode(text) : undefined
+        // A tombstone is not read again and again, so nobody remembers it.
         if (!record) {
           this.hasTold = true
           emit('invalid')
-          // A tombstone is not read again and again.
         } else if ('ended' in record) opened.forget(storeKey)
         else opened.remember(storeKey, bytes, text!)
         return { record, version }
